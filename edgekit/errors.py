@@ -1,0 +1,75 @@
+"""The errors that a user can meet. Every one names where it happened and says what to do.
+
+Exit codes (docs/cli.md): 1 for a failed check or a model that does not fit, 2 for usage or bad input.
+"""
+
+from __future__ import annotations
+
+
+class EdgekitError(Exception):
+    """Base of all errors that the command line prints as one clear message.
+
+    Attributes:
+        exit_code: the process exit code, 1 (failed check) or 2 (usage or bad input).
+    """
+
+    exit_code = 2
+
+
+class BadModel(EdgekitError):
+    """The model file is malformed: truncated, inconsistent or out of bounds."""
+
+
+class UnsupportedModel(EdgekitError):
+    """The model is well formed but uses something edgekit does not build; names each layer and a rewrite."""
+
+
+class BadData(EdgekitError):
+    """The data file does not fit the model: wrong shape, type, or not readable."""
+
+
+class BadUsage(EdgekitError):
+    """The command or its options make no sense together."""
+
+
+class UnknownBoard(EdgekitError):
+    """No board file has this name."""
+
+
+class BadBoard(EdgekitError):
+    """A board file is inconsistent."""
+
+
+class ToolchainError(EdgekitError):
+    """A compiler, linker or emulator is missing or refused generated code."""
+
+    exit_code = 1
+
+
+class DoesNotFit(EdgekitError):
+    """The image needs more than a memory region has.
+
+    Attributes:
+        region: the region's name; need, have: bytes.
+        costliest: up to three (layer, bytes) pairs that cost most in that region.
+    """
+
+    exit_code = 1
+
+    def __init__(self, region: str, need: int, have: int, costliest: list[tuple[str, int]], advice: str = "") -> None:
+        self.region, self.need, self.have, self.costliest = region, need, have, costliest
+        layers = ", ".join(f"{name} ({size} B)" for name, size in costliest)
+        message = f"does not fit: region {region} needs {need} B, has {have} B; costliest layers: {layers or 'none'}"
+        super().__init__(message + (f"; {advice}" if advice else ""))
+
+
+class CheckFailed(EdgekitError):
+    """A check of the result failed: a bit mismatch, a stack over its bound, an access outside the memory map."""
+
+    exit_code = 1
+
+
+class InternalError(EdgekitError):
+    """A verifier found that edgekit itself broke an invariant; please report it."""
+
+    exit_code = 1

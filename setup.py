@@ -1,0 +1,13 @@
+"""Install the top-level folders as sub-packages of the edgekit namespace (see docs/architecture.md)."""
+
+from setuptools import find_packages, setup
+
+FOLDERS = ("quant", "nas", "codegen", "runtime_c", "boards")
+packages = ["edgekit", *find_packages("edgekit", exclude=[f"{f}*" for f in FOLDERS])]
+packages = ["edgekit", *(f"edgekit.{p}" for p in packages[1:])]
+package_dir = {"edgekit": "edgekit"}
+for folder in FOLDERS:
+    package_dir[f"edgekit.{folder}"] = folder
+    packages += [f"edgekit.{folder}", *(f"edgekit.{folder}.{p}" for p in find_packages(folder))]
+
+setup(packages=packages, package_dir=package_dir, package_data={"": ["*.toml", "*.c", "*.h", "*.S", "*.j2", "*.onnx", "*.npz", "*.json", "py.typed", "*.ld", "*.css", "*.js"], "edgekit.runtime_c": ["include/*.h", "src/*.c", "harness/*"]})
