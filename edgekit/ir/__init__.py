@@ -1,0 +1,7 @@
+"""The intermediate representation: values, nodes, graphs. Knows no file format and no operator."""
+
+from edgekit.ir.dump import dump_graph
+from edgekit.ir.graph import Array, Graph, Node, Value
+from edgekit.ir.types import DType, QuantType
+
+__all__ = ["Array", "DType", "Graph", "Node", "QuantType", "Value", "dump_graph"]

@@ -1,0 +1,87 @@
+"""Element types and quantization types of values."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+class DType(enum.Enum):
+    """Element type of a value; the enum's value is numpy's name of it."""
+
+    FLOAT32 = "float32"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    INT16 = "int16"
+    INT32 = "int32"
+    INT64 = "int64"
+    BOOL = "bool"
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        """The numpy dtype."""
+        return np.dtype(self.value)
+
+    @property
+    def size(self) -> int:
+        """Bytes of one element."""
+        return self.numpy.itemsize
+
+    @property
+    def c_name(self) -> str:
+        """The C99 type."""
+        return {"float32": "float", "bool": "uint8_t"}.get(self.value, f"{self.value}_t")
+
+    @staticmethod
+    def of(array: npt.NDArray[np.generic]) -> DType:
+        """The type of an array; raises ValueError for one that edgekit has no type for."""
+        return DType(str(array.dtype))
+
+
+@dataclass(frozen=True)
+class QuantType:
+    """Affine quantization: real = scale * (code - zero_point).
+
+    Attributes:
+        scale: float32 values, one, or one per index of `axis`.
+        zero_point: as many integers, in the value's own code range.
+        axis: the channel axis of per-channel quantization, None for per-tensor.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+    @staticmethod
+    def per_tensor(scale: float, zero_point: int) -> QuantType:
+        """One scale and one zero point for the whole tensor."""
+        return QuantType((float(np.float32(scale)),), (int(zero_point),))
+
+    @property
+    def is_per_tensor(self) -> bool:
+        return self.axis is None
+
+    def quantize(self, real: npt.NDArray[np.generic], dtype: DType) -> npt.NDArray[np.generic]:
+        """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`."""
+        info = np.iinfo(dtype.numpy)
+        scale, zero = self._broadcast(real.ndim)
+        scaled = real.astype(np.float32) / scale
+        codes = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
+        return np.clip(codes, info.min, info.max).astype(dtype.numpy)
+
+    def dequantize(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """Real values of codes, computed in float32 as TFLite does."""
+        scale, zero = self._broadcast(codes.ndim)
+        return (codes.astype(np.int64) - zero).astype(np.float32) * scale
+
+    def _broadcast(self, rank: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        shape = [1] * rank
+        if self.axis is not None:
+            shape[self.axis] = len(self.scale)
+        return (
+            np.array(self.scale, np.float32).reshape(shape if rank else ()),
+            np.array(self.zero_point, np.int64).reshape(shape if rank else ()),
+        )

@@ -1,0 +1,47 @@
+"""Operator specs. `OPS` is the ordered list of all of them; there is no other registration."""
+
+from __future__ import annotations
+
+from edgekit.errors import InternalError
+from edgekit.ops.concat import Concat
+from edgekit.ops.conv2d import Conv2D
+from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
+from edgekit.ops.elementwise import Add
+from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.mean import Mean
+from edgekit.ops.movement import Reshape, Transpose
+from edgekit.ops.pool import AvgPool2D, MaxPool2D
+from edgekit.ops.quantize import Dequantize, Quantize, Requantize
+from edgekit.ops.resize import ResizeNearest
+from edgekit.ops.softmax import Softmax
+from edgekit.ops.spec import OpSpec
+from edgekit.ops.unary import UNARY_OPS
+
+OPS: tuple[OpSpec, ...] = (
+    Conv2D(),
+    DepthwiseConv2D(),
+    FullyConnected(),
+    Add(),
+    AvgPool2D(),
+    MaxPool2D(),
+    Mean(),
+    Softmax(),
+    *UNARY_OPS,
+    Reshape(),
+    Transpose(),
+    Concat(),
+    ResizeNearest(),
+    Quantize(),
+    Dequantize(),
+    Requantize(),
+)
+
+_BY_NAME = {spec.name: spec for spec in OPS}
+
+
+def spec_of(op: str) -> OpSpec:
+    """The spec of an operator by its IR name; raises InternalError for a name that no importer should have made."""
+    try:
+        return _BY_NAME[op]
+    except KeyError:
+        raise InternalError(f"no operator spec named {op!r}") from None

@@ -1,0 +1,139 @@
+"""conv2d: 2-D convolution of NHWC activations with OHWI weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.window import patches, window_of
+
+
+def constant_weights(node: Node) -> bool:
+    """weights and bias must be constants."""
+    bias = node.optional_input(2)
+    return node.input(1).is_constant and (bias is None or bias.is_constant)
+
+
+def symmetric_or_per_tensor(node: Node) -> bool:
+    """weights must be symmetric (zero point 0), or quantized per tensor."""
+    quant = node.input(1).quant
+    return quant is None or quant.is_per_tensor or not any(quant.zero_point)
+
+
+def single_batch(node: Node) -> bool:
+    """batch size must be 1."""
+    return node.input(0).shape[0] == 1
+
+
+def weight_codes(node: Node) -> Array:
+    """Weights minus their zero point, as float64, so that matrix products of them are exact integers below 2**53."""
+    weights = node.input(1)
+    zero = weights.quant.zero_point[0] if weights.quant is not None and weights.quant.is_per_tensor else 0
+    return weights.array.astype(np.float64) - zero
+
+
+def bias_or_zero(node: Node) -> Array | int:
+    """The bias as an array, or 0 where there is none."""
+    bias = node.optional_input(2)
+    return 0 if bias is None else bias.array
+
+
+def product_requantize(node: Node, acc: Array) -> Array:
+    """int8 codes of int32 accumulators whose last axis is the output channel."""
+    y = node.output
+    scales = fp.product_multipliers(node.input(0), node.input(1), y, bool(node.attrs.get("single_precision_scale")))
+    codes = fp.requantize(acc, scales, fp.single_quant(y)[1], fp.output_range(node.attrs["activation"], y))
+    return codes.astype(y.dtype.numpy)
+
+
+class Conv2D(OpSpec):
+    """Inputs x [N,H,W,I], w [O,KH,KW,I], optional b [O]; attrs stride, padding, dilation, activation."""
+
+    name = "conv2d"
+    summary = "2-D convolution, int8 per-channel or per-tensor weights, fused activation"
+    onnx = ("Conv",)
+    tflite = ("CONV_2D",)
+    rewrite = "export with constant weights, groups = 1 or depthwise, and batch 1"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (constant_weights, symmetric_or_per_tensor, single_batch)
+
+    def infer(self, node: Node) -> list[Shape]:
+        w = node.input(1).shape
+        if len(w) != 4 or len(node.input(0).shape) != 4 or w[3] != node.input(0).shape[3]:
+            raise bad_shape(node, "weights must be [O,KH,KW,I] with I the input's channels")
+        window = window_of(node, (w[1], w[2]))
+        return [(node.input(0).shape[0], *window.output, w[0])]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+        assert x is not None and w is not None
+        columns = patches(x, window_of(node, w.shape[1:3]), 0.0)
+        y = columns.reshape(*columns.shape[:3], -1) @ w.reshape(w.shape[0], -1).T
+        return [fp.clamp_float(node.attrs["activation"], y + (0 if b is None else b))]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x = inputs[0]
+        assert x is not None
+        w = weight_codes(node)
+        zero = fp.single_quant(node.input(0))[1]
+        columns = patches(x.astype(np.float64) - zero, window_of(node, w.shape[1:3]), 0.0)
+        acc = columns.reshape(*columns.shape[:3], -1) @ w.reshape(w.shape[0], -1).T
+        return [product_requantize(node, acc.astype(np.int64) + bias_or_zero(node))]
+
+    def macs(self, node: Node) -> int:
+        o, kh, kw, i = node.input(1).shape
+        return int(np.prod(node.output.shape[:3])) * o * kh * kw * i
+
+    def cases(self) -> Iterable[Case]:
+        shapes = [
+            # h, w, cin, cout, kh, kw, stride, padding, dilation, activation
+            (5, 5, 3, 4, 3, 3, (1, 1), (1, 1, 1, 1), (1, 1), "relu"),
+            (8, 6, 4, 6, 1, 1, (1, 1), (0, 0, 0, 0), (1, 1), "none"),
+            (7, 9, 16, 8, 3, 3, (2, 2), (0, 0, 1, 1), (1, 1), "relu6"),
+            (9, 7, 5, 7, 3, 2, (1, 2), (1, 0, 1, 1), (2, 2), "none"),
+            (6, 6, 8, 5, 1, 1, (2, 2), (0, 0, 0, 0), (1, 1), "relu"),
+            (1, 20, 2, 3, 1, 5, (1, 1), (0, 2, 0, 2), (1, 1), "none"),
+            (3, 3, 1, 1, 3, 3, (1, 1), (0, 0, 0, 0), (1, 1), "none"),
+            (11, 13, 3, 9, 5, 5, (3, 2), (2, 2, 2, 2), (1, 1), "none"),
+        ]
+        for index, (h, w, cin, cout, kh, kw, stride, padding, dilation, activation) in enumerate(shapes):
+            for zero_w in (0, 11):
+                rng = np.random.default_rng(100 + index)
+                attrs = {"stride": stride, "padding": padding, "dilation": dilation, "activation": activation}
+                yield product_case(
+                    self, f"c{index}_zw{zero_w}", rng, (1, h, w, cin), (cout, kh, kw, cin), 0, zero_w, attrs
+                )
+
+
+def product_case(
+    spec: OpSpec,
+    name: str,
+    rng: np.random.Generator,
+    x_shape: Shape,
+    w_shape: Shape,
+    channel_axis: int,
+    zero_w: int,
+    attrs: dict[str, object],
+) -> Case:
+    """A case of a weighted operator; per-channel scales where zero_w is 0, else per tensor with that zero point."""
+    channels = w_shape[channel_axis]
+    x = Value("x", x_shape, DType.INT8, QuantType.per_tensor(0.05, int(rng.integers(-128, 128))))
+    codes = random_codes(rng, w_shape)
+    if zero_w:
+        quant = QuantType.per_tensor(0.02, zero_w)
+        attrs = {**attrs, "single_precision_scale": True}
+    else:
+        quant = QuantType(tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.04, channels)), (0,) * channels, channel_axis)
+    w = Value.constant("w", codes, quant)
+    b = Value.constant("b", rng.integers(-20000, 20000, channels).astype(np.int32))
+    fan_in = int(np.prod(w_shape)) // channels
+    y_quant = QuantType.per_tensor(0.05 * 0.02 * 70 * 70 * max(1.0, fan_in**0.5) / 100, int(rng.integers(-100, 100)))
+    probe = single_node_graph(spec.name, [x, w, b], [Value("y", (), DType.INT8, y_quant)], attrs)
+    probe.nodes[0].output.shape = spec.infer(probe.nodes[0])[0]
+    return Case(name, probe, tuple((random_codes(rng, x_shape),) for _ in range(2)))

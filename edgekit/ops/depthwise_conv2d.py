@@ -1,0 +1,89 @@
+"""depthwise_conv2d: each input channel has its own filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edgekit.ir import Array, Node
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import (
+    bias_or_zero,
+    constant_weights,
+    product_case,
+    product_requantize,
+    single_batch,
+    symmetric_or_per_tensor,
+    weight_codes,
+)
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
+from edgekit.ops.window import patches, window_of
+
+
+class DepthwiseConv2D(OpSpec):
+    """Inputs x [N,H,W,C], w [KH,KW,C*M], optional b [C*M]; output channel c*M+m reads input channel c."""
+
+    name = "depthwise_conv2d"
+    summary = "depthwise 2-D convolution with any channel multiplier, fused activation"
+    onnx = ("Conv",)
+    tflite = ("DEPTHWISE_CONV_2D",)
+    rewrite = "export with constant weights and batch 1"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (constant_weights, symmetric_or_per_tensor, single_batch)
+
+    def infer(self, node: Node) -> list[Shape]:
+        x, w = node.input(0).shape, node.input(1).shape
+        if len(w) != 3 or len(x) != 4 or w[2] % x[3]:
+            raise bad_shape(node, "weights must be [KH,KW,C*M] with C the input's channels")
+        window = window_of(node, (w[0], w[1]))
+        return [(x[0], *window.output, w[2])]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+        assert x is not None and w is not None
+        y = self._accumulate(node, x, w, 0.0) + (0 if b is None else b)
+        return [fp.clamp_float(node.attrs["activation"], y)]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x = inputs[0]
+        assert x is not None
+        zero = fp.single_quant(node.input(0))[1]
+        acc = self._accumulate(node, x.astype(np.float64) - zero, weight_codes(node), 0.0)
+        return [product_requantize(node, acc.astype(np.int64) + bias_or_zero(node))]
+
+    def _accumulate(self, node: Node, x: Array, w: Array, fill: float) -> Array:
+        kh, kw, out_channels = w.shape
+        columns = patches(x, window_of(node, (kh, kw)), fill)
+        acc = np.zeros((*columns.shape[:3], out_channels), x.dtype)
+        multiplier = out_channels // x.shape[3]
+        for i in range(kh):
+            for j in range(kw):
+                acc += np.repeat(columns[:, :, :, i, j, :], multiplier, axis=-1) * w[i, j]
+        return acc
+
+    def macs(self, node: Node) -> int:
+        kh, kw, _ = node.input(1).shape
+        return int(np.prod(node.output.shape)) * kh * kw
+
+    def cases(self) -> Iterable[Case]:
+        shapes = [
+            # h, w, channels, multiplier, kh, kw, stride, padding, dilation, activation
+            (6, 5, 8, 1, 3, 3, (1, 1), (1, 1, 1, 1), (1, 1), "relu"),
+            (7, 7, 4, 1, 3, 3, (2, 2), (0, 0, 1, 1), (1, 1), "relu6"),
+            (9, 8, 7, 1, 5, 5, (1, 1), (2, 2, 2, 2), (1, 1), "none"),
+            (10, 6, 1, 8, 4, 3, (2, 2), (1, 1, 2, 1), (1, 1), "relu"),
+            (9, 9, 6, 1, 3, 3, (1, 1), (2, 2, 2, 2), (2, 2), "none"),
+            (5, 4, 3, 2, 2, 3, (1, 2), (0, 1, 1, 1), (1, 1), "none"),
+            (1, 1, 5, 1, 1, 1, (1, 1), (0, 0, 0, 0), (1, 1), "none"),
+            (12, 12, 9, 1, 3, 3, (1, 1), (1, 1, 1, 1), (1, 1), "none"),
+        ]
+        for index, (h, w, c, m, kh, kw, stride, padding, dilation, activation) in enumerate(shapes):
+            for zero_w in (0, -9):
+                rng = np.random.default_rng(200 + index)
+                attrs = {"stride": stride, "padding": padding, "dilation": dilation, "activation": activation}
+                yield product_case(
+                    self, f"c{index}_zw{abs(zero_w)}", rng, (1, h, w, c), (kh, kw, c * m), 2, zero_w, attrs
+                )

@@ -1,0 +1,70 @@
+"""fully_connected: y = x w^T + b over the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edgekit.ir import Array, Node
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import (
+    bias_or_zero,
+    constant_weights,
+    product_case,
+    product_requantize,
+    symmetric_or_per_tensor,
+    weight_codes,
+)
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
+
+
+class FullyConnected(OpSpec):
+    """Inputs x [..,I], w [O,I], optional b [O]; attr activation. Output [..,O]."""
+
+    name = "fully_connected"
+    summary = "matrix product with constant weights over the last axis, fused activation"
+    onnx = ("Gemm", "MatMul")
+    tflite = ("FULLY_CONNECTED",)
+    rewrite = "export the weights as constants"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (constant_weights, symmetric_or_per_tensor)
+
+    def infer(self, node: Node) -> list[Shape]:
+        x, w = node.input(0).shape, node.input(1).shape
+        if len(w) != 2 or not x or x[-1] != w[1]:
+            raise bad_shape(node, "weights must be [O,I] with I the input's last axis")
+        return [(*x[:-1], w[0])]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+        assert x is not None and w is not None
+        return [fp.clamp_float(node.attrs["activation"], x @ w.T + (0 if b is None else b))]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x = inputs[0]
+        assert x is not None
+        zero = fp.single_quant(node.input(0))[1]
+        acc = (x.astype(np.float64) - zero) @ weight_codes(node).T
+        return [product_requantize(node, acc.astype(np.int64) + bias_or_zero(node))]
+
+    def macs(self, node: Node) -> int:
+        return int(np.prod(node.output.shape)) * node.input(1).shape[1]
+
+    def cases(self) -> Iterable[Case]:
+        shapes = [
+            ((1, 10), 4, "none"),
+            ((1, 37), 9, "relu"),
+            ((3, 16), 6, "relu6"),
+            ((1, 1), 1, "none"),
+            ((1, 64), 13, "relu_n1_to_1"),
+        ]
+        for index, (x_shape, outputs, activation) in enumerate(shapes):
+            for zero_w in (0, 5):
+                rng = np.random.default_rng(300 + index)
+                attrs: dict[str, object] = {"activation": activation}
+                yield product_case(
+                    self, f"c{index}_zw{zero_w}", rng, x_shape, (outputs, x_shape[-1]), 0, zero_w, attrs
+                )

@@ -1,0 +1,127 @@
+"""avg_pool2d and max_pool2d over NHWC activations; padding never takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import single_batch
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.window import patches, window_of
+
+
+def same_quantization(node: Node) -> bool:
+    """input and output must have the same quantization."""
+    return node.input(0).quant == node.output.quant
+
+
+def no_empty_window(node: Node) -> bool:
+    """no window may lie wholly in the padding (padding must be smaller than the kernel)."""
+    top, left, bottom, right = node.attrs["padding"]
+    kh, kw = node.attrs["kernel"]
+    return max(top, bottom) < kh and max(left, right) < kw
+
+
+class _Pool(OpSpec):
+    """Input x [N,H,W,C]; attrs kernel, stride, padding, activation."""
+
+    shares_quantization = True
+    rewrite = "use a padding smaller than the kernel"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (same_quantization, no_empty_window, single_batch)
+
+    def infer(self, node: Node) -> list[Shape]:
+        window = window_of(node, fp.as_pair(node.attrs["kernel"]))
+        x = node.input(0).shape
+        return [(x[0], *window.output, x[3])]
+
+    def cases(self) -> Iterable[Case]:
+        shapes = [
+            ((1, 8, 8, 5), (2, 2), (2, 2), (0, 0, 0, 0), "none"),
+            ((1, 7, 5, 4), (3, 3), (2, 2), (1, 1, 1, 1), "relu"),
+            ((1, 6, 7, 16), (6, 7), (1, 1), (0, 0, 0, 0), "none"),
+            ((1, 5, 9, 3), (2, 3), (1, 2), (1, 0, 0, 2), "relu6"),
+        ]
+        for index, (shape, kernel, stride, padding, activation) in enumerate(shapes):
+            rng = np.random.default_rng(500 + index)
+            quant = QuantType.per_tensor(0.06, int(rng.integers(-128, 128)))
+            attrs: dict[str, object] = {
+                "kernel": kernel, "stride": stride, "padding": padding, "activation": activation
+            }  # fmt: skip
+            for variant, extra in self._case_variants():
+                graph = single_node_graph(
+                    self.name,
+                    [Value("x", shape, DType.INT8, quant)],
+                    [Value("y", (), DType.INT8, quant)],
+                    {**attrs, **extra},
+                )
+                graph.outputs[0].shape = self.infer(graph.nodes[0])[0]
+                yield Case(f"c{index}{variant}", graph, ((random_codes(rng, shape),),))
+
+    def _case_variants(self) -> Sequence[tuple[str, dict[str, object]]]:
+        return [("", {})]
+
+
+class AvgPool2D(_Pool):
+    """Means over the window's part inside the input.
+
+    attr half_up: round halves up (the legacy uint8 definition); otherwise halves go away from zero.
+    """
+
+    name = "avg_pool2d"
+    summary = "average pooling (padding not counted), fused activation"
+    onnx = ("AveragePool", "GlobalAveragePool")
+    tflite = ("AVERAGE_POOL_2D",)
+
+    def _sums(self, node: Node, x: Array) -> tuple[Array, Array]:
+        window = window_of(node, fp.as_pair(node.attrs["kernel"]))
+        total = patches(x, window, 0).sum(axis=(3, 4), dtype=x.dtype)
+        count = patches(np.ones_like(x[:, :, :, :1]), window, 0).sum(axis=(3, 4), dtype=x.dtype)
+        return total, count
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        total, count = self._sums(node, inputs[0])
+        return [fp.clamp_float(node.attrs["activation"], total / count)]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        total, count = self._sums(node, inputs[0].astype(np.int64))
+        if node.attrs.get("half_up", False):
+            # Codes of the uint8 original are these plus 128, and its sums are never negative.
+            mean = (total + 128 * count + count // 2) // count - 128
+        else:
+            mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
+        low, high = fp.output_range(node.attrs["activation"], node.output)
+        return [np.clip(mean, low, high).astype(np.int8)]
+
+    def _case_variants(self) -> Sequence[tuple[str, dict[str, object]]]:
+        return [("", {}), ("_half_up", {"half_up": True})]
+
+
+class MaxPool2D(_Pool):
+    """Maxima over the window's part inside the input."""
+
+    name = "max_pool2d"
+    summary = "max pooling, fused activation"
+    onnx = ("MaxPool", "GlobalMaxPool")
+    tflite = ("MAX_POOL_2D",)
+
+    def _maxima(self, node: Node, x: Array, fill: float) -> Array:
+        window = window_of(node, fp.as_pair(node.attrs["kernel"]))
+        maxima: Array = patches(x, window, fill).max(axis=(3, 4))
+        return maxima
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        return [fp.clamp_float(node.attrs["activation"], self._maxima(node, inputs[0], -np.inf))]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        low, high = fp.output_range(node.attrs["activation"], node.output)
+        return [np.clip(self._maxima(node, inputs[0], -128), low, high).astype(np.int8)]

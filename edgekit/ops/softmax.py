@@ -1,0 +1,131 @@
+"""softmax over the last axis, and log_softmax (float only)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
+
+SCALED_DIFF_INTEGER_BITS = 5
+ACCUMULATION_INTEGER_BITS = 12
+
+
+@dataclass(frozen=True)
+class SoftmaxScale:
+    """input difference -> Q5.26 multiplier and shift, and the smallest difference whose exponential counts."""
+
+    multiplier: int
+    shift: int
+    diff_min: int
+
+
+def softmax_scale(node: Node) -> SoftmaxScale:
+    """Constants of TFLite's integer softmax."""
+    scale, _ = fp.single_quant(node.input(0))
+    beta = float(node.attrs["beta"])
+    real = min(beta * scale * (1 << (31 - SCALED_DIFF_INTEGER_BITS)), float((1 << 31) - 1))
+    multiplier, shift = fp.quantize_multiplier(real)
+    max_rescaled = ((1 << SCALED_DIFF_INTEGER_BITS) - 1) * (1 << (31 - SCALED_DIFF_INTEGER_BITS)) / (1 << shift)
+    return SoftmaxScale(multiplier, shift, -int(np.floor(max_rescaled)))
+
+
+def _mul(a: Array, b: Array | int) -> Array:
+    return fp.saturating_rounding_doubling_high_mul(a, b)
+
+
+def exp_on_negative(a: Array) -> Array:
+    """exp of a Q5.26 value <= 0 as Q0.31 (gemmlowp's exp_on_negative_values)."""
+    quarter = 1 << 24
+    # Reduce to [-1/4, 0) and rescale Q5.26 -> Q0.31.
+    a = np.asarray(a, np.int64)
+    reduced = (a & (quarter - 1)) - quarter
+    x = (reduced << 5) + (1 << 28)
+    x2 = _mul(x, x)
+    x3 = _mul(x2, x)
+    x4 = _mul(x2, x2)
+    x4_over_4 = fp.rounding_divide_by_pot(x4, 2)
+    inner = fp.rounding_divide_by_pot(_mul(x4_over_4 + x3, 715827883) + x2, 1)
+    result = 1895147668 + _mul(np.full_like(x, 1895147668), x + inner)
+    remainder = reduced - a
+    for exponent, factor in zip(
+        range(-2, 5), (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242), strict=True
+    ):
+        bit = 1 << (26 + exponent)
+        result = np.where(remainder & bit, _mul(result, factor), result)
+    return np.where(a == 0, (1 << 31) - 1, result)
+
+
+def one_over_one_plus_x(a: Array) -> Array:
+    """1 / (1 + a) of a Q0.31 value in [0, 1], as Q0.31 (three Newton steps, gemmlowp)."""
+    one = (1 << 31) - 1
+    half_denominator = (np.asarray(a, np.int64) + one + 1) >> 1
+    x = 1515870810 + _mul(half_denominator, -1010580540)
+    for _ in range(3):
+        product = _mul(half_denominator, x)
+        error = (1 << 29) - product
+        x = np.clip(x + np.clip(_mul(x, error) << 2, -(1 << 31), one), -(1 << 31), one)
+    return np.clip(x << 1, -(1 << 31), one)
+
+
+def table_of_exponentials(node: Node) -> Array:
+    """int32 [256]: entry d is exp(-d * beta * scale) as Q0.31, 0 where TFLite leaves the term out."""
+    scale = softmax_scale(node)
+    diffs = -np.arange(256, dtype=np.int64)
+    rescaled = _mul(diffs << scale.shift, scale.multiplier) if scale.shift >= 0 else np.zeros(256, np.int64)
+    return np.where(diffs >= scale.diff_min, exp_on_negative(rescaled), 0)
+
+
+def unit_softmax_output(node: Node) -> bool:
+    """an int8 softmax's output must have scale 1/256 and zero point -128."""
+    quant = node.output.quant
+    return quant is None or quant == QuantType.per_tensor(1 / 256, -128)
+
+
+class Softmax(OpSpec):
+    """Input x [..,C]; attr beta. Output in 1/256 steps from -128."""
+
+    name = "softmax"
+    summary = "softmax over the last axis"
+    onnx = ("Softmax",)
+    tflite = ("SOFTMAX",)
+    fixed_output_quant = (1 / 256, -128)
+    rewrite = "requantize the output to scale 1/256, zero point -128"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (unit_softmax_output,)
+
+    def infer(self, node: Node) -> list[Shape]:
+        return [node.input(0).shape]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        x = inputs[0] * np.float32(node.attrs["beta"])
+        exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+        return [(exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        x = inputs[0].astype(np.int64)
+        exponentials = table_of_exponentials(node)[x.max(axis=-1, keepdims=True) - x]
+        total = fp.rounding_divide_by_pot(exponentials, ACCUMULATION_INTEGER_BITS).sum(axis=-1, keepdims=True)
+        headroom = 32 - np.vectorize(int.bit_length)(total)
+        unit_shift = ACCUMULATION_INTEGER_BITS - headroom
+        shifted = (total << headroom) - (1 << 31)
+        scaled = _mul(exponentials, one_over_one_plus_x(shifted))
+        codes = fp.rounding_divide_by_pot(scaled, unit_shift + 31 - 8) - 128
+        return [np.where(exponentials == 0, -128, np.clip(codes, -128, 127)).astype(np.int8)]
+
+    def cases(self) -> Iterable[Case]:
+        for index, (shape, scale, beta) in enumerate([((1, 10), 0.1, 1.0), ((3, 7), 0.02, 1.0), ((1, 2), 1.5, 0.5), ((1, 300), 0.005, 1.0), ((2, 1), 0.1, 1.0)]):
+            rng = np.random.default_rng(700 + index)
+            x = Value("x", shape, DType.INT8, QuantType.per_tensor(scale, 7))
+            y = Value("y", shape, DType.INT8, QuantType.per_tensor(1 / 256, -128))
+            graph = single_node_graph(self.name, [x], [y], {"beta": beta})
+            flat = np.full(shape, -128, np.int8)
+            yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (flat,)))
