@@ -30,7 +30,7 @@ def softmax_scale(node: Node) -> SoftmaxScale:
     beta = float(node.attrs["beta"])
     real = min(beta * scale * (1 << (31 - SCALED_DIFF_INTEGER_BITS)), float((1 << 31) - 1))
     multiplier, shift = fp.quantize_multiplier(real)
-    max_rescaled = ((1 << SCALED_DIFF_INTEGER_BITS) - 1) * (1 << (31 - SCALED_DIFF_INTEGER_BITS)) / (1 << shift)
+    max_rescaled = ((1 << SCALED_DIFF_INTEGER_BITS) - 1) * (1 << (31 - SCALED_DIFF_INTEGER_BITS)) / 2.0**shift
     return SoftmaxScale(multiplier, shift, -int(np.floor(max_rescaled)))
 
 
@@ -76,7 +76,7 @@ def table_of_exponentials(node: Node) -> Array:
     """int32 [256]: entry d is exp(-d * beta * scale) as Q0.31, 0 where TFLite leaves the term out."""
     scale = softmax_scale(node)
     diffs = -np.arange(256, dtype=np.int64)
-    rescaled = _mul(diffs << scale.shift, scale.multiplier) if scale.shift >= 0 else np.zeros(256, np.int64)
+    rescaled = fp.multiply_by_quantized_multiplier(diffs, scale.multiplier, scale.shift)
     return np.where(diffs >= scale.diff_min, exp_on_negative(rescaled), 0)
 
 
@@ -114,7 +114,7 @@ class Softmax(OpSpec):
         x = inputs[0].astype(np.int64)
         exponentials = table_of_exponentials(node)[x.max(axis=-1, keepdims=True) - x]
         total = fp.rounding_divide_by_pot(exponentials, ACCUMULATION_INTEGER_BITS).sum(axis=-1, keepdims=True)
-        headroom = 32 - np.vectorize(int.bit_length)(total)
+        headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)  # leading zeros of an int32
         unit_shift = ACCUMULATION_INTEGER_BITS - headroom
         shifted = (total << headroom) - (1 << 31)
         scaled = _mul(exponentials, one_over_one_plus_x(shifted))
