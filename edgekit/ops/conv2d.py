@@ -43,10 +43,15 @@ def bias_or_zero(node: Node) -> Array | int:
 
 
 def product_requantize(node: Node, acc: Array) -> Array:
-    """int8 codes of int32 accumulators whose last axis is the output channel."""
+    """int8 codes of int32 accumulators whose last axis is the output channel.
+
+    attr double_rounding: TFLite's two rounding steps, as its convolutions have; otherwise one, as its fully connected
+    layers and edgekit's own quantizer have. attr single_precision_scale: see `product_multipliers`.
+    """
     y = node.output
+    double = bool(node.attrs.get("double_rounding"))
     scales = fp.product_multipliers(node.input(0), node.input(1), y, bool(node.attrs.get("single_precision_scale")))
-    codes = fp.requantize(acc, scales, fp.single_quant(y)[1], fp.output_range(node.attrs["activation"], y))
+    codes = fp.requantize(acc, scales, fp.single_quant(y)[1], fp.output_range(node.attrs["activation"], y), double)
     return codes.astype(y.dtype.numpy)
 
 
@@ -127,7 +132,7 @@ def product_case(
     codes = random_codes(rng, w_shape)
     if zero_w:
         quant = QuantType.per_tensor(0.02, zero_w)
-        attrs = {**attrs, "single_precision_scale": True}
+        attrs = {**attrs, "single_precision_scale": True, "double_rounding": True}
     else:
         quant = QuantType(tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.04, channels)), (0,) * channels, channel_axis)
     w = Value.constant("w", codes, quant)

@@ -53,6 +53,12 @@ def multiply_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: A
     return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, multiplier), right)
 
 
+def multiply_with_single_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Int64:
+    """x * multiplier / 2**31 * 2**shift, rounded once (half up); arrays broadcast. `shift` is below 31."""
+    total = 31 - np.asarray(shift, np.int64)
+    return (np.asarray(x, np.int64) * multiplier + (np.int64(1) << (total - 1))) >> total
+
+
 def single_quant(value: Value) -> tuple[float, int]:
     """(scale, zero point) of a per-tensor quantized value; raises ValueError otherwise."""
     quant = value.quant
@@ -114,9 +120,16 @@ def clamp_float(activation: str, x: Array) -> Array:
     return np.clip(x, np.float32(low), np.float32(high)).astype(np.float32)
 
 
-def requantize(acc: Array, multipliers: tuple[Array | int, Array | int], zero: int, span: tuple[int, int]) -> Int64:
+def requantize(
+    acc: Array,
+    multipliers: tuple[Array | int, Array | int],
+    zero: int,
+    span: tuple[int, int],
+    double_rounding: bool = True,
+) -> Int64:
     """Codes of accumulators: scale, add the zero point, clamp to `span`."""
-    return np.clip(multiply_by_quantized_multiplier(acc, *multipliers) + zero, span[0], span[1])
+    scale = multiply_by_quantized_multiplier if double_rounding else multiply_with_single_rounding
+    return np.clip(scale(acc, *multipliers) + zero, span[0], span[1])
 
 
 def as_pair(values: Sequence[int]) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Model files to graphs; file formats stay in here."""
