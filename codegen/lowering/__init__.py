@@ -1,0 +1,77 @@
+"""Integer graph -> Program. One rule per operator, in files by family; `RULES` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgekit.codegen.lowering.context import LoweringContext, Target
+from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
+from edgekit.codegen.lowering.elementwise import (
+    lower_add,
+    lower_dequantize,
+    lower_quantize,
+    lower_requantize,
+    lower_softmax,
+    lower_unary,
+)
+from edgekit.codegen.lowering.movement import lower_concat, lower_resize_nearest, lower_transpose
+from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.program import Port, Program
+from edgekit.errors import UnsupportedModel
+from edgekit.ir import DType, Graph, Node, Value
+from edgekit.ops import spec_of
+from edgekit.ops.unary import UNARY_OPS
+
+Rule = Callable[[Node, LoweringContext], None]
+
+RULES: dict[str, Rule] = {
+    "conv2d": lower_conv2d,
+    "depthwise_conv2d": lower_depthwise_conv2d,
+    "fully_connected": lower_fully_connected,
+    "add": lower_add,
+    "avg_pool2d": lower_pool,
+    "max_pool2d": lower_pool,
+    "mean": lower_mean,
+    "softmax": lower_softmax,
+    **{spec.name: lower_unary for spec in UNARY_OPS},
+    "transpose": lower_transpose,
+    "concat": lower_concat,
+    "resize_nearest": lower_resize_nearest,
+    "quantize": lower_quantize,
+    "dequantize": lower_dequantize,
+    "requantize": lower_requantize,
+}
+
+
+def lower(graph: Graph, target: Target) -> Program:
+    """Lower an integer graph; raises UnsupportedModel where a value has no integer form."""
+    ctx = LoweringContext(target)
+    inputs = [_port(value, ctx, "input") for value in graph.inputs]
+    for node in graph.nodes:
+        if node.op == "reshape":
+            ctx.alias(node.output, node.input(0))
+            continue
+        _require_codes(node)
+        ctx.begin(node, spec_of(node.op).macs(node))
+        RULES[node.op](node, ctx)
+    outputs = [_port(value, ctx, "output") for value in graph.outputs]
+    return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
+
+
+def _require_codes(node: Node) -> None:
+    floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is DType.FLOAT32]
+    if floats and node.op not in ("quantize", "dequantize", "log_softmax"):
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}) computes in float32 inside a quantized model; quantize it too"
+        )
+
+
+def _port(value: Value, ctx: LoweringContext, kind: str) -> Port:
+    buffer = ctx.buffer(value)
+    if buffer.kind == "activation":
+        buffer.kind = kind
+    scale, zero = (value.quant.scale[0], value.quant.zero_point[0]) if value.quant is not None else (None, None)
+    return Port(value.name, buffer, value.dtype.c_name, value.shape, scale, zero)
+
+
+__all__ = ["Target", "lower"]

@@ -1,0 +1,113 @@
+"""What a lowering rule works with: buffers of values, constants, parameter structs and the step under construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.codegen.program import (
+    Arg,
+    Buffer,
+    BufferArg,
+    Constant,
+    ConstantArg,
+    Fields,
+    KernelCall,
+    Literal,
+    Params,
+    ParamsArg,
+    Step,
+)
+from edgekit.ir import Array, Node, Value
+
+# Bytes of the struct types that constants are made of, as every supported ABI lays them out.
+STRUCT_BYTES = {"ek_channel": 12}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What kernels may use: `dsp` are the two-lane 16-bit instructions of Armv7E-M and Armv8-M with DSP."""
+
+    dsp: bool
+
+
+class LoweringContext:
+    """Collects the program while rules run; one per program."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.buffers: list[Buffer] = []
+        self.constants: list[Constant] = []
+        self.params: list[Params] = []
+        self.steps: list[Step] = []
+        self._of_value: dict[Value, Buffer] = {}
+
+    def begin(self, node: Node, macs: int) -> None:
+        """Start the step of a node."""
+        self.steps.append(Step(len(self.steps), node.name, node.op, macs))
+
+    def call(self, kernel: str, *args: Arg) -> None:
+        """Add a kernel call to the current step."""
+        self.steps[-1].calls.append(KernelCall(kernel, args))
+
+    def allow_in_place(self, x: Value, y: Value) -> None:
+        """Let the plan give `y` the bytes of `x`, where it is the last reader."""
+        self.steps[-1].in_place.append((self.buffer(x), self.buffer(y)))
+
+    def buffer(self, value: Value) -> Buffer:
+        """The buffer of a computed value or graph input."""
+        if value not in self._of_value:
+            self._of_value[value] = self._new_buffer(value.name, value.nbytes, "activation", 4)
+        return self._of_value[value]
+
+    def alias(self, value: Value, other: Value) -> None:
+        """Let `value` be the same bytes as `other`."""
+        self._of_value[value] = self.buffer(other)
+
+    def read(self, value: Value) -> BufferArg:
+        """A const pointer to a value."""
+        return BufferArg(self.buffer(value), value.dtype.c_name)
+
+    def read_as(self, value: Value, c_type: str) -> BufferArg:
+        """A const pointer to a value's bytes as another type of the same size."""
+        return BufferArg(self.buffer(value), c_type)
+
+    def write(self, value: Value, c_type: str | None = None, offset: int = 0) -> BufferArg:
+        """A pointer to a value being made."""
+        return BufferArg(self.buffer(value), c_type or value.dtype.c_name, True, offset)
+
+    def scratch(self, size: int) -> BufferArg:
+        """Working memory of the current step."""
+        step = self.steps[-1]
+        return BufferArg(self._new_buffer(f"scratch of {step.name}", size, "scratch", 4), "void", True)
+
+    def constant(self, c_type: str, rows: Array) -> ConstantArg:
+        """A table in flash; equal tables are shared."""
+        rows = np.ascontiguousarray(rows)
+        for known in self.constants:
+            if known.c_type == c_type and known.rows.shape == rows.shape and np.array_equal(known.rows, rows):
+                return ConstantArg(known)
+        size = STRUCT_BYTES[c_type] * rows.shape[0] if c_type in STRUCT_BYTES else rows.nbytes
+        step = self.steps[-1]
+        constant = Constant(len(self.constants), c_type, rows, step.name, size)
+        self.constants.append(constant)
+        step.weight_bytes += size
+        return ConstantArg(constant)
+
+    def struct(self, c_type: str, fields: Fields) -> ParamsArg:
+        """A parameter struct; equal ones are shared."""
+        for known in self.params:
+            if known.c_type == c_type and known.fields == fields:
+                return ParamsArg(known)
+        params = Params(len(self.params), c_type, fields)
+        self.params.append(params)
+        return ParamsArg(params)
+
+    def _new_buffer(self, label: str, size: int, kind: str, alignment: int) -> Buffer:
+        buffer = Buffer(len(self.buffers), label, max(1, size), kind, alignment)
+        self.buffers.append(buffer)
+        return buffer
+
+
+__all__ = ["Literal", "LoweringContext", "Target"]

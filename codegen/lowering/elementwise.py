@@ -1,0 +1,95 @@
+"""add, table look-ups, softmax and the conversions between codes and floats."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.program import Literal
+from edgekit.ir import DType, Node
+from edgekit.ops import fixed_point as fp
+from edgekit.ops import spec_of
+from edgekit.ops.elementwise import add_scales
+from edgekit.ops.quantize import Requantize
+from edgekit.ops.softmax import table_of_exponentials
+from edgekit.ops.unary import Unary
+
+
+def lower_add(node: Node, ctx: LoweringContext) -> None:
+    """ek_add_s8; either operand may be overwritten."""
+    a, b, y = node.input(0), node.input(1), node.output
+    scales = add_scales(node)
+    low, high = fp.output_range(node.attrs["activation"], y)
+    params = ctx.struct(
+        "ek_add_params",
+        {
+            "elements": y.elements,
+            "a_zero": fp.single_quant(a)[1], "a_multiplier": scales.a[0], "a_shift": -scales.a[1],
+            "b_zero": fp.single_quant(b)[1], "b_multiplier": scales.b[0], "b_shift": -scales.b[1],
+            "multiplier": scales.output[0], "shift": -scales.output[1],
+            "zero_point": fp.single_quant(y)[1], "low": low, "high": high,
+        },
+    )  # fmt: skip
+    ctx.call("ek_add_s8", params, ctx.read(a), ctx.read(b), ctx.write(y))
+    ctx.allow_in_place(a, y)
+    ctx.allow_in_place(b, y)
+
+
+def lower_unary(node: Node, ctx: LoweringContext) -> None:
+    """ek_table_8 with the operator's 256 codes, indexed by the code with its sign bit flipped."""
+    spec = spec_of(node.op)
+    assert isinstance(spec, Unary)
+    _table(node, ctx, spec.table(node).view(np.uint8))
+
+
+def lower_requantize(node: Node, ctx: LoweringContext) -> None:
+    """ek_flip_sign_8 where only the signedness changes, otherwise a table."""
+    spec = spec_of(node.op)
+    assert isinstance(spec, Requantize)
+    x, y = node.input(0), node.output
+    table = spec.table(node).view(np.uint8)
+    flips = 0x80 if x.dtype is DType.INT8 else 0
+    if x.dtype is not y.dtype and np.array_equal(table, np.arange(256, dtype=np.uint8) ^ flips ^ 0x80):
+        ctx.call("ek_flip_sign_8", Literal(x.elements), ctx.read_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
+        ctx.allow_in_place(x, y)
+    else:
+        _table(node, ctx, table)
+
+
+def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    x, y = node.input(0), node.output
+    flip = Literal(0x80 if x.dtype is DType.INT8 else 0)
+    constant = ctx.constant("uint8_t", table)
+    ctx.call("ek_table_8", Literal(x.elements), flip, ctx.read_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
+    ctx.allow_in_place(x, y)
+
+
+def lower_softmax(node: Node, ctx: LoweringContext) -> None:
+    """ek_softmax_s8 with the exponentials of all 256 differences."""
+    x, y = node.input(0), node.output
+    exponentials = ctx.constant("int32_t", table_of_exponentials(node).astype(np.int32))
+    width = x.shape[-1]
+    ctx.call("ek_softmax_s8", Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def lower_log_softmax(node: Node, ctx: LoweringContext) -> None:
+    """ek_log_softmax_f32."""
+    x, y = node.input(0), node.output
+    width = x.shape[-1]
+    ctx.call("ek_log_softmax_f32", Literal(x.elements // width), Literal(width), ctx.read(x), ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def lower_quantize(node: Node, ctx: LoweringContext) -> None:
+    """ek_quantize_f32_s8."""
+    x, y = node.input(0), node.output
+    scale, zero = fp.single_quant(y)
+    ctx.call("ek_quantize_f32_s8", Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))
+
+
+def lower_dequantize(node: Node, ctx: LoweringContext) -> None:
+    """ek_dequantize_s8_f32."""
+    x, y = node.input(0), node.output
+    scale, zero = fp.single_quant(x)
+    ctx.call("ek_dequantize_s8_f32", Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))

@@ -1,0 +1,153 @@
+"""The lowered program: kernel calls over buffers and constants. Nothing here knows graphs, files or C syntax rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Union
+
+from edgekit.ir import Array
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Bytes that a plan must place.
+
+    Attributes:
+        index: position in Program.buffers; the only name that reaches C.
+        label: for reports.
+        size: bytes, at least 1.
+        kind: "input", "output", "activation" or "scratch".
+        alignment: bytes, a power of two.
+    """
+
+    index: int
+    label: str
+    size: int
+    kind: str
+    alignment: int = 4
+
+
+@dataclass(eq=False)
+class Constant:
+    """A table in flash.
+
+    Attributes:
+        c_type: element type, for example "int8_t" or "ek_channel".
+        rows: the array, or for a struct type an integer array whose rows are the struct's fields in order.
+        layer: the step that it belongs to.
+    """
+
+    index: int
+    c_type: str
+    rows: Array
+    layer: str
+    size: int
+
+
+Fields = Mapping[str, "FieldValue"]
+FieldValue = Union[int, Sequence[int], Fields]
+
+
+@dataclass(eq=False)
+class Params:
+    """A parameter struct of a kernel, a constant too but small: `fields` become designated initialisers."""
+
+    index: int
+    c_type: str
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class BufferArg:
+    """A pointer into a buffer, `offset` bytes from its start."""
+
+    buffer: Buffer
+    c_type: str
+    writes: bool = False
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class ConstantArg:
+    """A pointer to a table."""
+
+    constant: Constant
+
+
+@dataclass(frozen=True)
+class ParamsArg:
+    """A pointer to a parameter struct."""
+
+    params: Params
+
+
+@dataclass(frozen=True)
+class Literal:
+    """An integer or float argument, written exactly."""
+
+    value: int | float
+
+
+Arg = Union[BufferArg, ConstantArg, ParamsArg, Literal]
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One call of runtime_c: `kernel` is both the function and the file that defines it."""
+
+    kernel: str
+    args: tuple[Arg, ...]
+
+
+@dataclass(eq=False)
+class Step:
+    """One layer.
+
+    Attributes:
+        name, op: of the graph's node, for reports.
+        in_place: (input, output) pairs that may share one address.
+        weight_bytes: bytes of its constants in flash.
+    """
+
+    index: int
+    name: str
+    op: str
+    macs: int
+    calls: list[KernelCall] = field(default_factory=list)
+    in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)
+    weight_bytes: int = 0
+
+    def buffers(self) -> list[Buffer]:
+        """Every buffer that the step touches, once, in order of appearance."""
+        return list(dict.fromkeys(a.buffer for c in self.calls for a in c.args if isinstance(a, BufferArg)))
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the program: where it lives and how its codes read."""
+
+    name: str
+    buffer: Buffer
+    c_type: str
+    shape: tuple[int, ...]
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass
+class Program:
+    """Steps in execution order, everything they touch, and the ports."""
+
+    name: str
+    steps: list[Step]
+    buffers: list[Buffer]
+    constants: list[Constant]
+    params: list[Params]
+    inputs: list[Port]
+    outputs: list[Port]
+
+    @property
+    def kernels(self) -> list[str]:
+        """All kernels called, sorted."""
+        return sorted({call.kernel for step in self.steps for call in step.calls})

@@ -1,0 +1,120 @@
+/* The operator library. One kernel per file, file name = function name. Argument order: parameters, inputs, constants,
+ * output, scratch. Activations are int8 codes in NHWC; kernels keep no state and allocate nothing. */
+#ifndef EK_KERNELS_H
+#define EK_KERNELS_H
+
+#include "ek_requantize.h"
+
+/* A window over H and W; padding is what is cut off before the first row and column. */
+typedef struct {
+    int32_t in_h, in_w, in_c;
+    int32_t out_h, out_w, out_c;
+    int32_t kernel_h, kernel_w;
+    int32_t stride_h, stride_w;
+    int32_t dilation_h, dilation_w;
+    int32_t pad_top, pad_left;
+} ek_window;
+
+typedef struct {
+    ek_window window;
+    int32_t input_zero;
+    int32_t weight_zero;
+    ek_output out;
+} ek_conv_params;
+
+/* Weights [O,KH,KW,I]. */
+void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
+
+/* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
+ * zeros to a multiple of four and channels to a multiple of two. Scratch: 2 columns of 16-bit values, rows padded
+ * to four, then one row of bytes where in_c is no multiple of four; 4-byte aligned. */
+void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
+                      void *scratch);
+
+/* Weights [KH,KW,C*M]; out_c = in_c * M. */
+void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                            int8_t *y);
+
+/* As above with M = 1. */
+void ek_depthwise_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                                int8_t *y);
+
+typedef struct {
+    int32_t rows, inputs, outputs;
+    int32_t input_zero;
+    int32_t weight_zero;
+    ek_output out;
+} ek_fully_connected_params;
+
+/* Weights [O,I]. */
+void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                           const ek_channel *channels, int8_t *y);
+
+/* Weights in fours of outputs: words of four inputs, alternating between the four outputs, padded with zeros.
+ * Scratch: one row of 16-bit inputs padded to four; 4-byte aligned. */
+void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                               const ek_channel *channels, int8_t *y, void *scratch);
+
+typedef struct {
+    int32_t elements;
+    int32_t a_zero, a_multiplier, a_shift;
+    int32_t b_zero, b_multiplier, b_shift;
+    int32_t multiplier, shift;
+    int32_t zero_point, low, high;
+} ek_add_params;
+
+/* y may be a or b. Shifts are to the right. */
+void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+typedef struct {
+    ek_window window;
+    int32_t low, high;
+    int32_t half_up;
+} ek_pool_params;
+
+void ek_avg_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
+void ek_max_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
+
+typedef struct {
+    int32_t pixels, channels;
+    int32_t input_zero;
+    int32_t multiplier, left, right;
+    int32_t zero_point;
+} ek_mean_params;
+
+void ek_mean_s8(const ek_mean_params *p, const int8_t *x, int8_t *y);
+
+/* Rows of `width` codes; exponentials[d] is exp of a difference of -d codes as Q0.31. y may be x. */
+void ek_softmax_s8(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
+
+/* y[i] = table[index of x[i]], the index being the code with its sign bit flipped where flip is 0x80. y may be x. */
+void ek_table_8(int32_t elements, uint8_t flip, const uint8_t *x, const uint8_t *table, uint8_t *y);
+
+/* y[i] = x[i] + 128 modulo 256: between uint8 and int8 of one scale. y may be x. */
+void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);
+
+/* Output of shape [n0,n1,n2,n3], read with the given input strides (in elements). */
+typedef struct {
+    int32_t shape[4];
+    int32_t stride[4];
+} ek_transpose_params;
+
+void ek_transpose_8(const ek_transpose_params *p, const int8_t *x, int8_t *y);
+
+/* Copies rows of `row` bytes into y at distance `stride`. */
+void ek_concat_8(int32_t rows, int32_t row, int32_t stride, const int8_t *x, int8_t *y);
+
+typedef struct {
+    int32_t in_h, in_w, channels;
+    int32_t factor_h, factor_w;
+} ek_resize_params;
+
+void ek_resize_nearest_8(const ek_resize_params *p, const int8_t *x, int8_t *y);
+
+void ek_quantize_f32_s8(int32_t elements, float scale, int32_t zero_point, const float *x, int8_t *y);
+void ek_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, const int8_t *x, float *y);
+
+/* Rows of `width` floats; y may be x. */
+void ek_log_softmax_f32(int32_t rows, int32_t width, const float *x, float *y);
+
+#endif

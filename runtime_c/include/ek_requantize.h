@@ -1,0 +1,70 @@
+/* From int32 accumulators to int8 codes.
+ *
+ * Source: TFLite 8-bit quantization specification (two rounding steps) and its single-rounding variant. Every shift is
+ * known when the code is generated; the generator proves that no left shift below overflows, or refuses the model. */
+#ifndef EK_REQUANTIZE_H
+#define EK_REQUANTIZE_H
+
+#include "ek_simd.h"
+
+/* One output channel. `left` and `right` are chosen by the generator, see codegen/lowering/requantize.py. */
+typedef struct {
+    int32_t bias;
+    int32_t multiplier;
+    uint16_t left;
+    uint16_t right;
+} ek_channel;
+
+/* What the channels of a layer share. */
+typedef struct {
+    int32_t zero_point;
+    int32_t low;
+    int32_t high;
+    int32_t double_rounding;
+} ek_output;
+
+/* x / 2^shift, halves away from zero; 0 <= shift <= 31. */
+static inline int32_t ek_divide_by_pot(int32_t x, uint32_t shift)
+{
+    const int32_t mask = (int32_t)((UINT32_C(1) << shift) - 1u);
+    const int32_t threshold = (int32_t)((uint32_t)mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> shift) + (((x & mask) > threshold) ? 1 : 0);
+}
+
+/* (2 * a * b + 2^31) >> 32 for |a| < 2^31, b > -2^31. */
+static inline int32_t ek_doubling_high_mul(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
+}
+
+static inline int32_t ek_clamp(int32_t x, int32_t low, int32_t high)
+{
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+static inline int32_t ek_shift_left(int32_t x, uint32_t shift)
+{
+    return (int32_t)((uint32_t)x << shift);
+}
+
+/* One code. Two roundings: 2 * (acc << left) * multiplier rounded to its high word, then rounded / 2^right.
+ * One rounding: (acc << left) * multiplier / 2^(32 + right), rounded once; right is at least 1 then. */
+static inline int8_t ek_requantize(int32_t acc, const ek_channel *channel, const ek_output *out)
+{
+    const int32_t x = ek_shift_left(acc, channel->left);
+    int32_t y;
+    if (out->double_rounding) {
+        y = ek_smmulr(x, channel->multiplier);
+        if (channel->right) {
+            y += y >> 31;
+            y = (y + (int32_t)(UINT32_C(1) << (channel->right - 1u))) >> channel->right;
+        }
+    } else {
+        y = ek_smmla(x, channel->multiplier, (int32_t)(UINT32_C(1) << (channel->right - 1u))) >> channel->right;
+    }
+    y += out->zero_point;
+    return (int8_t)ek_clamp(y, out->low, out->high);
+}
+
+#endif
