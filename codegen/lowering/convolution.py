@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.requantize import channel_records, output_fields, zero_of_weights
+from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
 from edgekit.codegen.program import Fields
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
@@ -46,14 +46,14 @@ def _conv_fields(node: Node, kernel: tuple[int, int]) -> Fields:
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     """ek_conv2d_s8, or its DSP form with two columns of scratch."""
     outputs, kernel_h, kernel_w, channels = node.input(1).shape
-    codes = node.input(1).array.reshape(outputs, -1)
+    table, codes = channel_tables(node, 0, 2 if ctx.target.dsp else 1)
+    codes = codes.reshape(outputs, -1)
+    records = ctx.constant("ek_channel", table)
     params = ctx.struct("ek_conv_params", _conv_fields(node, (kernel_h, kernel_w)))
     x, y = ctx.read(node.input(0)), ctx.write(node.output)
     if not ctx.target.dsp:
-        records = ctx.constant("ek_channel", channel_records(node, 0, 1))
         ctx.call("ek_conv2d_s8", params, x, ctx.constant("int8_t", codes.reshape(-1)), records, y)
         return
-    records = ctx.constant("ek_channel", channel_records(node, 0, 2))
     row = -(-codes.shape[1] // 4) * 4
     scratch = ctx.scratch(2 * 2 * row + (row if channels % 4 else 0))
     ctx.call("ek_conv2d_s8_dsp", params, x, ctx.constant("int8_t", interleave_rows(codes, 2)), records, y, scratch)
@@ -64,12 +64,13 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
     kernel_h, kernel_w, outputs = node.input(1).shape
     params = ctx.struct("ek_conv_params", _conv_fields(node, (kernel_h, kernel_w)))
     dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
+    table, codes = channel_tables(node, 2, 1)
     ctx.call(
         "ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8",
         params,
         ctx.read(node.input(0)),
-        ctx.constant("int8_t", node.input(1).array.reshape(-1)),
-        ctx.constant("ek_channel", channel_records(node, 2, 1)),
+        ctx.constant("int8_t", codes.reshape(-1)),
+        ctx.constant("ek_channel", table),
         ctx.write(node.output),
     )
 
@@ -88,11 +89,11 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
             "out": output_fields(node),
         },
     )
-    x, y, codes = ctx.read(node.input(0)), ctx.write(node.output), node.input(1).array
+    table, codes = channel_tables(node, 0, 4 if ctx.target.dsp else 1)
+    records = ctx.constant("ek_channel", table)
+    x, y = ctx.read(node.input(0)), ctx.write(node.output)
     if not ctx.target.dsp:
-        records = ctx.constant("ek_channel", channel_records(node, 0, 1))
         ctx.call("ek_fully_connected_s8", params, x, ctx.constant("int8_t", codes.reshape(-1)), records, y)
         return
-    records = ctx.constant("ek_channel", channel_records(node, 0, 4))
     packed = ctx.constant("int8_t", interleave_rows(codes, 4))
     ctx.call("ek_fully_connected_s8_dsp", params, x, packed, records, y, ctx.scratch(2 * (-(-inputs // 4) * 4)))

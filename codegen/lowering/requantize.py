@@ -13,30 +13,49 @@ from edgekit.ops.conv2d import bias_or_zero
 INT32_LIMIT = 1 << 31
 
 
-def channel_records(node: Node, channel_axis: int, pad_to: int) -> Array:
-    """int64 [channels rounded up to pad_to, 4]: bias, multiplier, left, right of a conv-like node's output channels.
+def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, Array]:
+    """What a kernel reads of a conv-like node: (records, weights).
 
-    Raises UnsupportedModel where an accumulator could leave 32 bits.
+    records: int64 [channels rounded up to pad_to, 4]: bias, multiplier, left, right of each output channel.
+    weights: the node's int8 codes, with the channels neutralised whose result is the same code for every input while
+    their accumulator would not fit 32 bits (trained models hold such dead channels).
+    Raises UnsupportedModel where any other accumulator could leave 32 bits.
     """
     weights = node.input(1)
     channels = weights.shape[channel_axis]
-    multiplier, shift = fp.product_multipliers(
+    scales = fp.product_multipliers(
         node.input(0), weights, node.output, bool(node.attrs.get("single_precision_scale"))
     )
-    multiplier, shift = np.broadcast_to(multiplier, channels), np.broadcast_to(shift, channels)
-    left, right = split_shift(shift, bool(node.attrs.get("double_rounding")))
-    bias = np.broadcast_to(np.asarray(bias_or_zero(node), np.int64), channels)
-    bound = accumulator_bound(node, channel_axis, bias)
-    if np.any((bound << left) >= INT32_LIMIT):
-        worst = int(np.argmax(bound << left))
-        raise UnsupportedModel(
-            f"layer {node.name!r} ({node.op}): accumulator of output channel {worst} can reach {int(bound[worst])}, "
-            "too large for 32-bit arithmetic; lower its bias or split the layer's inputs"
-        )
+    multiplier, shift = (np.broadcast_to(s, channels).copy() for s in scales)
+    double = bool(node.attrs.get("double_rounding"))
+    left, right = split_shift(shift, double)
+    bias = np.broadcast_to(np.asarray(bias_or_zero(node), np.int64), channels).copy()
+    reach = accumulator_reach(node, channel_axis)
+    codes = np.moveaxis(weights.array.copy(), channel_axis, 0)
+    for channel in np.flatnonzero((np.abs(bias) + reach) << left >= INT32_LIMIT):
+        ends = fp.requantize(
+            np.array([bias[channel] - reach[channel], bias[channel] + reach[channel]]),
+            (multiplier[channel], shift[channel]), 0, _centred_range(node), double,
+        )  # fmt: skip
+        if ends[0] != ends[1]:
+            raise UnsupportedModel(
+                f"layer {node.name!r} ({node.op}): accumulator of output channel {channel} can reach "
+                f"{int(abs(bias[channel]) + reach[channel])}, too large for 32-bit arithmetic; lower its bias or split "
+                "the layer's inputs"
+            )
+        codes[channel] = zero_of_weights(node)
+        bias[channel], multiplier[channel] = ends[0], 1 << 30
+        left[channel], right[channel] = (2, 0) if double else (3, 1)
     records = np.zeros((-(-channels // pad_to) * pad_to, 4), np.int64)
     records[:, 3] = 1
     records[:channels] = np.stack([bias, multiplier, left, right], axis=1)
-    return records
+    return records, np.ascontiguousarray(np.moveaxis(codes, 0, channel_axis))
+
+
+def _centred_range(node: Node) -> tuple[int, int]:
+    """The output's clamp range before its zero point is added."""
+    (low, high), zero = fp.output_range(node.attrs["activation"], node.output), fp.single_quant(node.output)[1]
+    return low - zero, high - zero
 
 
 def split_shift(shift: Array, double_rounding: bool) -> tuple[Array, Array]:
@@ -48,16 +67,14 @@ def split_shift(shift: Array, double_rounding: bool) -> tuple[Array, Array]:
     return left, left - shift - 1
 
 
-def accumulator_bound(node: Node, channel_axis: int, bias: Array) -> Array:
-    """Largest magnitude that any partial sum of an output channel can reach, int64 [channels]."""
+def accumulator_reach(node: Node, channel_axis: int) -> Array:
+    """How far any partial sum of an output channel can get from its bias, int64 [channels]."""
     weights = node.input(1)
     zero_x = fp.single_quant(node.input(0))[1]
-    quant = weights.quant
-    zero_w = quant.zero_point[0] if quant is not None and quant.is_per_tensor else 0
     reach = max(abs(-128 - zero_x), abs(127 - zero_x))
     axes = tuple(a for a in range(weights.array.ndim) if a != channel_axis)
-    magnitude = np.abs(weights.array.astype(np.int64)) + abs(zero_w)
-    total: Array = np.abs(bias) + reach * magnitude.sum(axis=axes)
+    magnitude = np.abs(weights.array.astype(np.int64)) + abs(zero_of_weights(node))
+    total: Array = reach * magnitude.sum(axis=axes)
     return total
 
 

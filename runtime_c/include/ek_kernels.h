@@ -5,6 +5,20 @@
 
 #include "ek_requantize.h"
 
+/* One function per layer stays visible to profilers and emulators. */
+#ifndef EK_NOINLINE
+#define EK_NOINLINE __attribute__((noinline))
+#endif
+
+/* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */
+#ifndef EK_WEIGHTS
+#if defined(__arm__)
+#define EK_WEIGHTS __attribute__((aligned(4), section(".edgekit_weights")))
+#else
+#define EK_WEIGHTS __attribute__((aligned(4)))
+#endif
+#endif
+
 /* A window over H and W; padding is what is cut off before the first row and column. */
 typedef struct {
     int32_t in_h, in_w, in_c;

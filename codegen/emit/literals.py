@@ -1,0 +1,61 @@
+"""C literals of numbers, tables and structs, exact and warning-free under -Wconversion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.codegen.program import Constant, Fields, FieldValue
+from edgekit.ir import Array
+
+_WIDTH = 112
+
+
+def integer(value: int) -> str:
+    """An int32 literal; the smallest one has no literal of its own in C."""
+    return "(-2147483647 - 1)" if value == -(1 << 31) else str(int(value))
+
+
+def float32(value: float) -> str:
+    """An exact (hexadecimal) float literal."""
+    return f"{float(np.float32(value)).hex()}f"
+
+
+def table(constant: Constant) -> str:
+    """The initialiser of a constant, wrapped into lines."""
+    if constant.rows.dtype.kind == "f":
+        items = [float32(v) for v in constant.rows.reshape(-1)]
+    elif constant.rows.ndim == 1:
+        items = [integer(v) for v in constant.rows.tolist()]
+    else:
+        items = ["{" + ", ".join(integer(v) for v in row) + "}" for row in constant.rows.tolist()]
+    return "{\n" + wrap(items) + "\n}"
+
+
+def wrap(items: list[str]) -> str:
+    """Comma-separated items in indented lines."""
+    lines, line = [], "   "
+    for item in items:
+        if len(line) + len(item) + 2 > _WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {item},"
+    return "\n".join([*lines, line])
+
+
+def struct(fields: Fields) -> str:
+    """Designated initialisers of a struct."""
+    return "{" + ", ".join(f".{key} = {_field(value)}" for key, value in fields.items()) + "}"
+
+
+def _field(value: FieldValue) -> str:
+    if isinstance(value, (int, np.integer)):
+        return integer(int(value))
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(integer(v) for v in value) + "}"
+    assert isinstance(value, dict)
+    return struct(value)
+
+
+def elements(rows: Array) -> int:
+    """How many elements the C array has."""
+    return int(rows.shape[0]) if rows.ndim > 1 else int(rows.size)

@@ -1,0 +1,133 @@
+"""Program and plan to C: the model's header, its layers, its weights, and a harness main for bare metal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from edgekit.codegen.emit import literals
+from edgekit.codegen.emit.names import comment_text
+from edgekit.codegen.memory.plan import MemoryPlan
+from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Port, Program, Step
+
+ARENA_ALIGNMENT = 16
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class EmittedModel:
+    """Generated text by path relative to the output folder, and the names that the tools look for.
+
+    Attributes:
+        layer_symbols: one C function per step, in order.
+        run_symbol: the function of one inference.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    layer_symbols: tuple[str, ...]
+    run_symbol: str
+
+
+def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
+    """Generate the C of a program. `name` is a C identifier (see names.c_name)."""
+    regions = list(plan.capacity)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
+    values = {
+        "name": name,
+        "macro": name.upper(),
+        "arenas": [max(1, plan.arena[r]) for r in regions],
+        "alignment": ARENA_ALIGNMENT,
+        "inputs": [_port(p, plan, regions) for p in program.inputs],
+        "outputs": [_port(p, plan, regions) for p in program.outputs],
+        "params": [(f"{name}_params_{p.index}", p.c_type, literals.struct(p.fields)) for p in program.params],
+        "constants": [
+            (f"{name}_table_{c.index}", c.c_type, literals.elements(c.rows), literals.table(c), comment_text(c.layer))
+            for c in program.constants
+        ],
+        "layers": [
+            (layers[step.index], comment_text(f"{step.op}: {step.name}"), _calls(step, name, plan, regions))
+            for step in program.steps
+        ],
+        "macs": sum(step.macs for step in program.steps),
+        "signature": signature(program, plan),
+    }
+    files = {
+        f"include/{name}.h": "model.h.j2",
+        f"src/{name}.c": "model.c.j2",
+        f"src/{name}_weights.h": "weights.h.j2",
+        f"src/{name}_weights.c": "weights.c.j2",
+        "harness/main.c": "main.c.j2",
+        "CMakeLists.txt": "CMakeLists.txt.j2",
+    }
+    rendered = {path: environment.get_template(template).render(values) for path, template in files.items()}
+    return EmittedModel(name, rendered, tuple(layers), f"{name}_run")
+
+
+def signature(program: Program, plan: MemoryPlan) -> str:
+    """16 hex digits that change whenever weights, layers or placement do."""
+    digest = hashlib.sha256()
+    for constant in program.constants:
+        digest.update(constant.rows.tobytes())
+    for step in program.steps:
+        digest.update(repr([(c.kernel, [_identity(a, plan) for a in c.args]) for c in step.calls]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _identity(arg: Arg, plan: MemoryPlan) -> str:
+    if isinstance(arg, BufferArg):
+        place = plan.places[arg.buffer]
+        return f"{place.region}+{place.offset + arg.offset}"
+    if isinstance(arg, ParamsArg):
+        return literals.struct(arg.params.fields)
+    return str(arg.value) if isinstance(arg, Literal) else f"table {arg.constant.index}"
+
+
+def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]:
+    place = plan.places[port.buffer]
+    return {
+        "arena": regions.index(place.region),
+        "offset": place.offset,
+        "c_type": port.c_type,
+        "shape": port.shape,
+        "elements": max(1, port.buffer.size // {"float": 4, "int32_t": 4}.get(port.c_type, 1)),
+        "bytes": port.buffer.size,
+        "scale": None if port.scale is None else literals.float32(port.scale),
+        "zero_point": port.zero_point,
+        "label": comment_text(port.name),
+    }
+
+
+def _calls(step: Step, name: str, plan: MemoryPlan, regions: list[str]) -> list[str]:
+    return [_call(call, name, plan, regions) for call in step.calls]
+
+
+def _call(call: KernelCall, name: str, plan: MemoryPlan, regions: list[str]) -> str:
+    args = ",\n        ".join(_argument(a, name, plan, regions) for a in call.args)
+    return f"{call.kernel}(\n        {args});"
+
+
+def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
+    if isinstance(arg, BufferArg):
+        place = plan.places[arg.buffer]
+        pointer = f"ctx->arena[{regions.index(place.region)}] + {place.offset + arg.offset}"
+        const = "" if arg.writes else "const "
+        # Through void *: the plan keeps every buffer aligned for its type.
+        return f"({const}{arg.c_type} *)(void *)({pointer})"
+    if isinstance(arg, ConstantArg):
+        return f"{name}_table_{arg.constant.index}"
+    if isinstance(arg, ParamsArg):
+        return f"&{name}_params_{arg.params.index}"
+    return literals.float32(arg.value) if isinstance(arg.value, float) else literals.integer(arg.value)

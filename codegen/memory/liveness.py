@@ -1,0 +1,71 @@
+"""Lifetimes of buffers over the steps of a program, with in-place merging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.codegen.program import Buffer, Program
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Bytes that must not overlap any other live ones from step `first` to step `last`, both included.
+
+    Attributes:
+        buffers: those that share these bytes, in order (more than one where steps work in place).
+        size, alignment: bytes.
+    """
+
+    buffers: tuple[Buffer, ...]
+    size: int
+    alignment: int
+    first: int
+    last: int
+
+    def overlaps(self, other: Lifetime) -> bool:
+        """Whether both are live at some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def lifetimes(program: Program) -> list[Lifetime]:
+    """One lifetime per buffer or in-place group, in order of first use.
+
+    Inputs live from step 0 and may be overwritten once read; outputs live to the end.
+    """
+    end = len(program.steps)
+    spans: dict[Buffer, tuple[int, int]] = {}
+    for step in program.steps:
+        for buffer in step.buffers():
+            first, _ = spans.get(buffer, (step.index, step.index))
+            spans[buffer] = (first, step.index)
+    for port in program.inputs:
+        spans[port.buffer] = (0, spans.get(port.buffer, (0, 0))[1])
+    for port in program.outputs:
+        spans[port.buffer] = (spans.get(port.buffer, (0, 0))[0], end)
+    groups = _in_place_groups(program, spans)
+    result = [
+        Lifetime(
+            tuple(group),
+            max(b.size for b in group),
+            max(b.alignment for b in group),
+            min(spans[b][0] for b in group),
+            max(spans[b][1] for b in group),
+        )
+        for group in groups
+    ]
+    return sorted(result, key=lambda life: (life.first, life.buffers[0].index))
+
+
+def _in_place_groups(program: Program, spans: dict[Buffer, tuple[int, int]]) -> list[list[Buffer]]:
+    """Buffers joined where a step may write its output over an input of the same size that dies there."""
+    group_of: dict[Buffer, list[Buffer]] = {buffer: [buffer] for buffer in spans}
+    for step in program.steps:
+        done: set[Buffer] = set()
+        for source, target in step.in_place:
+            dies_here = spans[source][1] == step.index and spans[target][0] == step.index
+            if dies_here and source.size == target.size and target not in done and source is not target:
+                joined = group_of[source] + group_of[target]
+                for buffer in joined:
+                    group_of[buffer] = joined
+                done.add(target)
+    return [list(group) for group in {id(g): g for g in group_of.values()}.values()]

@@ -1,0 +1,68 @@
+"""An independent check of a memory plan: it replays the program on symbolic bytes and trusts nothing of the planner."""
+
+from __future__ import annotations
+
+from edgekit.codegen.memory.plan import MemoryPlan
+from edgekit.codegen.program import Buffer, BufferArg, Program, Step
+from edgekit.errors import InternalError
+
+
+def validate_plan(program: Program, plan: MemoryPlan) -> None:
+    """Raise InternalError where a step reads bytes that something else has overwritten, or a buffer leaves its region.
+
+    Memory is replayed as intervals owned by buffers: writing claims the interval and evicts every owner it meets;
+    reading demands that the reader's own claim is whole. Within one step, outputs and scratch must be disjoint from
+    each other and from inputs, except in-place pairs at one address.
+    """
+    owners: dict[str, dict[Buffer, tuple[int, int]]] = {}
+
+    def claim(buffer: Buffer) -> None:
+        region, start, end = _place(plan, buffer)
+        held = owners.setdefault(region, {})
+        for other in [b for b, (s, e) in held.items() if s < end and start < e]:
+            del held[other]
+        held[buffer] = (start, end)
+
+    for port in program.inputs:
+        claim(port.buffer)
+    for port in program.inputs:
+        if port.buffer not in owners[plan.places[port.buffer].region]:
+            raise InternalError(f"plan: input {port.name!r} overlaps another input")
+    for step in program.steps:
+        _check_step(step, plan)
+        _replay(step, owners, plan, claim)
+    for port in program.outputs:
+        if port.buffer not in owners.get(plan.places[port.buffer].region, {}):
+            raise InternalError(f"plan: output {port.name!r} is overwritten before the end")
+
+
+def _replay(step: Step, owners: dict[str, dict[Buffer, tuple[int, int]]], plan: MemoryPlan, claim: object) -> None:
+    assert callable(claim)
+    args = [a for call in step.calls for a in call.args if isinstance(a, BufferArg)]
+    for arg in args:
+        if not arg.writes and arg.buffer not in owners.get(plan.places[arg.buffer].region, {}):
+            raise InternalError(f"plan: {step.name!r} reads {arg.buffer.label!r} after it was overwritten")
+    for buffer in dict.fromkeys(a.buffer for a in args if a.writes):
+        claim(buffer)
+
+
+def _place(plan: MemoryPlan, buffer: Buffer) -> tuple[str, int, int]:
+    place = plan.places[buffer]
+    capacity = plan.capacity[place.region]
+    if place.offset < 0 or place.offset % buffer.alignment or place.offset + buffer.size > capacity:
+        raise InternalError(f"plan: {buffer.label!r} at {place.offset} leaves region {place.region} ({capacity} B)")
+    return place.region, place.offset, place.offset + buffer.size
+
+
+def _check_step(step: Step, plan: MemoryPlan) -> None:
+    buffers = step.buffers()
+    written = {a.buffer for call in step.calls for a in call.args if isinstance(a, BufferArg) and a.writes}
+    allowed = {frozenset(pair) for pair in step.in_place}
+    for index, one in enumerate(buffers):
+        for other in buffers[index + 1 :]:
+            if one not in written and other not in written:
+                continue
+            (region, start, end), (region2, start2, end2) = _place(plan, one), _place(plan, other)
+            meet = region == region2 and start < end2 and start2 < end
+            if meet and not (frozenset((one, other)) in allowed and (start, end) == (start2, end2)):
+                raise InternalError(f"plan: {one.label!r} and {other.label!r} overlap while {step.name!r} runs")
