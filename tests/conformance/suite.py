@@ -1,0 +1,109 @@
+"""All conformance cases of all operators as one C program: every case is a generated model with its inputs and the
+reference's outputs as tables; `conformance_run` fills one result per case with the number of differing elements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit import runtime_c
+from edgekit.codegen.emit import emit_model
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
+from edgekit.ir import Array
+from edgekit.ops import OPS
+from edgekit.ops.reference import run_reference
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Sources of the program and the names of its cases, in the order of `conformance_results`."""
+
+    sources: list[Path]
+    include_dirs: list[Path]
+    cases: list[str]
+
+
+def _bytes(symbol: str, array: Array) -> str:
+    data = ", ".join(str(b) for b in np.ascontiguousarray(array).tobytes())
+    return f"static const unsigned char {symbol}[] = {{{data}}};"
+
+
+def write_suite(folder: Path, target: Target) -> Suite:
+    """Generate the program for one kind of kernels into `folder`."""
+    names: list[str] = []
+    kernels: set[str] = set()
+    sources: list[Path] = []
+    includes, tables, calls = [], [], []
+    for spec in OPS:
+        for case in spec.cases():
+            if not case.graph.nodes or spec.name == "reshape":
+                continue  # reshape has no code: its output is its input's buffer
+            name = f"{spec.name}_{case.name}"
+            program = lower(case.graph, target)
+            plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
+            validate_plan(program, plan)
+            kernels.update(program.kernels)
+            emitted = emit_model(name, program, plan)
+            for path, text in emitted.files.items():
+                if path.endswith((".c", ".h")) and not path.startswith("harness"):
+                    file = folder / Path(path).name
+                    file.write_text(text)
+                    sources += [file] if file.suffix == ".c" else []
+            includes.append(f'#include "{name}.h"')
+            for index, inputs in enumerate(case.inputs):
+                (expected,) = (run_reference(case.graph, inputs)[v] for v in case.graph.outputs)
+                label = f"{name}_{index}"
+                names.append(label)
+                tables += [_bytes(f"{label}_x{i}", x) for i, x in enumerate(inputs)] + [_bytes(f"{label}_y", expected)]
+                copies = "".join(
+                    f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n" for i in range(len(inputs))
+                )
+                calls.append(
+                    f"{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n    paint({name.upper()}_ARENA_0_BYTES);\n"
+                    f"    if ({name}_init(&ctx)) {{ return; }}\n{copies}    {name}_run(&ctx);\n"
+                    f"    conformance_results[{len(names) - 1}] = differ({name}_output(&ctx, 0), {label}_y, "
+                    f"sizeof {label}_y) + overrun({name.upper()}_ARENA_0_BYTES);\n}}"
+                )
+    driver = folder / "conformance.c"
+    driver.write_text(_DRIVER.format(
+        includes="\n".join(includes), tables="\n".join(tables), calls="\n".join(calls), count=len(names)
+    ))  # fmt: skip
+    return Suite([driver, *sources, *runtime_c.kernel_sources(kernels)], [folder, runtime_c.INCLUDE], names)
+
+
+_DRIVER = """#include <stddef.h>
+#include <stdint.h>
+{includes}
+static uint8_t arena[65536] __attribute__((aligned(16)));
+int conformance_results[{count}];
+const int conformance_count = {count};
+{tables}
+static void fill(void *to, const unsigned char *from, size_t n)
+{{
+    for (size_t i = 0; i < n; ++i) {{ ((unsigned char *)to)[i] = from[i]; }}
+}}
+static void paint(size_t used)
+{{
+    for (size_t i = 0; i < used + 64u; ++i) {{ arena[i] = 0xA5u; }}
+}}
+static int overrun(size_t used)
+{{
+    int count = 0;
+    for (size_t i = used; i < used + 64u; ++i) {{ count += arena[i] != 0xA5u; }}
+    return count;
+}}
+static int differ(const void *got, const unsigned char *want, size_t n)
+{{
+    int count = 0;
+    for (size_t i = 0; i < n; ++i) {{ count += ((const unsigned char *)got)[i] != want[i]; }}
+    return count;
+}}
+void conformance_run(void);
+void conformance_run(void)
+{{
+{calls}
+}}
+"""
