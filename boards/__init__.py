@@ -1,1 +1,219 @@
-"""edgekit.boards."""
+"""Boards: one TOML file per board, read into frozen dataclasses.
+
+A board file states the core, its clock and every memory that a program may use, with address, size and relative cost.
+Memories at address zero (ITCM) are left out on purpose, so that a null pointer faults in the emulator.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import BadBoard, UnknownBoard
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BOARD_DIR = Path(__file__).resolve().parent
+QEMU_DIR = BOARD_DIR / "qemu"
+CORES = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33")
+FPUS = ("fpv4-sp-d16", "fpv5-sp-d16", "fpv5-d16")
+
+
+@dataclass(frozen=True)
+class Region:
+    """One memory, or several contiguous ones merged.
+
+    Attributes:
+        name: lower-case identifier, unique on the board.
+        address, size: bytes.
+        kind: 'ram' or 'flash'.
+        external: whether it is off the chip.
+        access_cost: cycles per 32-bit word read in sequence, relative to zero-wait memory (1.0).
+        cost_source: 'measured' or 'estimated'.
+        note: what the region is good for.
+    """
+
+    name: str
+    address: int
+    size: int
+    kind: str
+    external: bool
+    access_cost: float
+    cost_source: str
+    note: str = ""
+
+    @property
+    def end(self) -> int:
+        """First address after the region."""
+        return self.address + self.size
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, or a QEMU machine described like one.
+
+    Attributes:
+        name, title: file name and human name.
+        core: 'cortex-m0plus', 'cortex-m4', 'cortex-m7' or 'cortex-m33'.
+        mhz: core clock in MHz.
+        fpu: GCC's name of the FPU, or None.
+        dsp: whether the core has the DSP instructions (SMLAD and friends).
+        regions: memories in address order.
+        qemu_machine: name of the QEMU machine with the same core (see `load_qemu_machine`), or None.
+        unicorn_cpu: Unicorn's CPU model, e.g. 'CORTEX_M7'.
+        vector_offset: bytes at the start of flash that a second-stage boot loader owns.
+    """
+
+    name: str
+    title: str
+    core: str
+    mhz: float
+    fpu: str | None
+    dsp: bool
+    regions: tuple[Region, ...]
+    qemu_machine: str | None
+    unicorn_cpu: str
+    vector_offset: int = 0
+
+    @property
+    def ram_internal(self) -> Region:
+        """The largest contiguous on-chip RAM, its banks merged: arena, data and stack live there."""
+        return max(_merged(self.regions, "ram"), key=lambda region: region.size)
+
+    @property
+    def flash_internal(self) -> Region:
+        """The largest contiguous program flash, its banks merged."""
+        return max(_merged(self.regions, "flash"), key=lambda region: region.size)
+
+    @property
+    def external_ram(self) -> Region | None:
+        """The first RAM off the chip, or None."""
+        return next((r for r in self.regions if r.external and r.kind == "ram"), None)
+
+    @property
+    def external_flash(self) -> Region | None:
+        """The first flash off the chip that is not the program flash, or None."""
+        return next((r for r in self.regions if r.external and r.kind == "flash"), None)
+
+    @property
+    def extra_ram(self) -> tuple[Region, ...]:
+        """On-chip RAM outside `ram_internal`, banks merged, in address order."""
+        main = self.ram_internal
+        return tuple(r for r in _merged(self.regions, "ram") if r.address != main.address)
+
+
+def board_names() -> list[str]:
+    """Names that `load_board` accepts, sorted."""
+    return sorted(path.stem for path in BOARD_DIR.glob("*.toml"))
+
+
+def load_board(name: str) -> Board:
+    """Read one board.
+
+    Raises:
+        UnknownBoard: no such board; the message names close matches.
+        BadBoard: the file is inconsistent.
+    """
+    return _load(BOARD_DIR, name, board_names())
+
+
+def load_qemu_machine(name: str) -> Board:
+    """Read the memory map of a QEMU machine (`Board.qemu_machine`) as a board of its own.
+
+    Raises:
+        UnknownBoard, BadBoard: as `load_board`.
+    """
+    return _load(QEMU_DIR, name, sorted(path.stem for path in QEMU_DIR.glob("*.toml")))
+
+
+def _load(folder: Path, name: str, known: list[str]) -> Board:
+    if name not in known:
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5) or known
+        raise UnknownBoard(f"unknown board {name!r}; did you mean {', '.join(close)}?")
+    return parse_board(name, (folder / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def parse_board(name: str, text: str) -> Board:
+    """Read a board from the text of a board file and check it.
+
+    Raises:
+        BadBoard: bad TOML, a missing or unknown field, or regions that overlap or are not aligned.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+        rows = data.pop("regions")
+        regions = tuple(sorted((_region(row) for row in rows), key=lambda region: region.address))
+        data.setdefault("fpu", None)
+        data.setdefault("qemu_machine", None)
+        board = Board(name=name, regions=regions, **data)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise BadBoard(f"board {name}: {type(error).__name__}: {error}") from error
+    _check(board)
+    return board
+
+
+def _region(row: dict[str, Any]) -> Region:
+    row.setdefault("external", False)
+    row.setdefault("cost_source", "estimated")
+    return Region(**row)
+
+
+def _check(board: Board) -> None:
+    where = f"board {board.name}"
+    if board.core not in CORES:
+        raise BadBoard(f"{where}: core {board.core!r} is not one of {', '.join(CORES)}")
+    if board.fpu is not None and board.fpu not in FPUS:
+        raise BadBoard(f"{where}: fpu {board.fpu!r} is not one of {', '.join(FPUS)}")
+    if board.vector_offset % 256:
+        raise BadBoard(f"{where}: vector_offset {board.vector_offset} is not a multiple of 256")
+    for region in board.regions:
+        _check_region(where, region)
+    for low, high in zip(board.regions, board.regions[1:], strict=False):
+        if low.end > high.address:
+            raise BadBoard(f"{where}: regions {low.name} and {high.name} overlap at {high.address:#x}")
+    if len({region.name for region in board.regions}) != len(board.regions):
+        raise BadBoard(f"{where}: two regions have the same name")
+    for kind in ("ram", "flash"):
+        if not _merged(board.regions, kind):
+            raise BadBoard(f"{where}: no internal {kind} region")
+
+
+def _check_region(where: str, region: Region) -> None:
+    name = region.name
+    if not (name.isascii() and name.isidentifier() and name == name.lower()):
+        raise BadBoard(f"{where}: region name {name!r} is not a lower-case identifier")
+    if region.kind not in ("ram", "flash"):
+        raise BadBoard(f"{where}: region {name}: kind {region.kind!r} is neither 'ram' nor 'flash'")
+    if region.cost_source not in ("measured", "estimated"):
+        raise BadBoard(f"{where}: region {name}: cost_source {region.cost_source!r} is not measured or estimated")
+    if region.size <= 0 or region.end > 1 << 32:
+        raise BadBoard(f"{where}: region {name}: size {region.size} leaves the 32-bit address space")
+    if region.address % 1024 or region.size % 1024:
+        raise BadBoard(f"{where}: region {name}: address and size must be multiples of 1024")
+    if region.access_cost < 1.0:
+        raise BadBoard(f"{where}: region {name}: access_cost {region.access_cost} is below 1.0")
+
+
+def _merged(regions: tuple[Region, ...], kind: str) -> list[Region]:
+    """Internal regions of one kind, contiguous ones joined (cost: mean weighted by size)."""
+    merged: list[Region] = []
+    for region in regions:
+        if region.external or region.kind != kind:
+            continue
+        if merged and merged[-1].end == region.address:
+            last = merged.pop()
+            size = last.size + region.size
+            cost = (last.access_cost * last.size + region.access_cost * region.size) / size
+            source = last.cost_source if last.cost_source == region.cost_source else "estimated"
+            note = "; ".join(text for text in (last.note, region.note) if text)
+            name = f"{last.name}_{region.name}"
+            merged.append(Region(name, last.address, size, kind, False, cost, source, note))
+        else:
+            merged.append(region)
+    return merged
