@@ -58,6 +58,11 @@ def lower(graph: Graph, target: Target) -> Program:
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 
 
+def stepped_nodes(graph: Graph) -> list[Node]:
+    """The nodes that become steps, in the order of Program.steps; a reshape only renames a buffer."""
+    return [node for node in graph.nodes if node.op != "reshape"]
+
+
 def _require_codes(node: Node) -> None:
     floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is DType.FLOAT32]
     if floats and node.op not in ("quantize", "dequantize", "log_softmax"):
@@ -74,4 +79,4 @@ def _port(value: Value, ctx: LoweringContext, kind: str) -> Port:
     return Port(value.name, buffer, value.dtype.c_name, value.shape, scale, zero)
 
 
-__all__ = ["Target", "lower"]
+__all__ = ["Target", "lower", "stepped_nodes"]

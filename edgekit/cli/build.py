@@ -1,0 +1,69 @@
+"""edgekit build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.cli.common import json_option, print_json, shape_options, size
+from edgekit.progress import Progress
+
+
+@click.command("build", epilog="Example: edgekit build model.tflite --board stm32f746 --data samples.npz -o firmware")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--board", required=True, help="Target board, see edgekit boards.")
+@click.option("--data", type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("firmware"), show_default=True)
+@click.option("--precision", type=click.Choice(["int8"]), default="int8", show_default=True)
+@click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="minmax", show_default=True)
+@click.option("--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True)
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
+@click.option("--samples", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Inputs to emulate.")
+@click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
+@click.option("--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"]))
+@json_option
+def command(
+    model: Path | None, board: str, data: Path | None, output: Path, precision: str, observer: str, toolchain: str,
+    shapes: tuple[str, ...], samples: int, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
+    from edgekit.pipeline import BuildOptions, build
+
+    options = BuildOptions(
+        board=board, output=output, model=model, data=data, toolchain=toolchain, observer=observer,
+        shapes=shape_options(shapes), samples=samples, external=not internal_only, dumps=dumps,
+    )  # fmt: skip
+    report = build(options, Progress(quiet=as_json))
+    if as_json:
+        print_json(report)
+    else:
+        print(summary(report, output))
+
+
+def summary(report: dict[str, Any], output: Path) -> str:
+    """The build in a few lines."""
+    ram, flash, check = report["ram"], report["flash"], report["validation"]
+    latency, accuracy = report["latency_ms"], report["accuracy"]
+    total = report["instructions"]["total"]
+    per_mac = f", {total / report['macs']:.2f} per MAC" if report["macs"] else ""
+    lines = [
+        f"{report['model']} on {report['board']}: {'fits' if report['fits'] else 'DOES NOT FIT'}",
+        f"  RAM    {size(ram['total'])} of {size(ram['budget'])}  (arena {size(ram['arena'])}, data {size(ram['data_bss'])}, "
+        f"stack bound {size(ram['stack_bound'])}, measured {size(ram['stack_measured'])})",
+        f"  flash  {size(flash['total'])} of {size(flash['budget'])}  (code {size(flash['code'])}, weights {size(flash['weights'])})",
+        f"  {total} instructions per inference{per_mac} (emulated, exact)",
+    ]
+    if latency["model"] is not None:
+        lines.append(f"  {latency['model']:.2f} ms [{latency['low']:.2f}, {latency['high']:.2f}] ({latency['label']})")
+    if accuracy is not None and accuracy["emulated"] is not None:
+        reference = "" if accuracy["reference"] is None else f"float {accuracy['reference']:.1%}, "
+        lines.append(f"  top-1 {reference}emulated {accuracy['emulated']:.1%} on {accuracy['samples']} samples")
+    lines.append(f"  bit-exact on {check['inputs']} inputs ({check['source']})")
+    lines += [
+        f"  {r['name']}: {r['differing']} of {r['outputs']} outputs differ" for r in check["runtimes"]
+    ]
+    lines += [f"  note: {w}" for w in report["warnings"]]
+    lines.append(f"  {output}/report.html")
+    return "\n".join(lines)

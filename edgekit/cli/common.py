@@ -1,0 +1,39 @@
+"""Options and output that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from edgekit.errors import BadUsage
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def shape_options(texts: tuple[str, ...]) -> dict[str, list[int]]:
+    """`name=1,3,32,32` texts as shapes; raises BadUsage for anything else."""
+    shapes = {}
+    for text in texts:
+        name, _, dims = text.rpartition("=")
+        try:
+            shapes[name] = [int(d) for d in dims.split(",")]
+        except ValueError:
+            raise BadUsage(f"--shape {text!r}: write NAME=1,3,32,32") from None
+        if not name or min(shapes[name]) < 1:
+            raise BadUsage(f"--shape {text!r}: write NAME=1,3,32,32 with positive dimensions")
+    return shapes
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON object."""
+    print(json.dumps(value, indent=1))
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count} B" if count < 10_000 else f"{count / 1024:.1f} KB"

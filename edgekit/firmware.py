@@ -1,0 +1,97 @@
+"""A built firmware: its files, its linked image, and how to feed and read it in the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.boards import Board
+from edgekit.codegen.lowering import stepped_nodes
+from edgekit.emulators import UnicornMachine
+from edgekit.ir import Array, Graph, Value
+from edgekit.toolchains import Image
+
+
+@dataclass(frozen=True)
+class PortPlace:
+    """Where an input or output stands: arena index, offset and the array it holds."""
+
+    arena: int
+    offset: int
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.dtype(self.dtype).itemsize * np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """The image and what is known of its memory.
+
+    Attributes:
+        inputs, outputs: in the model's order.
+        steps: per layer, where its result stands.
+    """
+
+    board: Board
+    image: Image
+    layer_symbols: tuple[str, ...]
+    run_symbol: str
+    inputs: tuple[PortPlace, ...]
+    outputs: tuple[PortPlace, ...]
+    steps: tuple[PortPlace, ...]
+
+    def machine(self) -> UnicornMachine:
+        """An emulated board, booted and waiting for input."""
+        machine = UnicornMachine(self.board, self.image, list(self.layer_symbols), self.run_symbol)
+        machine.stack_paint()
+        machine.boot()
+        return machine
+
+    def address(self, place: PortPlace) -> int:
+        """The address of a port or result."""
+        return self.image.symbols[f"arena_{place.arena}"][0] + place.offset
+
+    def write_inputs(self, machine: UnicornMachine, sample: Sequence[Array]) -> None:
+        """Put one sample where the model reads it."""
+        for place, array in zip(self.inputs, sample, strict=True):
+            machine.write(self.address(place), np.ascontiguousarray(array).tobytes())
+
+    def read(self, machine: UnicornMachine, place: PortPlace) -> Array:
+        """The array at a place."""
+        data = machine.read(self.address(place), place.nbytes)
+        return np.frombuffer(data, place.dtype).reshape(place.shape)
+
+    def read_outputs(self, machine: UnicornMachine) -> list[Array]:
+        """All outputs of the last run."""
+        return [self.read(machine, place) for place in self.outputs]
+
+    def first_difference(self, machine: UnicornMachine, graph: Graph, values: dict[Value, Array]) -> str | None:
+        """Run once, comparing every layer's result; the first that differs as text, or None."""
+        found: list[str] = []
+        nodes = stepped_nodes(graph)
+
+        def compare(index: int) -> None:
+            got, want = self.read(machine, self.steps[index]), values[nodes[index].output]
+            if not found and got.tobytes() != want.tobytes():
+                count = int(np.sum(got.reshape(-1) != want.reshape(-1)))
+                found.append(f"{nodes[index].name} ({nodes[index].op}): {count} of {want.size} elements differ")
+
+        machine.run_stepwise(compare)
+        return found[0] if found else None
+
+
+def port_records(places: Sequence[PortPlace]) -> list[dict[str, Any]]:
+    """Places as plan.json holds them."""
+    return [{"arena": p.arena, "offset": p.offset, "dtype": p.dtype, "shape": list(p.shape)} for p in places]
+
+
+def port_places(records: Sequence[dict[str, Any]]) -> tuple[PortPlace, ...]:
+    """Places from plan.json."""
+    return tuple(PortPlace(r["arena"], r["offset"], r["dtype"], tuple(r["shape"])) for r in records)
+

@@ -1,0 +1,39 @@
+"""Progress on a terminal, plain lines elsewhere, nothing for JSON output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Progress:
+    """Says what is going on. `quiet` says nothing."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def stage(self, text: str) -> None:
+        """A stage of the pipeline begins."""
+        if not self.quiet:
+            print(f"· {text}", file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+        if not self.quiet:
+            print(f"! {text}", file=sys.stderr, flush=True)
+
+    def track(self, items: Sequence[T], text: str) -> Iterable[T]:
+        """Iterate with a bar on a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            return items
+        return self._bar(items, text)
+
+    @staticmethod
+    def _bar(items: Sequence[T], text: str) -> Iterator[T]:
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(items, description=text, console=Console(stderr=True), transient=True)

@@ -1,0 +1,81 @@
+"""The generated project on disk: sources, kernels, linking, and the fit against the board's memories."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit import runtime_c
+from edgekit.boards import Board
+from edgekit.codegen.emit import EmittedModel
+from edgekit.codegen.memory import MemoryPlan
+from edgekit.codegen.program import Program
+from edgekit.errors import DoesNotFit
+from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stack_bound
+
+# Set aside in RAM for stack and data while the arena is planned; the linked image then says what they really take.
+STACK_RESERVE = 2048
+DATA_RESERVE = 1024
+
+
+@dataclass(frozen=True)
+class LinkedProject:
+    """The image, its static stack bound, and where weights went ("flash" or "external_flash")."""
+
+    image: Image
+    stack: StackBound
+    weights_region: str
+
+
+def write_sources(folder: Path, emitted: EmittedModel, program: Program) -> None:
+    """Write generated files and copy the kernels and headers that they use."""
+    for path, text in emitted.files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    for source in runtime_c.kernel_sources(program.kernels):
+        shutil.copyfile(source, folder / "src" / source.name)
+    for header in runtime_c.headers():
+        shutil.copyfile(header, folder / "include" / header.name)
+    shutil.copyfile(runtime_c.HARNESS / "startup.c", folder / "harness" / "startup.c")
+
+
+def link(
+    folder: Path, board: Board, toolchain: Toolchain, plan: MemoryPlan, program: Program, external: bool
+) -> LinkedProject:
+    """Compile and link the project; weights move to external flash only where they do not fit inside and it is allowed.
+
+    Raises DoesNotFit for a region that overflows, naming the layers that cost most there.
+    """
+    weights = sum(constant.size for constant in program.constants)
+    try:
+        return _link_once(folder, board, toolchain, "flash")
+    except DoesNotFit as error:
+        if error.region == board.flash_internal.name and external and board.external_flash is not None:
+            return _link_once(folder, board, toolchain, "external_flash")
+        raise DoesNotFit(error.region, error.need, error.have, _costliest(error, board, program, weights)) from error
+
+
+def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region: str) -> LinkedProject:
+    sources = sorted((folder / "src").glob("*.c")) + sorted((folder / "harness").glob("*.c"))
+    include_dirs = [folder / "include", folder / "src"]
+    stack_bytes = STACK_RESERVE
+    while True:
+        script = linker_script(board, stack_bytes=stack_bytes, weights_region=weights_region)
+        image = toolchain.compile(sources, include_dirs, board, folder / "build", script, {})
+        bound = stack_bound(image.elf, image.su_files, "Reset_Handler")
+        if bound.bytes <= stack_bytes:
+            return LinkedProject(image, bound, weights_region)
+        stack_bytes = -(-bound.bytes // 256) * 256
+
+
+def _costliest(error: DoesNotFit, board: Board, program: Program, weights: int) -> list[tuple[str, int]]:
+    """The three layers with most flash, or with most live bytes, by the region that overflowed."""
+    if error.costliest:
+        return error.costliest
+    if error.region == board.flash_internal.name and weights:
+        ranked = sorted(program.steps, key=lambda s: -s.weight_bytes)
+        return [(s.name, s.weight_bytes) for s in ranked[:3]]
+    ranked = sorted(program.steps, key=lambda s: -sum(b.size for b in s.buffers()))
+    return [(s.name, sum(b.size for b in s.buffers())) for s in ranked[:3]]

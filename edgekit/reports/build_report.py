@@ -1,0 +1,115 @@
+"""The figures of a build as report.json holds them (schema version 1, see docs/cli.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from edgekit.boards import Board
+from edgekit.codegen.memory import MemoryPlan
+from edgekit.codegen.program import Program
+from edgekit.latency import estimate
+from edgekit.project import LinkedProject
+from edgekit.quant.error import LayerError
+from edgekit.toolchains import Toolchain
+from edgekit.validation import Validation
+
+
+def build_report(
+    model: str,
+    origin: str,
+    board: Board,
+    toolchain: Toolchain,
+    program: Program,
+    plan: MemoryPlan,
+    linked: LinkedProject,
+    validation: Validation,
+    accuracy: dict[str, Any] | None,
+    runtimes: Sequence[dict[str, Any]],
+    errors: Sequence[LayerError],
+) -> dict[str, Any]:
+    """Everything measured, in bytes, instructions and milliseconds."""
+    ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
+    return {
+        "schema": 1,
+        "model": model,
+        "board": board.name,
+        "toolchain": f"{toolchain.name} {toolchain.version()}",
+        "precision": "int8",
+        "macs": sum(step.macs for step in program.steps),
+        "ram": ram,
+        "flash": flash,
+        "regions": [
+            {"name": r.name, "address": r.address, "size": r.size, "used": linked.image.region_used(r.name)}
+            for r in board.regions
+        ],
+        "instructions": {
+            "total": validation.instructions,
+            "per_layer": [
+                {"name": s.name, "op": s.op, "macs": s.macs, "instructions": count, "flash": s.weight_bytes}
+                for s, count in zip(program.steps, validation.per_layer, strict=True)
+            ],
+            "label": "emulated, exact",
+        },
+        "latency_ms": asdict(estimate(board, validation.instructions)),
+        "accuracy": accuracy,
+        "validation": {
+            "inputs": len(validation.outputs),
+            "source": origin,
+            "bit_exact": validation.bit_exact,
+            "first_mismatch": validation.first_mismatch,
+            "emulator": "unicorn",
+            "runtimes": list(runtimes),
+        },
+        "quantization": [asdict(e) for e in errors],
+        "warnings": _warnings(board, ram, flash),
+        "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
+    }
+
+
+def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Validation) -> dict[str, int]:
+    inside = board.ram_internal.name
+    arena = linked.image.arena_bytes
+    data_bss = linked.image.data_bytes + linked.image.bss_bytes
+    stack = linked.stack.bytes
+    # Inputs, outputs and scratch are planned inside the arena: they cost nothing beside it.
+    return {
+        "total": arena + data_bss + stack,
+        "arena": arena,
+        "scratch": 0,
+        "io": 0,
+        "data_bss": data_bss,
+        "stack_bound": stack,
+        "stack_measured": validation.stack_measured,
+        "budget": board.ram_internal.size,
+        "external": sum(size for name, size in plan.arena.items() if name != inside),
+        "scratch_in_arena": max((b.size for life in plan.lives for b in life.buffers if b.kind == "scratch"), default=0),
+        "io_in_arena": sum(b.size for life in plan.lives for b in life.buffers if b.kind in ("input", "output")),
+    }
+
+
+def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, int]:
+    weights = linked.image.weights_bytes
+    outside = linked.weights_region == "external_flash"
+    code = linked.image.code_bytes + linked.image.data_bytes
+    return {
+        "total": code + (0 if outside else weights),
+        "code": code,
+        "weights": weights,
+        "budget": board.flash_internal.size,
+        "external": weights if outside else 0,
+    }
+
+
+def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int]) -> list[str]:
+    warnings = []
+    if ram["external"]:
+        warnings.append(f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}")
+    if flash["external"]:
+        warnings.append(f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}")
+    return warnings
+
+
+def _name(region: Any) -> str:
+    return "external memory" if region is None else f"{region.name} at {region.address:#x}"

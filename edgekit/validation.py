@@ -1,0 +1,104 @@
+"""Is the firmware right? Emulated outputs against the numpy reference, layer by layer, and against other runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.codegen.program import BufferArg, Step
+from edgekit.firmware import Firmware
+from edgekit.ir import Array, Graph
+from edgekit.ops.reference import run_reference
+from edgekit.progress import Progress
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the emulator showed.
+
+    Attributes:
+        outputs: per sample, one array per graph output, as emulated.
+        references: the same from the numpy reference.
+        first_mismatch: the first layer that differs, or None where every bit is equal.
+        instructions: of one inference; per_layer: the same split by step.
+        stack_measured: bytes, the emulator's high-water mark.
+    """
+
+    outputs: list[list[Array]]
+    references: list[list[Array]]
+    first_mismatch: str | None
+    instructions: int
+    per_layer: list[int]
+    stack_measured: int
+
+    @property
+    def bit_exact(self) -> bool:
+        return self.first_mismatch is None
+
+
+def validate_firmware(
+    firmware: Firmware, graph: Graph, samples: Sequence[Sequence[Array]], progress: Progress
+) -> Validation:
+    """Run every sample in the emulator and compare; the first one is compared after every layer."""
+    machine = firmware.machine()
+    outputs: list[list[Array]] = []
+    references: list[list[Array]] = []
+    mismatch, instructions, per_layer = None, 0, [0] * len(firmware.steps)
+    for index, sample in enumerate(progress.track(samples, "emulating")):
+        values = run_reference(graph, sample)
+        references.append([values[v] for v in graph.outputs])
+        firmware.write_inputs(machine, sample)
+        if index == 0:
+            mismatch = firmware.first_difference(machine, graph, values)
+            firmware.write_inputs(machine, sample)
+        counts = machine.run_once()
+        instructions, per_layer = counts.total, list(counts.per_layer)
+        outputs.append(firmware.read_outputs(machine))
+        if mismatch is None and not _equal(outputs[-1], references[-1]):
+            # An input-dependent difference: run this sample again, layer by layer, to name where it starts.
+            firmware.write_inputs(machine, sample)
+            mismatch = firmware.first_difference(machine, graph, values)
+            mismatch = mismatch or f"outputs of sample {index} (all layers agree when run one by one)"
+    return Validation(outputs, references, mismatch, instructions, per_layer, machine.stack_high_water())
+
+
+def _equal(got: Sequence[Array], want: Sequence[Array]) -> bool:
+    return all(g.tobytes() == w.tobytes() for g, w in zip(got, want, strict=True))
+
+
+def result_buffer(step: Step) -> BufferArg:
+    """The buffer that a step's last kernel call writes, scratch left out."""
+    writes = [a for c in step.calls for a in c.args if isinstance(a, BufferArg) and a.writes]
+    return next(a for a in reversed(writes) if a.buffer.kind != "scratch")
+
+
+def top1(outputs: Sequence[Sequence[Array]], labels: Array) -> float | None:
+    """Share of samples whose largest first output is the label; None where the output is no class vector."""
+    if not outputs or outputs[0][0].size < 2 or labels.max(initial=0) >= outputs[0][0].size:
+        return None
+    guesses = [int(np.argmax(o[0].reshape(-1))) for o in outputs]
+    return float(np.mean(np.array(guesses) == labels[: len(guesses)]))
+
+
+def compare_with_litert(
+    model: Path, samples: Sequence[Sequence[Array]], references: Sequence[Sequence[Array]]
+) -> dict[str, Any]:
+    """Count the output elements that differ from LiteRT's reference kernels (BUILTIN_REF) on the same inputs."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(str(model), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    elements = differing = 0
+    for sample, reference in zip(samples, references, strict=True):
+        for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
+            interpreter.set_tensor(detail["index"], array)
+        interpreter.invoke()
+        for detail, want in zip(interpreter.get_output_details(), reference, strict=True):
+            got = interpreter.get_tensor(detail["index"])
+            elements += got.size
+            differing += int(np.sum(got != want))
+    return {"name": "LiteRT BUILTIN_REF", "outputs": elements, "differing": differing}
