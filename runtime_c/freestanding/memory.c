@@ -1,0 +1,110 @@
+/* memcpy, memmove, memset and memcmp for every toolchain alike, so that instruction counts do not hang on which C
+ * library was installed. Words where the core allows it, four at a time. */
+#include <stddef.h>
+#include <stdint.h>
+
+/* No pattern replacement: the compiler would turn these loops into calls of the functions that they define. */
+#if defined(__clang__)
+#define EK_PLAIN __attribute__((used, no_builtin))
+#else
+#define EK_PLAIN __attribute__((used, optimize("no-tree-loop-distribute-patterns")))
+#endif
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int value, size_t size);
+int memcmp(const void *left, const void *right, size_t size);
+
+/* A word that may alias anything and, where the core can, stand anywhere. */
+#if defined(__ARM_FEATURE_UNALIGNED) || !defined(__arm__)
+typedef struct __attribute__((packed, may_alias)) {
+    uint32_t value;
+} ek_word;
+#define EK_WORDS(addresses) 1
+#else
+typedef struct __attribute__((may_alias)) {
+    uint32_t value;
+} ek_word;
+#define EK_WORDS(addresses) (((addresses)&3u) == 0u)
+#endif
+
+EK_PLAIN void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    uint8_t *t = (uint8_t *)to;
+    const uint8_t *f = (const uint8_t *)from;
+    if (EK_WORDS((uintptr_t)t | (uintptr_t)f)) {
+        for (; size >= 16u; size -= 16u, t += 16, f += 16) {
+            const ek_word *in = (const ek_word *)(const void *)f;
+            ek_word *out = (ek_word *)(void *)t;
+            const uint32_t a = in[0].value, b = in[1].value, c = in[2].value, d = in[3].value;
+            out[0].value = a;
+            out[1].value = b;
+            out[2].value = c;
+            out[3].value = d;
+        }
+        for (; size >= 4u; size -= 4u, t += 4, f += 4) {
+            ((ek_word *)(void *)t)->value = ((const ek_word *)(const void *)f)->value;
+        }
+    }
+    for (; size > 0u; size--) {
+        *t++ = *f++;
+    }
+    return to;
+}
+
+EK_PLAIN void *memmove(void *to, const void *from, size_t size)
+{
+    uint8_t *t = (uint8_t *)to;
+    const uint8_t *f = (const uint8_t *)from;
+    const uint32_t words = EK_WORDS((uintptr_t)t | (uintptr_t)f);
+    if ((uintptr_t)t - (uintptr_t)f >= size) {
+        /* Upwards is safe: the target starts before the source or behind its end. */
+        for (; words && size >= 4u; size -= 4u, t += 4, f += 4) {
+            ((ek_word *)(void *)t)->value = ((const ek_word *)(const void *)f)->value;
+        }
+        for (; size > 0u; size--) {
+            *t++ = *f++;
+        }
+        return to;
+    }
+    for (; size > 0u && (!words || (size & 3u) != 0u); size--) {
+        t[size - 1u] = f[size - 1u];
+    }
+    for (; size > 0u; size -= 4u) {
+        ((ek_word *)(void *)(t + size - 4u))->value = ((const ek_word *)(const void *)(f + size - 4u))->value;
+    }
+    return to;
+}
+
+EK_PLAIN void *memset(void *to, int value, size_t size)
+{
+    uint8_t *t = (uint8_t *)to;
+    const uint8_t byte = (uint8_t)value;
+    const uint32_t word = byte * 0x01010101u;
+    for (; size > 0u && ((uintptr_t)t & 3u) != 0u; size--) {
+        *t++ = byte;
+    }
+    for (; size >= 16u; size -= 16u, t += 16) {
+        ek_word *out = (ek_word *)(void *)t;
+        out[0].value = word;
+        out[1].value = word;
+        out[2].value = word;
+        out[3].value = word;
+    }
+    for (; size > 0u; size--) {
+        *t++ = byte;
+    }
+    return to;
+}
+
+EK_PLAIN int memcmp(const void *left, const void *right, size_t size)
+{
+    const uint8_t *l = (const uint8_t *)left;
+    const uint8_t *r = (const uint8_t *)right;
+    for (; size > 0u; size--, l++, r++) {
+        if (*l != *r) {
+            return (int)*l - (int)*r;
+        }
+    }
+    return 0;
+}
