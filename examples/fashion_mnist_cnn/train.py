@@ -96,7 +96,7 @@ def main() -> None:
     """Train, export, and write the sample file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parents[2] / "edgekit" / "models")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,0 +1,214 @@
+"""Operators on constants, computed at import: shape arithmetic, and weights that the file keeps in another form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from onnx import TensorProto
+
+from edgekit.importers.onnx.builder import Constant, Layer
+from edgekit.importers.onnx.movement import permutation, target_shape
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.ir import Array
+
+Folder = Callable[[Layer, Sequence[Array]], Array]
+
+# Shape arithmetic is small; a result beyond this is an attack, not a model.
+MAX_GROWN_ELEMENTS = 1 << 22
+
+_CASTS = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.DOUBLE: np.float64,
+    TensorProto.INT8: np.int8,
+    TensorProto.UINT8: np.uint8,
+    TensorProto.INT32: np.int32,
+    TensorProto.INT64: np.int64,
+    TensorProto.BOOL: np.bool_,
+}
+
+
+def fold(layer: Layer) -> Constant | None:
+    """The result of an operator whose operands are all constants, or None where it is not folded here."""
+    operands = [layer.constant(i) for i in range(len(layer.record.inputs)) if layer.has(i)]
+    name = layer.record.outputs[0]
+    if layer.op == "Transpose" and operands:
+        moved = operands[0].transposed(permutation(layer, operands[0].array.ndim))
+        return Constant(name, moved.array, moved.quant)
+    if layer.op in ("Identity", "Dropout") and operands:
+        return Constant(name, operands[0].array, operands[0].quant)
+    if layer.op not in FOLDERS:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            result = FOLDERS[layer.op](layer, [o.real() for o in operands])
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise layer.bad(f"cannot be computed from its constant inputs: {error}") from None
+    if result.size > MAX_ELEMENTS:
+        raise layer.bad(f"makes {result.size} elements")
+    return Constant(name, np.ascontiguousarray(result))
+
+
+def shape_of(layer: Layer, shape: tuple[int, ...]) -> Constant:
+    """Shape of any tensor: all shapes are known at import."""
+    part = slice(layer.int_attr("start", 0), layer.int_attr("end", len(shape)))
+    return Constant(layer.record.outputs[0], np.array(shape[part], np.int64))
+
+
+def constant_node(layer: Layer) -> Constant:
+    """The Constant operator."""
+    for key, dtype in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64), ("value_ints", np.int64)):
+        if key in layer.record.attrs:
+            return Constant(layer.record.outputs[0], np.array(layer.record.attrs[key], dtype))
+    value = layer.record.attrs.get("value")
+    if not isinstance(value, np.ndarray):
+        raise layer.unsupported("a constant that is no dense tensor of numbers", "export dense constants")
+    return Constant(layer.record.outputs[0], value)
+
+
+def _grown(layer: Layer, shape: Sequence[int]) -> tuple[int, ...]:
+    if any(d < 0 for d in shape) or math.prod(shape) > MAX_GROWN_ELEMENTS or len(shape) > 8:
+        raise layer.bad(f"makes the shape {list(shape)[:9]}, over the limit of {MAX_GROWN_ELEMENTS} elements")
+    return tuple(shape)
+
+
+def _binary(function: Callable[[Array, Array], Array]) -> Folder:
+    def folded(layer: Layer, xs: Sequence[Array]) -> Array:
+        a, b = xs
+        _grown(layer, [int(d) for d in np.broadcast_shapes(a.shape, b.shape)])
+        return np.asarray(function(a, b), np.result_type(a, b))
+
+    return folded
+
+
+def _comparison(function: Callable[[Array, Array], Array]) -> Folder:
+    def folded(layer: Layer, xs: Sequence[Array]) -> Array:
+        a, b = xs
+        _grown(layer, [int(d) for d in np.broadcast_shapes(a.shape, b.shape)])
+        return np.asarray(function(a, b), np.bool_)
+
+    return folded
+
+
+def _unary(function: Callable[[Array], Array]) -> Folder:
+    return lambda layer, xs: np.asarray(function(xs[0]), xs[0].dtype)
+
+
+def _divide(a: Array, b: Array) -> Array:
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+        if not b.all():
+            raise ValueError("division by zero")
+        # ONNX truncates towards zero, numpy's // rounds down.
+        quotient: Array = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+        return quotient
+    return np.asarray(a / b)
+
+
+def _cast(layer: Layer, xs: Sequence[Array]) -> Array:
+    target = layer.int_attr("to")
+    if target not in _CASTS:
+        raise layer.unsupported(f"a cast to ONNX type {target}", "use float32 or integers")
+    return xs[0].astype(_CASTS[target])
+
+
+def _gather(layer: Layer, xs: Sequence[Array]) -> Array:
+    data, indices = xs
+    axis = layer.axis(layer.int_attr("axis", 0), data.ndim)
+    _grown(layer, [*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]])
+    return np.take(data, indices.astype(np.int64), axis=axis)
+
+
+def _slice(layer: Layer, xs: Sequence[Array]) -> Array:
+    data = xs[0]
+    if layer.opset < 10:
+        starts, ends = layer.ints_attr_wide("starts"), layer.ints_attr_wide("ends")
+        axes, steps = layer.ints_attr("axes", tuple(range(len(starts)))), (1,) * len(starts)
+    else:
+        starts, ends = layer.integers(1), layer.integers(2)
+        axes = layer.integers(3) if layer.has(3) else tuple(range(len(starts)))
+        steps = layer.integers(4) if layer.has(4) else (1,) * len(starts)
+    index = [slice(None)] * data.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        axis = layer.axis(axis, data.ndim)
+        size = data.shape[axis]
+        # A reversed slice ends before the first element, which numpy writes as None.
+        stop = None if step < 0 and (end < -size) else end
+        index[axis] = slice(start, stop, step)
+    return data[tuple(index)]
+
+
+def _concat(layer: Layer, xs: Sequence[Array]) -> Array:
+    _grown(layer, [sum(x.size for x in xs)])
+    return np.concatenate(list(xs), axis=layer.axis(layer.int_attr("axis"), xs[0].ndim))
+
+
+def _range(layer: Layer, xs: Sequence[Array]) -> Array:
+    start, limit, delta = (x.item() for x in xs)
+    if not delta:
+        raise layer.bad("has a step of zero")
+    _grown(layer, [max(0, math.ceil((limit - start) / delta))])
+    return np.arange(start, limit, delta, xs[0].dtype)
+
+
+def _constant_of_shape(layer: Layer, xs: Sequence[Array]) -> Array:
+    value = layer.record.attrs.get("value", np.zeros(1, np.float32))
+    if not isinstance(value, np.ndarray) or value.size != 1:
+        raise layer.bad("attribute 'value' must be a tensor of one element")
+    return np.full(_grown(layer, layer.integers(0)), value.reshape(-1)[0], value.dtype)
+
+
+def _expand(layer: Layer, xs: Sequence[Array]) -> Array:
+    shape = np.broadcast_shapes(xs[0].shape, _grown(layer, layer.integers(1)))
+    return np.broadcast_to(xs[0], _grown(layer, [int(d) for d in shape]))
+
+
+def _reduce(function: Callable[..., Array]) -> Folder:
+    def folded(layer: Layer, xs: Sequence[Array]) -> Array:
+        raw = layer.integers(1) if layer.has(1) else layer.ints_attr("axes", tuple(range(xs[0].ndim)))
+        axes = tuple(layer.axis(a, xs[0].ndim) for a in raw)
+        return np.asarray(function(xs[0], axis=axes, keepdims=bool(layer.int_attr("keepdims", 1))), xs[0].dtype)
+
+    return folded
+
+
+def _reshaped(layer: Layer, xs: Sequence[Array]) -> Array:
+    return xs[0].reshape(target_shape(layer, xs[0].shape))
+
+
+FOLDERS: dict[str, Folder] = {
+    "Add": _binary(np.add),
+    "Sub": _binary(np.subtract),
+    "Mul": _binary(np.multiply),
+    "Div": _binary(_divide),
+    "Pow": _binary(np.power),
+    "Min": _binary(np.minimum),
+    "Max": _binary(np.maximum),
+    "Mod": _binary(np.mod),
+    "Equal": _comparison(np.equal),
+    "Less": _comparison(np.less),
+    "Greater": _comparison(np.greater),
+    "Floor": _unary(np.floor),
+    "Ceil": _unary(np.ceil),
+    "Sqrt": _unary(np.sqrt),
+    "Reciprocal": _unary(np.reciprocal),
+    "Exp": _unary(np.exp),
+    "Neg": _unary(np.negative),
+    "Abs": _unary(np.abs),
+    "Not": _unary(np.logical_not),
+    "Where": lambda layer, xs: np.where(xs[0], xs[1], xs[2]),
+    "Cast": _cast,
+    "Gather": _gather,
+    "Slice": _slice,
+    "Concat": _concat,
+    "Range": _range,
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceMean": _reduce(np.mean),
+    "Reshape": _reshaped,
+    "Flatten": _reshaped,
+    "Squeeze": _reshaped,
+    "Unsqueeze": _reshaped,
+}

@@ -1,0 +1,156 @@
+"""ONNX -> Graph: every operator through its translator, all that is unsupported in one error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.errors import BadModel, BadUsage, UnsupportedModel
+from edgekit.importers.onnx import constants
+from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
+from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
+from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
+from edgekit.importers.onnx.qdq import settle_quantization
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.ir import DType, Graph, Node, QuantType, Value
+
+_INPUT_TYPES = {"FLOAT": DType.FLOAT32, "INT8": DType.INT8, "UINT8": DType.UINT8}
+
+
+def import_onnx(path: Path, shapes: dict[str, list[int]]) -> Graph:
+    """A float32 or QDQ model as a Graph: a float graph, or an integer one with int8 inputs and outputs.
+
+    Layouts of inputs and outputs stay as in the file; 4-D operators work in NHWC between transposes, which passes
+    remove. Axes that the file leaves open come from `shapes`, by input name; an open first axis is 1.
+
+    Raises BadModel for a malformed file, BadUsage for shapes that do not fit it, UnsupportedModel naming every
+    layer that edgekit does not build.
+    """
+    record = read_onnx(path)
+    quantized = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
+    builder = GraphBuilder(record.opset, quantized)
+    for name, array in record.initializers.items():
+        builder.tensors[name] = Constant(name, array)
+    inputs = [_add_input(builder, info, shapes, path) for info in record.inputs]
+    unknown = set(shapes) - {info.name for info in record.inputs}
+    if unknown:
+        known = ", ".join(info.name for info in record.inputs)
+        raise BadUsage(f"--shape names {', '.join(sorted(unknown))}; the model's inputs are {known}")
+    _translate_all(builder, record, path)
+    graph = Graph(path.stem, inputs, [_output(builder, record, i) for i in range(len(record.outputs))], builder.nodes)
+    return settle_quantization(graph) if quantized else graph
+
+
+def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path) -> Value:
+    if info.type_name not in _INPUT_TYPES:
+        raise UnsupportedModel(f"input {info.name!r} of {path.name} is {info.type_name}: use FLOAT, INT8 or UINT8")
+    dtype = _INPUT_TYPES[info.type_name]
+    if dtype is not DType.FLOAT32 and not builder.quantized:
+        raise UnsupportedModel(f"input {info.name!r} of {path.name} is {info.type_name} in a float model: use FLOAT")
+    shape = _resolve_shape(info, shapes.get(info.name))
+    if dtype is DType.FLOAT32 and builder.quantized:
+        dtype = DType.INT8
+    value = Value(info.name, shape, dtype)
+    if value.elements > MAX_ELEMENTS:
+        raise BadModel(f"input {info.name!r} has {value.elements} elements, over the limit of {MAX_ELEMENTS}")
+    inner = value
+    if dtype is DType.UINT8:
+        inner = Value(f"{info.name} as int8", shape, DType.INT8)
+        builder.nodes.append(Node("requantize", builder.unique_name(inner.name), [value], [inner]))
+        builder.code_types[info.name] = DType.UINT8
+    builder.tensors[info.name] = inner
+    return value
+
+
+def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...]:
+    example = f"--shape {info.name}={','.join('1' if d is None else str(d) for d in info.shape or (None, 3, 32, 32))}"
+    if given is None:
+        if info.shape is None or any(d is None for d in info.shape[1:]):
+            raise BadUsage(f"input {info.name!r} has axes of unknown size: give them, such as {example}")
+        resolved = tuple(1 if d is None else d for d in info.shape)
+    else:
+        resolved = tuple(given)
+        fixed = info.shape or (None,) * len(resolved)
+        if len(fixed) != len(resolved) or any(f not in (None, g) for f, g in zip(fixed, resolved, strict=True)):
+            raise BadUsage(f"--shape {info.name}={','.join(map(str, given))} does not fit the file's {list(fixed)}")
+    if not resolved or min(resolved) < 1 or len(resolved) > 8:
+        raise BadModel(f"input {info.name!r} has shape {list(resolved)}: needs 1 to 8 axes of at least 1; {example}")
+    return resolved
+
+
+def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> None:
+    """Translate in file order; go on after an unsupported layer, to find all of them."""
+    problems: list[str] = []
+    lost: set[str] = set()
+    written = set(builder.tensors)
+    for node in record.nodes:
+        layer = Layer(builder, node)
+        _check_order(layer, written)
+        try:
+            reads_lost = any(name in lost for name in node.inputs)
+            if reads_lost and node.op in _KNOWN:
+                lost.update(node.outputs)
+                continue
+            builder.tensors[node.outputs[0]] = _translate(layer)
+            lost.update(node.outputs[1:])
+        except UnsupportedModel as error:
+            problems.append(str(error))
+            lost.update(node.outputs)
+    missing = [name for name in record.outputs if name not in builder.tensors and name not in lost]
+    if missing:
+        raise BadModel(f"{path.name}: output {missing[0]!r} is never computed")
+    if not problems and any(name in lost for name in _reads(record)):
+        problems = [f"layer {n.name!r} ({n.op}): only its first output is supported" for n in record.nodes if n.outputs[1:]]
+    if problems:
+        raise UnsupportedModel(f"{path.name} uses what edgekit does not build:\n  " + "\n  ".join(problems))
+
+
+_KNOWN = {*TRANSLATORS, *constants.FOLDERS, "Shape", "Constant"}
+
+
+def _reads(record: ModelRecord) -> list[str]:
+    return [*record.outputs, *(name for node in record.nodes for name in node.inputs)]
+
+
+def _check_order(layer: Layer, written: set[str]) -> None:
+    node: NodeRecord = layer.record
+    if not node.outputs or not node.outputs[0]:
+        raise layer.bad("has no output")
+    for name in node.inputs:
+        if name and name not in written:
+            raise layer.bad(f"reads tensor {name!r} before anything writes it (missing, or the graph has a cycle)")
+    for name in node.outputs:
+        if name and name in written:
+            raise layer.bad(f"tensor {name!r} is written twice")
+        written.add(name)
+
+
+def _translate(layer: Layer) -> Operand:
+    record = layer.record
+    if record.op == "Constant":
+        return constants.constant_node(layer)
+    if record.op == "Shape":
+        source = layer.operand(0)
+        return constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape)
+    if all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i)) and record.inputs:
+        folded = constants.fold(layer)
+        if folded is not None:
+            return folded
+    if record.op not in TRANSLATORS:
+        raise layer.unsupported("the operator is not supported", REWRITES.get(record.op, DEFAULT_REWRITE))
+    return TRANSLATORS[record.op](layer)
+
+
+def _output(builder: GraphBuilder, record: ModelRecord, index: int) -> Value:
+    """A graph output under the file's name; uint8 codes of the file stay uint8."""
+    name = record.outputs[index]
+    operand = builder.tensors[name]
+    if isinstance(operand, Constant):
+        raise UnsupportedModel(f"output {name!r} does not depend on the input: remove it from the model")
+    if builder.code_types.get(name) is DType.UINT8 and operand.producer is not None and operand.quant is not None:
+        quant = QuantType(operand.quant.scale, (operand.quant.zero_point[0] + 128,))
+        value = Value(name, operand.shape, DType.UINT8, quant)
+        builder.nodes.append(Node("requantize", builder.unique_name(f"{name} as uint8"), [operand], [value]))
+        return value
+    if operand.producer is not None:
+        operand.name = name
+    return operand

@@ -1,0 +1,112 @@
+"""Settle what a QDQ model leaves open: quantizations that movement passes on, fixed ones, and biases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.errors import UnsupportedModel
+from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ops import spec_of
+from edgekit.passes import optimise
+from edgekit.passes.affine import LINEAR
+
+# One bit of an int32 accumulator is left to the products.
+MAX_BIAS = 1 << 30
+
+_REWRITE = "put QuantizeLinear and DequantizeLinear behind it, or quantize the model here from float"
+
+
+def settle_quantization(graph: Graph) -> Graph:
+    """The integer graph; raises UnsupportedModel naming each layer that the file leaves without quantization."""
+    _spread(graph)
+    graph = optimise(graph)
+    _spread(graph)
+    for node in list(graph.nodes):
+        _apply_fixed(graph, node)
+    _spread(graph)
+    problems = [text for node in graph.nodes if (text := _problem(node)) is not None]
+    problems += [f"input {v.name!r} is not quantized; {_REWRITE}" for v in graph.inputs if v.quant is None]
+    if problems:
+        raise UnsupportedModel("the QDQ model is not fully quantized:\n  " + "\n  ".join(problems))
+    for node in graph.nodes:
+        if node.op in LINEAR and len(node.inputs) > 2 and node.optional_input(2) is not None:
+            _settle_bias(node)
+    return graph
+
+
+def _spread(graph: Graph) -> None:
+    """Carry quantizations across operators that keep them, both ways, until nothing moves."""
+    moved = True
+    while moved:
+        moved = False
+        for node in graph.nodes:
+            if node.op == "requantize":
+                moved |= _spread_uint8(node)
+            if not spec_of(node.op).shares_quantization:
+                continue
+            values = [v for v in (*node.inputs, *node.outputs) if v is not None]
+            known = {v.quant for v in values if v.quant is not None}
+            if len(known) == 1 and any(v.quant is None for v in values):
+                quant = known.pop()
+                for value in values:
+                    value.quant = quant
+                moved = True
+
+
+def _spread_uint8(node: Node) -> bool:
+    """A uint8 input has the quantization of its int8 form, 128 codes higher."""
+    x, y = node.input(0), node.output
+    if x.quant is not None or y.quant is None or x.dtype is not DType.UINT8:
+        return False
+    x.quant = QuantType(y.quant.scale, (y.quant.zero_point[0] + 128,))
+    return True
+
+
+def _apply_fixed(graph: Graph, node: Node) -> None:
+    """Softmax and the like: the operator's own output quantization, requantized where the file wants another."""
+    fixed = spec_of(node.op).fixed_output_quant
+    if fixed is None:
+        return
+    quant, y = QuantType.per_tensor(*fixed), node.output
+    if y.quant is None:
+        y.quant = quant
+    elif y.quant != quant and node.op == "softmax":
+        target = Value(y.name, y.shape, y.dtype, y.quant)
+        graph.replace_value(y, target)
+        y.quant = quant
+        graph.insert_after(node, Node("requantize", f"{node.name} requantize", [y], [target]))
+
+
+def _problem(node: Node) -> str | None:
+    where = f"layer {node.name!r} ({node.op})"
+    if node.op in LINEAR and node.input(1).dtype is not DType.INT8:
+        return f"{where}: its weights are not int8; quantize them per output channel"
+    if any(v is not None and v.quant is None and not v.is_constant for v in node.inputs):
+        return f"{where}: its input is not quantized; {_REWRITE}"
+    if any(v.quant is None for v in node.outputs):
+        return f"{where}: its output is not quantized; {_REWRITE}"
+    return None
+
+
+def _settle_bias(node: Node) -> None:
+    """int32 codes of scale x times scale w, the only scale that a bias can have in integers."""
+    x, weights, bias = node.input(0), node.input(1), node.input(2)
+    assert x.quant is not None and weights.quant is not None
+    outputs = bias.array.size
+    sw = np.broadcast_to(np.array(weights.quant.scale, np.float64), (outputs,))
+    wanted = x.quant.scale[0] * sw
+    axis = 0 if outputs == len(wanted) else None
+    quant = QuantType(tuple(float(np.float32(s)) for s in wanted), (0,) * outputs, axis)
+    codes = np.clip(np.rint(_in_units(bias, wanted)), -MAX_BIAS, MAX_BIAS).astype(np.int32)
+    node.set_input(2, Value.constant(bias.name, codes, quant))
+
+
+def _in_units(bias: Value, unit: Array) -> Array:
+    """The bias in multiples of `unit`; codes that already are in that unit stay as they are."""
+    codes = bias.array.astype(np.float64)
+    if bias.quant is None:
+        return codes / unit
+    codes = codes - np.array(bias.quant.zero_point, np.float64)
+    scale = np.array(bias.quant.scale, np.float64)
+    same: bool = bool(np.allclose(scale, unit, rtol=1e-5, atol=0.0))
+    return codes if same else codes * scale / unit

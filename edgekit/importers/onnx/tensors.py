@@ -1,0 +1,106 @@
+"""TensorProto -> numpy array, every size checked before memory is taken; external data stays inside the model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto
+
+from edgekit.errors import BadModel, UnsupportedModel
+from edgekit.ir import Array
+
+MAX_ELEMENTS = 1 << 28
+
+_TYPES = {
+    TensorProto.FLOAT: "<f4",
+    TensorProto.DOUBLE: "<f8",
+    TensorProto.FLOAT16: "<f2",
+    TensorProto.INT8: "i1",
+    TensorProto.UINT8: "u1",
+    TensorProto.INT16: "<i2",
+    TensorProto.UINT16: "<u2",
+    TensorProto.INT32: "<i4",
+    TensorProto.INT64: "<i8",
+    TensorProto.BOOL: "?",
+}
+_FIELDS = {
+    TensorProto.FLOAT: "float_data",
+    TensorProto.DOUBLE: "double_data",
+    TensorProto.INT64: "int64_data",
+}
+
+
+def type_name(data_type: int) -> str:
+    """The name of an ONNX element type, for errors."""
+    known = data_type in TensorProto.DataType.values()
+    return TensorProto.DataType.Name(data_type) if known else f"type {data_type}"
+
+
+def read_tensor(tensor: TensorProto, folder: Path) -> Array:
+    """The array of a tensor; raises BadModel where its data do not fit its shape."""
+    name = tensor.name
+    if tensor.data_type not in _TYPES:
+        raise UnsupportedModel(f"tensor {name!r} is {type_name(tensor.data_type)}: export in float32, or quantized as QDQ")
+    dtype = np.dtype(_TYPES[tensor.data_type])
+    shape = _shape(tensor)
+    count = int(np.prod(shape, dtype=object))
+    if tensor.data_location == TensorProto.EXTERNAL:
+        array = np.frombuffer(_external(tensor, folder, count * dtype.itemsize), dtype)
+    elif tensor.HasField("raw_data"):
+        if len(tensor.raw_data) != count * dtype.itemsize:
+            raise BadModel(f"tensor {name!r} has {len(tensor.raw_data)} bytes, its shape {list(shape)} needs {count * dtype.itemsize}")
+        array = np.frombuffer(tensor.raw_data, dtype)
+    else:
+        array = _typed_data(tensor, dtype, count)
+    return array.astype(dtype.newbyteorder("=")).reshape(shape)
+
+
+def _shape(tensor: TensorProto) -> tuple[int, ...]:
+    shape = tuple(int(d) for d in tensor.dims)
+    if any(d < 0 for d in shape) or len(shape) > 8 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
+        raise BadModel(f"tensor {tensor.name!r} has the impossible shape {list(shape)[:9]}")
+    return shape
+
+
+def _typed_data(tensor: TensorProto, dtype: np.dtype[np.generic], count: int) -> Array:
+    values = getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data"))
+    if len(values) != count:
+        raise BadModel(f"tensor {tensor.name!r} has {len(values)} elements, its shape {list(tensor.dims)} needs {count}")
+    if tensor.data_type == TensorProto.FLOAT16:
+        # The format keeps the bits of half floats in the low half of int32.
+        return (np.array(values, np.int64) & 0xFFFF).astype(np.uint16).view(np.float16)
+    wide = np.array(values, np.float64 if dtype.kind == "f" else np.int64)
+    narrow = wide.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(narrow.astype(np.int64), wide):
+        raise BadModel(f"tensor {tensor.name!r} has values outside {dtype.name}")
+    return narrow
+
+
+def _external(tensor: TensorProto, folder: Path, size: int) -> bytes:
+    """Bytes of a tensor kept in another file, which must lie inside the model's folder."""
+    name, entries = tensor.name, {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    try:
+        offset, length = int(entries.get("offset", "0")), int(entries.get("length", str(size)))
+    except ValueError:
+        raise BadModel(f"tensor {name!r}: external data offset and length must be numbers") from None
+    if not location or "\0" in location or Path(location).is_absolute() or ".." in location.replace("\\", "/").split("/"):
+        raise BadModel(f"tensor {name!r}: external data {location!r} must be a path inside the model's folder")
+    root = folder.resolve()
+    try:
+        path = (root / location).resolve()
+        if not path.is_relative_to(root):
+            raise BadModel(f"tensor {name!r}: external data {location!r} leaves the model's folder")
+        if not path.is_file():
+            raise BadModel(f"tensor {name!r}: external data file {location!r} is missing")
+        if offset < 0 or length != size or offset + length > path.stat().st_size:
+            raise BadModel(
+                f"tensor {name!r}: external data {location!r} has {path.stat().st_size} bytes;"
+                f" offset {offset} and length {length} do not give the {size} bytes of the shape"
+            )
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+    except OSError as error:
+        raise BadModel(f"tensor {name!r}: cannot read external data {location!r}: {error.strerror}") from None

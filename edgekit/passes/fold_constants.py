@@ -1,0 +1,35 @@
+"""Compute nodes of constants at build time."""
+
+from __future__ import annotations
+
+from edgekit.ir import Graph, Value
+from edgekit.ops import spec_of
+from edgekit.passes.base import Pass
+
+
+class FoldConstants(Pass):
+    """Requires nothing. Ensures that no node reads constants only, save where its result is a graph output.
+
+    A transpose of a quantized constant would move its channel axis, so only per-tensor codes are folded.
+    """
+
+    name = "fold-constants"
+
+    def run(self, graph: Graph) -> bool:
+        changed = False
+        for node in list(graph.nodes):
+            operands = [v for v in node.inputs if v is not None]
+            foldable = operands and all(v.is_constant and (v.quant is None or v.quant.is_per_tensor) for v in operands)
+            if not foldable or any(graph.is_output(v) for v in node.outputs) or _is_pending(node.outputs):
+                continue
+            arrays = spec_of(node.op).reference(node, [None if v is None else v.array for v in node.inputs])
+            for value, array in zip(list(node.outputs), arrays, strict=True):
+                graph.replace_value(value, Value.constant(value.name, array, value.quant))
+            graph.remove(node)
+            changed = True
+        return changed
+
+
+def _is_pending(outputs: list[Value]) -> bool:
+    """Codes whose quantization is not settled yet (a QDQ model being imported)."""
+    return any(v.quant is None and v.dtype.value == "int8" for v in outputs)

@@ -1,0 +1,77 @@
+"""Move transposes down through elementwise sums, concatenations and softmax, until they meet their inverse."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.ir import Graph, Node, Value
+from edgekit.passes.base import Pass, add_node, inverse, is_op, replace_node
+
+Perm = tuple[int, ...]
+
+
+class SinkTransposes(Pass):
+    """op(transpose(a), ..) becomes transpose(op(a, ..)).
+
+    Requires nothing. Ensures that no add or concat has more transposed operands of one permutation than the rewrite
+    would add; that no softmax reads a transpose that keeps the last axis. Exact.
+    """
+
+    name = "sink-transposes"
+
+    def run(self, graph: Graph) -> bool:
+        changed = False
+        for node in list(graph.nodes):
+            perm = _permutation_to_sink(node)
+            if perm is not None:
+                _sink(graph, node, perm)
+                changed = True
+        return changed
+
+
+def _permutation_to_sink(node: Node) -> Perm | None:
+    """The permutation to move below `node`, where that adds no transpose in sum."""
+    if node.op == "softmax":
+        perm = _perm_of(node.input(0))
+        return perm if perm is not None and perm[-1] == len(perm) - 1 else None
+    if node.op not in ("add", "concat"):
+        return None
+    operands = [v for v in node.inputs if v is not None]
+    perms = [_perm_of(v) for v in operands if not v.is_constant]
+    perm = next((p for p in perms if p is not None), None)
+    if perm is None or any(not v.is_constant and len(v.shape) != len(perm) for v in operands):
+        return None
+    if any(v.is_constant and v.quant is not None and not v.quant.is_per_tensor for v in operands):
+        return None
+    others = sum(p != perm for p in perms)
+    return perm if others + 1 <= len(perms) - others else None
+
+
+def _perm_of(value: Value) -> Perm | None:
+    if not is_op(value, "transpose"):
+        return None
+    assert value.producer is not None
+    return tuple(value.producer.attrs["perm"])
+
+
+def _sink(graph: Graph, node: Node, perm: Perm) -> None:
+    back = inverse(perm)
+    operands = []
+    for value in node.inputs:
+        assert value is not None
+        if value.is_constant:
+            array = value.array.reshape((1,) * (len(perm) - value.array.ndim) + value.array.shape)
+            operands.append(Value.constant(value.name, np.ascontiguousarray(array.transpose(back)), value.quant))
+        elif _perm_of(value) == perm:
+            assert value.producer is not None
+            operands.append(value.producer.input(0))
+        else:
+            operands.append(
+                add_node(graph, node, "transpose", f"{node.name} operand", [value], {"perm": back}, value)
+            )
+    attrs = dict(node.attrs)
+    if node.op == "concat":
+        attrs["axis"] = perm[attrs["axis"]]
+    inner = add_node(graph, node, node.op, node.name, operands, attrs, node.output)
+    outer = add_node(graph, node, "transpose", f"{node.name} transpose", [inner], {"perm": perm}, node.output)
+    replace_node(graph, node, outer)
