@@ -77,25 +77,8 @@ def _page(report: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
 
 _RAM_PARTS = (
     ("arena", "arena", "tensors"),
-    ("data_bss", "data + bss", "data"),
-    ("stack_bound", "stack bound", "stack"),
-)
-_FLASH_PARTS),
-        "latency": {"model": None, "low": None, "high": None, "label": None} | _table(report, "latency_ms"),
-        "accuracy": {"reference": None, "quantized": None, "emulated": None, "samples": None}
-        | _table(report, "accuracy"),
-        "validation": _validation(_table(report, "validation")),
-        "regions": [_region(region) for region in _rows(report, "regions")],
-        "maps": memory_maps(plan),
-        "layers": layers,
-        "layer_columns": _LAYER_COLUMNS,
-        "quantization": _quantization(_rows(report, "quantization")),
-        "warnings": [str(w) for w in report.get("warnings") or []],
-    }
-
-
-_RAM_PARTS = (
-    ("arena", "arena", "tensors"),
+    ("scratch", "scratch", "scratch"),
+    ("io", "input and output", "input"),
     ("data_bss", "data + bss", "data"),
     ("stack_bound", "stack bound", "stack"),
 )
@@ -142,7 +125,12 @@ def _memory(memory: dict[str, Any], parts: tuple[tuple[str, str, str], ...]) -> 
         "over": over,
         "limit": _percent(budget, scale) if over else None,
         "segments": segments,
-        **{key: memory.get(key) for key in ("scratch", "io", "stack_bound", "stack_measured", "external")},
+        "inside": [
+            f"{label} {text.size(memory[key])}"
+            for key, label in (("scratch_in_arena", "scratch"), ("io_in_arena", "input and output"))
+            if memory.get(key) is not None
+        ],
+        **{key: memory.get(key) for key in ("stack_bound", "stack_measured", "external")},
     }
 
 

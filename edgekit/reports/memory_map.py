@@ -32,7 +32,7 @@ def _map(region: dict[str, Any], steps: list[dict[str, Any]], buffers: list[dict
     names = {s["index"]: s["name"] for s in steps}
 
     def y(offset: float) -> float:
-        return round(_TOP + HEIGHT - offset * up, 2)
+        return float(round(_TOP + HEIGHT - offset * up, 2))
 
     rectangles = [
         {

@@ -56,7 +56,8 @@ def example_report() -> dict[str, Any]:
     return {
         "schema": 1, "model": "pretrainedResnet_quant.tflite", "board": "stm32f746",
         "toolchain": "arm-none-eabi-gcc 12.2.1", "precision": "int8", "macs": 12501632,
-        "ram": {"total": 51780, "arena": 50336, "scratch": 4608, "io": 3082, "data_bss": 564, "stack_bound": 880,
+        "ram": {"total": 51780, "arena": 50336, "scratch": 0, "io": 0, "scratch_in_arena": 4608, "io_in_arena": 3082,
+                "data_bss": 564, "stack_bound": 880,
                 "stack_measured": 812, "budget": 327680, "external": 0},
         "flash": {"total": 98620, "code": 16756, "weights": 81864, "budget": 1048576, "external": 0},
         "regions": [
