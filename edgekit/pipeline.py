@@ -31,8 +31,9 @@ from edgekit.quant.affine import quantize_graph
 from edgekit.quant.error import layer_errors
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
+from edgekit.runtimes import compare_with_litert
 from edgekit.toolchains import Toolchain, get_toolchain
-from edgekit.validation import Validation, compare_with_litert, result_buffer, top1, validate_firmware
+from edgekit.validation import Validation, result_buffer, top1, validate_firmware
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
 CALIBRATION_SAMPLES = 256

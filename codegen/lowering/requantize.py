@@ -45,7 +45,7 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
             )
         codes[channel] = zero_of_weights(node)
         bias[channel], multiplier[channel] = ends[0], 1 << 30
-        left[channel], right[channel] = (2, 0) if double else (3, 1)
+        left[channel], right[channel] = 3, 1
     records = np.zeros((-(-channels // pad_to) * pad_to, 4), np.int64)
     records[:, 3] = 1
     records[:channels] = np.stack([bias, multiplier, left, right], axis=1)

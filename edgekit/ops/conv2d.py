@@ -29,6 +29,25 @@ def single_batch(node: Node) -> bool:
     return node.input(0).shape[0] == 1
 
 
+def one_type(node: Node) -> bool:
+    """input, weights and output must have one type (all int8 or all float32), the bias int32 or float32 with them."""
+    bias, kind = node.optional_input(2), node.input(0).dtype
+    wanted = DType.INT32 if kind is DType.INT8 else DType.FLOAT32
+    same = kind in (DType.INT8, DType.FLOAT32) and node.input(1).dtype is kind and node.output.dtype is kind
+    return same and (bias is None or bias.dtype is wanted)
+
+
+def channels_match(node: Node) -> bool:
+    """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis."""
+    bias, quant, channels = node.optional_input(2), node.input(1).quant, node.output.shape[-1]
+    axis = len(node.input(1).shape) - 1 if node.op == "depthwise_conv2d" else 0
+    scales = quant is None or quant.is_per_tensor or (quant.axis == axis and len(quant.scale) == channels)
+    return scales and (bias is None or bias.shape == (channels,))
+
+
+PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (constant_weights, one_type, channels_match, symmetric_or_per_tensor)
+
+
 def weight_codes(node: Node) -> Array:
     """Weights minus their zero point, as float64, so that matrix products of them are exact integers below 2**53."""
     weights = node.input(1)
@@ -66,7 +85,7 @@ class Conv2D(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (constant_weights, symmetric_or_per_tensor, single_batch)
+        return (*PRODUCT_CONSTRAINTS, single_batch)
 
     def infer(self, node: Node) -> list[Shape]:
         w = node.input(1).shape

@@ -9,12 +9,11 @@ import numpy as np
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
+    PRODUCT_CONSTRAINTS,
     bias_or_zero,
-    constant_weights,
     product_case,
     product_requantize,
     single_batch,
-    symmetric_or_per_tensor,
     weight_codes,
 )
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
@@ -32,7 +31,7 @@ class DepthwiseConv2D(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (constant_weights, symmetric_or_per_tensor, single_batch)
+        return (*PRODUCT_CONSTRAINTS, single_batch)
 
     def infer(self, node: Node) -> list[Shape]:
         x, w = node.input(0).shape, node.input(1).shape

@@ -9,11 +9,10 @@ import numpy as np
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
+    PRODUCT_CONSTRAINTS,
     bias_or_zero,
-    constant_weights,
     product_case,
     product_requantize,
-    symmetric_or_per_tensor,
     weight_codes,
 )
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
@@ -30,7 +29,7 @@ class FullyConnected(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (constant_weights, symmetric_or_per_tensor)
+        return PRODUCT_CONSTRAINTS
 
     def infer(self, node: Node) -> list[Shape]:
         x, w = node.input(0).shape, node.input(1).shape

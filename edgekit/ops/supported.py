@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from edgekit.ir import Graph
+import numpy as np
+
+from edgekit.ir import DType, Graph, Node
 from edgekit.ops import spec_of
 from edgekit.ops.spec import check_constraints, require_supported
 
 
 def unsupported_layers(graph: Graph) -> list[str]:
     """One text per broken constraint, naming layer and rewrite."""
-    return [text for node in graph.nodes for text in check_constraints(node, spec_of(node.op))]
+    broken = [text for node in graph.nodes for text in _bad_values(node)]
+    # A spec's own constraints may rely on values that make sense.
+    return broken or [text for node in graph.nodes for text in check_constraints(node, spec_of(node.op))]
+
+
+def _bad_values(node: Node) -> list[str]:
+    where = f"layer {node.name!r} ({node.op})"
+    broken = []
+    for value in (*node.inputs, *node.outputs):
+        if value is None or value.dtype not in (DType.INT8, DType.UINT8):
+            continue
+        if value.quant is None:
+            broken.append(f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again")
+            continue
+        info = np.iinfo(value.dtype.numpy)
+        if not value.is_constant and not value.quant.is_per_tensor:
+            broken.append(f"{where}: activation {value.name!r} is quantized per channel; quantize it per tensor")
+        if any(not info.min <= z <= info.max for z in value.quant.zero_point):
+            broken.append(f"{where}: zero point of {value.name!r} lies outside {value.dtype.value}")
+    return broken
 
 
 def require_supported_graph(graph: Graph) -> None:

@@ -7,7 +7,11 @@
 
 /* One function per layer stays visible to profilers and emulators. */
 #ifndef EK_NOINLINE
+#if defined(__clang__)
 #define EK_NOINLINE __attribute__((noinline))
+#else
+#define EK_NOINLINE __attribute__((noipa)) /* also keeps gcc from renaming it */
+#endif
 #endif
 
 /* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */

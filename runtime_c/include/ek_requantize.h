@@ -7,7 +7,10 @@
 
 #include "ek_simd.h"
 
-/* One output channel. `left` and `right` are chosen by the generator, see codegen/lowering/requantize.py. */
+#define EK_INLINE __attribute__((always_inline)) static inline
+
+/* One output channel. `left` and `right` are chosen by the generator, see codegen/lowering/requantize.py;
+ * `right` is at least 1 where there is one rounding. */
 typedef struct {
     int32_t bias;
     int32_t multiplier;
@@ -15,7 +18,7 @@ typedef struct {
     uint16_t right;
 } ek_channel;
 
-/* What the channels of a layer share. */
+/* What the channels of a layer share. Kernels copy it: a store of int8 codes may alias anything behind a pointer. */
 typedef struct {
     int32_t zero_point;
     int32_t low;
@@ -48,23 +51,25 @@ static inline int32_t ek_shift_left(int32_t x, uint32_t shift)
     return (int32_t)((uint32_t)x << shift);
 }
 
-/* One code. Two roundings: 2 * (acc << left) * multiplier rounded to its high word, then rounded / 2^right.
- * One rounding: (acc << left) * multiplier / 2^(32 + right), rounded once; right is at least 1 then. */
-static inline int8_t ek_requantize(int32_t acc, const ek_channel *channel, const ek_output *out)
+/* One code. Two roundings: 2 * (acc << left) * multiplier rounded to its high word, then rounded / 2^right, halves away
+ * from zero. One rounding: (acc << left) * multiplier / 2^(32 + right), rounded once, halves up. Kernels pass `twice` as
+ * a constant, so that each instance keeps one of the two. */
+EK_INLINE int8_t ek_requantize(int32_t acc, const ek_channel *channel, ek_output out, int32_t twice)
 {
     const int32_t x = ek_shift_left(acc, channel->left);
+    const uint32_t right = channel->right;
     int32_t y;
-    if (out->double_rounding) {
-        y = ek_smmulr(x, channel->multiplier);
-        if (channel->right) {
-            y += y >> 31;
-            y = (y + (int32_t)(UINT32_C(1) << (channel->right - 1u))) >> channel->right;
-        }
+    if (!twice) {
+        y = ek_smmul(x, channel->multiplier);
     } else {
-        y = ek_smmla(x, channel->multiplier, (int32_t)(UINT32_C(1) << (channel->right - 1u))) >> channel->right;
+        y = ek_smmulr(x, channel->multiplier);
+        if (right == 0) {
+            return (int8_t)ek_clamp(y + out.zero_point, out.low, out.high);
+        }
+        y += y >> 31;
     }
-    y += out->zero_point;
-    return (int8_t)ek_clamp(y, out->low, out->high);
+    y = ((y >> (right - 1u)) + (2 * out.zero_point + 1)) >> 1;
+    return (int8_t)ek_clamp(y, out.low, out.high);
 }
 
 #endif

@@ -77,12 +77,12 @@ static inline uint32_t ek_sxtb16_odd(uint32_t x)
     return lanes;
 }
 
-/* (a * b >> 32) + acc */
-static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t acc)
+/* a * b >> 32 */
+static inline int32_t ek_smmul(int32_t a, int32_t b)
 {
-    int32_t sum;
-    __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(a), "r"(b), "r"(acc));
-    return sum;
+    int32_t product;
+    __asm__("smmul %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
+    return product;
 }
 
 /* (a * b + 2^31) >> 32 */
@@ -91,14 +91,6 @@ static inline int32_t ek_smmulr(int32_t a, int32_t b)
     int32_t product;
     __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
     return product;
-}
-
-/* Saturate to int8. */
-static inline int32_t ek_ssat8(int32_t x)
-{
-    int32_t y;
-    __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
-    return y;
 }
 
 #else
@@ -148,19 +140,14 @@ static inline uint32_t ek_sxtb16_odd(uint32_t x)
     return ek_sxtab16_odd(0, x);
 }
 
-static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t acc)
+static inline int32_t ek_smmul(int32_t a, int32_t b)
 {
-    return acc + (int32_t)(((int64_t)a * b) >> 32);
+    return (int32_t)(((int64_t)a * b) >> 32);
 }
 
 static inline int32_t ek_smmulr(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + INT64_C(0x80000000)) >> 32);
-}
-
-static inline int32_t ek_ssat8(int32_t x)
-{
-    return x < -128 ? -128 : (x > 127 ? 127 : x);
 }
 
 #endif

@@ -24,6 +24,7 @@ static int32_t accumulate(const ek_conv_params *p, const int8_t *x, const int8_t
 void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y)
 {
     const ek_window *g = &p->window;
+    const ek_output out = p->out;
     const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
     for (int32_t oy = 0; oy < g->out_h; ++oy) {
         for (int32_t ox = 0; ox < g->out_w; ++ox) {
@@ -31,7 +32,7 @@ void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, con
             const int32_t x0 = ox * g->stride_w - g->pad_left;
             for (int32_t c = 0; c < g->out_c; ++c) {
                 const int32_t acc = channels[c].bias + accumulate(p, x, w + c * filter, y0, x0);
-                *y++ = ek_requantize(acc, &channels[c], &p->out);
+                *y++ = ek_requantize(acc, &channels[c], out, out.double_rounding);
             }
         }
     }

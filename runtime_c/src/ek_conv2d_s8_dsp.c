@@ -1,7 +1,7 @@
 #include "ek_kernels.h"
 
 /* Widens n4 groups of four codes, minus the input's zero point, into every other pair of words of a column. */
-static void widen(const int8_t *x, int32_t n4, uint32_t minus_zero, uint32_t *column)
+EK_INLINE void widen(const int8_t *x, int32_t n4, uint32_t minus_zero, uint32_t *column)
 {
     for (; n4 > 0; --n4) {
         const uint32_t codes = ek_load32(x);
@@ -109,7 +109,7 @@ static int32_t zero_correction(const uint32_t *column, int32_t n4, int32_t weigh
 }
 
 /* Two output channels of two pixels. acc: [channel][pixel]. */
-static const uint32_t *multiply_2x2(const uint32_t *w, const uint32_t *columns, int32_t n4, int32_t acc[4])
+EK_INLINE const uint32_t *multiply_2x2(const uint32_t *w, const uint32_t *columns, int32_t n4, int32_t acc[4])
 {
     int32_t a = acc[0], b = acc[1], c = acc[2], d = acc[3];
     for (; n4 > 0; --n4) {
@@ -138,14 +138,17 @@ static const uint32_t *multiply_2x2(const uint32_t *w, const uint32_t *columns, 
 
 /* All channels of one or two pixels, whose columns stand interleaved. */
 static void multiply_columns(const ek_conv_params *p, const uint32_t *w, const ek_channel *channels,
-                             const uint32_t *columns, int32_t n4, int32_t pixels, int8_t *y)
+                             const uint32_t *columns, int32_t n4, int32_t pixels, int8_t *y, int32_t twice)
 {
+    const ek_output out = p->out;
     const int32_t out_c = p->window.out_c;
+    int8_t *second = pixels == 2 ? y + out_c : y;
     int32_t correction[2] = {0, 0};
     if (p->weight_zero) {
         correction[0] = zero_correction(columns, n4, p->weight_zero);
         correction[1] = zero_correction(columns + 2, n4, p->weight_zero);
     }
+    /* With one pixel, `second` is `y`: the first pixel's codes are written last. */
     for (int32_t c = 0; c < out_c; c += 2) {
         int32_t acc[4];
         acc[0] = channels[0].bias - correction[0];
@@ -153,29 +156,42 @@ static void multiply_columns(const ek_conv_params *p, const uint32_t *w, const e
         acc[2] = channels[1].bias - correction[0];
         acc[3] = channels[1].bias - correction[1];
         w = multiply_2x2(w, columns, n4, acc);
-        const int32_t both = c + 1 < out_c;
-        y[c] = ek_requantize(acc[0], &channels[0], &p->out);
-        if (both) {
-            y[c + 1] = ek_requantize(acc[2], &channels[1], &p->out);
+        second[0] = ek_requantize(acc[1], &channels[0], out, twice);
+        y[0] = ek_requantize(acc[0], &channels[0], out, twice);
+        if (c + 1 < out_c) {
+            second[1] = ek_requantize(acc[3], &channels[1], out, twice);
+            y[1] = ek_requantize(acc[2], &channels[1], out, twice);
         }
-        if (pixels == 2) {
-            y[c + out_c] = ek_requantize(acc[1], &channels[0], &p->out);
-            if (both) {
-                y[c + 1 + out_c] = ek_requantize(acc[3], &channels[1], &p->out);
-            }
-        }
+        y += 2;
+        second += 2;
         channels += 2;
     }
 }
 
-void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
-                      void *scratch)
+/* 1x1 windows at stride 1: a pixel is its own column. */
+EK_INLINE void pointwise(const ek_conv_params *p, const int8_t *x, const uint32_t *w, const ek_channel *channels,
+                         int8_t *y, uint32_t *columns, int32_t n4, uint32_t minus_zero, int32_t twice)
+{
+    const int32_t in_c = p->window.in_c, out_c = p->window.out_c;
+    int32_t pixels = p->window.out_h * p->window.out_w;
+    for (; pixels >= 2; pixels -= 2) {
+        widen(x, n4, minus_zero, columns);
+        widen(x + in_c, n4, minus_zero, columns + 2);
+        multiply_columns(p, w, channels, columns, n4, 2, y, twice);
+        x += 2 * in_c;
+        y += 2 * out_c;
+    }
+    if (pixels) {
+        widen(x, n4, minus_zero, columns);
+        clear(n4, columns + 2);
+        multiply_columns(p, w, channels, columns, n4, 1, y, twice);
+    }
+}
+
+EK_INLINE void windows(const ek_conv_params *p, const int8_t *x, const uint32_t *w, const ek_channel *channels,
+                       int8_t *y, uint32_t *columns, int32_t n4, uint32_t minus_zero, int32_t twice)
 {
     const ek_window *g = &p->window;
-    const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
-    const int32_t n4 = (filter + 3) >> 2;
-    const uint32_t minus_zero = ek_pair(-p->input_zero, -p->input_zero);
-    uint32_t *columns = (uint32_t *)scratch;
     int8_t *bytes = (int8_t *)(columns + 4 * n4);
     int32_t waiting = 0;
     if (g->in_c & 3) {
@@ -193,7 +209,7 @@ void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w,
                 gather_aligned(p, x, y0, x0, minus_zero, column);
             }
             if (++waiting == 2) {
-                multiply_columns(p, (const uint32_t *)(const void *)w, channels, columns, n4, 2, y);
+                multiply_columns(p, w, channels, columns, n4, 2, y, twice);
                 y += 2 * g->out_c;
                 waiting = 0;
             }
@@ -201,6 +217,34 @@ void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w,
     }
     if (waiting) {
         clear(n4, columns + 2);
-        multiply_columns(p, (const uint32_t *)(const void *)w, channels, columns, n4, 1, y);
+        multiply_columns(p, w, channels, columns, n4, 1, y, twice);
+    }
+}
+
+/* Whether every output pixel reads just the input pixel of its own place, whole words of channels. */
+static int32_t is_pointwise(const ek_window *g)
+{
+    return g->kernel_h * g->kernel_w == 1 && g->stride_h * g->stride_w == 1 && (g->in_c & 3) == 0 &&
+           g->in_h == g->out_h && g->in_w == g->out_w && (g->pad_top | g->pad_left) == 0;
+}
+
+void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
+                      void *scratch)
+{
+    const ek_window *g = &p->window;
+    const int32_t n4 = (g->kernel_h * g->kernel_w * g->in_c + 3) >> 2;
+    const uint32_t minus_zero = ek_pair(-p->input_zero, -p->input_zero);
+    const uint32_t *words = (const uint32_t *)(const void *)w;
+    uint32_t *columns = (uint32_t *)scratch;
+    if (is_pointwise(g)) {
+        if (p->out.double_rounding) {
+            pointwise(p, x, words, channels, y, columns, n4, minus_zero, 1);
+        } else {
+            pointwise(p, x, words, channels, y, columns, n4, minus_zero, 0);
+        }
+    } else if (p->out.double_rounding) {
+        windows(p, x, words, channels, y, columns, n4, minus_zero, 1);
+    } else {
+        windows(p, x, words, channels, y, columns, n4, minus_zero, 0);
     }
 }

@@ -4,6 +4,7 @@ void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8
                             int8_t *y)
 {
     const ek_window *g = &p->window;
+    const ek_output out = p->out;
     const int32_t multiplier = g->out_c / g->in_c;
     for (int32_t oy = 0; oy < g->out_h; ++oy) {
         for (int32_t ox = 0; ox < g->out_w; ++ox) {
@@ -20,7 +21,7 @@ void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8
                         }
                     }
                 }
-                *y++ = ek_requantize(acc, &channels[c], &p->out);
+                *y++ = ek_requantize(acc, &channels[c], out, out.double_rounding);
             }
         }
     }

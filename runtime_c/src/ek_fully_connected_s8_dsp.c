@@ -51,10 +51,10 @@ static const uint32_t *multiply_4(const uint32_t *w, const uint32_t *lanes, int3
     return w;
 }
 
-void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
-                               const ek_channel *channels, int8_t *y, void *scratch)
+EK_INLINE void all_rows(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                        const ek_channel *channels, int8_t *y, uint32_t *lanes, int32_t twice)
 {
-    uint32_t *lanes = (uint32_t *)scratch;
+    const ek_output out = p->out;
     const int32_t n4 = (p->inputs + 3) >> 2;
     for (int32_t row = 0; row < p->rows; ++row) {
         const uint32_t *weights = (const uint32_t *)(const void *)w;
@@ -66,9 +66,19 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
             }
             weights = multiply_4(weights, lanes, n4, acc);
             for (int32_t i = 0; i < 4 && o + i < p->outputs; ++i) {
-                *y++ = ek_requantize(acc[i], &channels[o + i], &p->out);
+                *y++ = ek_requantize(acc[i], &channels[o + i], out, twice);
             }
         }
         x += p->inputs;
+    }
+}
+
+void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                               const ek_channel *channels, int8_t *y, void *scratch)
+{
+    if (p->out.double_rounding) {
+        all_rows(p, x, w, channels, y, (uint32_t *)scratch, 1);
+    } else {
+        all_rows(p, x, w, channels, y, (uint32_t *)scratch, 0);
     }
 }

@@ -36,6 +36,9 @@ _TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if n
 _OP_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _OPTION_NAMES = {code: name for name, code in vars(schema.BuiltinOptions).items() if not name.startswith("_")}
 
+# What the generated accessors raise, and nothing else, on offsets that lead outside the file.
+CORRUPT = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, UnicodeDecodeError)
+
 T = TypeVar("T")
 
 
@@ -83,10 +86,9 @@ def read_tflite(path: Path) -> ModelRecord:
         raise BadModel(f"cannot read {path.name}: {error.strerror}") from error
     if len(buffer) < 8 or buffer[4:8] != b"TFL3":
         raise BadModel(f"{path.name} is no TFLite model (identifier TFL3 is missing)")
-    # The generated accessors raise these, and nothing else, on offsets that lead outside the file.
     try:
         return _Reader(buffer, path.name).model()
-    except (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, UnicodeDecodeError) as error:
+    except CORRUPT as error:
         raise BadModel(f"{path.name} is truncated or corrupt ({type(error).__name__}: {error})") from error
 
 

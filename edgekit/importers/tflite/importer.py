@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.importers.tflite.file import ModelRecord, OperatorRecord, TensorRecord, read_tflite
+from edgekit.importers.tflite.file import CORRUPT, ModelRecord, OperatorRecord, TensorRecord, read_tflite
 from edgekit.importers.tflite.operators import REWRITES, TRANSLATORS, Translation
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -95,7 +95,10 @@ class _GraphBuilder:
             raise BadModel(f"layer {name!r} ({op.op}) has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
         if op.outputs[0] in self.values:
             raise BadModel(f"tensor {name!r} is written twice (the graph has a cycle or a duplicate)")
-        ir_op, inputs, attrs = TRANSLATORS[op.op](translation)
+        try:
+            ir_op, inputs, attrs = TRANSLATORS[op.op](translation)
+        except CORRUPT as error:
+            raise BadModel(f"layer {name!r} ({op.op}) is corrupt ({type(error).__name__}: {error})") from error
         output = _as_int8(self.record.tensors[op.outputs[0]])
         node = Node(ir_op, name, inputs, [output], attrs)
         shapes = spec_of(ir_op).infer(node)
