@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_LAYERS = [
+_LAYERS: list[tuple[str, str, int, float, int, int]] = [
     # name, op, MACs, instructions per MAC (or instructions without MACs), weight bytes, output bytes
     ("conv2d", "conv2d", 442368, 2.31, 640, 16384),
     ("conv2d_1", "conv2d", 2359296, 1.18, 2496, 16384),

@@ -1,0 +1,1 @@
+"""Comparisons with published engines on public models."""
