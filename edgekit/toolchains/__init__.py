@@ -5,6 +5,7 @@ from edgekit.toolchains.base import HARNESS, Toolchain
 from edgekit.toolchains.gcc import GccToolchain
 from edgekit.toolchains.image import Image, RegionUse, Symbol
 from edgekit.toolchains.linking import linker_script
+from edgekit.toolchains.stack import StackBound, stack_bound
 from edgekit.toolchains.zig import ZigToolchain
 
 TOOLCHAINS: dict[str, type[Toolchain]] = {"zig": ZigToolchain, "gcc": GccToolchain}
@@ -30,9 +31,11 @@ __all__ = [
     "GccToolchain",
     "Image",
     "RegionUse",
+    "StackBound",
     "Symbol",
     "Toolchain",
     "ZigToolchain",
     "get_toolchain",
     "linker_script",
+    "stack_bound",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ COMMON_FLAGS = (
     "-Wconversion",
     "-Werror",
 )
+# Unrolled copy loops cost hundreds of bytes and save nothing that counts.
+SMALL_SOURCES = {"startup.c": "s", "memory.c": "s"}
 _LLD_OVERFLOW = re.compile(r"will not fit in region '(\w+)': overflowed by (\d+) bytes")
 _GNU_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 
@@ -53,7 +56,7 @@ class Toolchain(ABC):
     """
 
     optimise: str = "2"
-    optimise_source: Mapping[str, str] = field(default_factory=dict)
+    optimise_source: Mapping[str, str] = field(default_factory=lambda: dict(SMALL_SOURCES))
 
     @property
     @abstractmethod
@@ -124,7 +127,7 @@ class Toolchain(ABC):
         includes = [path.resolve() for path in include_dirs]
         headers = object_cache.headers_digest([*includes, FREESTANDING])
         with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(lambda job: self._compile_one(*job, flags, includes, headers), jobs))
+            list(pool.map(lambda job: self._compile_one(job[0], job[1], flags, includes, headers), jobs))
         elf = work_dir / output
         self._link([target for _, target in jobs], board, elf, linker_script)
         return Image.load(elf, board, [target.with_suffix(".su") for _, target in jobs])
@@ -143,7 +146,9 @@ class Toolchain(ABC):
             command += ["-I", str(folder)]
         # A bare file name and its folder as the current one: no path gets into the object.
         command += ["-isystem", str(FREESTANDING), "-c", source.name, "-o", str(target)]
-        result = self._call(command, source.parent, self._environment(target.with_suffix(".tmp")))
+        scratch = target.with_suffix(".tmp")
+        result = self._call(command, source.parent, self._environment(scratch))
+        shutil.rmtree(scratch, ignore_errors=True)
         if result.returncode:
             raise ToolchainError(f"{self.name}: {source.name} does not compile:\n{_first_lines(result.stderr)}")
         if not su_file.exists():

@@ -12,7 +12,6 @@ from elftools.elf.elffile import ELFFile
 from edgekit.boards import Board
 from edgekit.errors import ToolchainError
 
-
 _ALLOCATED = 2  # SHF_ALLOC
 
 
