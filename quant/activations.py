@@ -1,0 +1,115 @@
+"""Quantizations of activations: one per group of values that must share one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgekit.ir import Graph, Node, QuantType, Value
+from edgekit.ops import spec_of
+from edgekit.quant.observers import Range
+
+PRODUCTS = ("conv2d", "depthwise_conv2d", "fully_connected")
+
+# A tensor that is always zero still needs a scale; this one lets it hold numbers of ordinary size.
+_UNIT_SPAN = 1.0
+
+
+def asymmetric(low: float, high: float) -> QuantType:
+    """int8 codes from -128 to 127 over [low, high] and 0, which gets a code of its own."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if not high - low > np.finfo(np.float32).tiny * 1e6:
+        high = low + _UNIT_SPAN
+    scale = float(np.float32((high - low) / 255.0))
+    zero = int(np.clip(np.floor(-128.0 - low / scale + 0.5), -128, 127))
+    return QuantType.per_tensor(scale, zero)
+
+
+def activation_quants(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value, QuantType]:
+    """The quantization of every graph input and computed value.
+
+    Data movement and pooling keep one quantization for all their operands; a group whose values all come from
+    operators with one fixed quantization (softmax, sigmoid) has that.
+    """
+    groups = _Groups(graph)
+    chosen = {root: _choose(members, ranges) for root, members in groups.members().items()}
+    for _ in range(len(chosen) + 1):
+        if not _widen(graph, groups, chosen):
+            break
+    return {value: chosen[groups.root(value)] for value in groups.values}
+
+
+class _Groups:
+    """Union-find over the values of a graph; a group's root is its first value."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.values = [v for v in graph.values() if not v.is_constant]
+        self._order = {value: index for index, value in enumerate(self.values)}
+        self._parent = {value: value for value in self.values}
+        for node in graph.nodes:
+            if spec_of(node.op).shares_quantization:
+                for operand in node.inputs:
+                    if operand is not None and not operand.is_constant:
+                        self._join(operand, node.output)
+
+    def root(self, value: Value) -> Value:
+        while self._parent[value] is not value:
+            self._parent[value] = self._parent[self._parent[value]]
+            value = self._parent[value]
+        return value
+
+    def _join(self, a: Value, b: Value) -> None:
+        first, second = sorted((self.root(a), self.root(b)), key=self._order.__getitem__)
+        self._parent[second] = first
+
+    def members(self) -> dict[Value, list[Value]]:
+        result: dict[Value, list[Value]] = {}
+        for value in self.values:
+            result.setdefault(self.root(value), []).append(value)
+        return result
+
+
+def _choose(members: list[Value], ranges: Mapping[Value, Range]) -> QuantType:
+    fixed = {_fixed_quant(value) for value in members if not _is_moved(value)}
+    if len(fixed) == 1 and None not in fixed:
+        (quant,) = fixed
+        assert quant is not None
+        return quant
+    return asymmetric(min(ranges[v][0] for v in members), max(ranges[v][1] for v in members))
+
+
+def _is_moved(value: Value) -> bool:
+    return value.producer is not None and spec_of(value.producer.op).shares_quantization
+
+
+def _fixed_quant(value: Value) -> QuantType | None:
+    fixed = None if value.producer is None else spec_of(value.producer.op).fixed_output_quant
+    return None if fixed is None else QuantType.per_tensor(*fixed)
+
+
+def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType]) -> bool:
+    """Raise output scales that the integer arithmetic could not reach; True where one was raised.
+
+    It takes sums that cancel, or layers whose outputs were almost zero on all samples, to need this.
+    """
+    changed = False
+    for node in graph.nodes:
+        root = groups.root(node.output)
+        least, quant = _least_scale(node, groups, chosen), chosen[root]
+        if quant.scale[0] < least and _fixed_quant(node.output) is None:
+            chosen[root] = QuantType.per_tensor(least * (1 + 1e-6), quant.zero_point[0])
+            changed = True
+    return changed
+
+
+def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType]) -> float:
+    """The smallest output scale: no product multiplier above 1, no sum or mean that overflows."""
+    scales = [chosen[groups.root(v)].scale[0] for v in node.inputs if v is not None and not v.is_constant]
+    if node.op in PRODUCTS and scales:
+        return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
+    if node.op == "add" and scales:
+        return max(scales) * 2.0**-18
+    if node.op == "mean":
+        return scales[0] * 2.0**-10
+    return 0.0

@@ -1,0 +1,81 @@
+"""Affine post-training quantization with TFLite's conventions: a float graph and samples to an integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ops import spec_of
+from edgekit.ops.verify import verify_graph
+from edgekit.quant.activations import PRODUCTS, activation_quants, asymmetric
+from edgekit.quant.calibrate import calibrate
+from edgekit.quant.weights import quantize_product
+
+
+def quantize_graph(
+    graph: Graph,
+    samples: Sequence[Sequence[Array]],
+    observer: str = "minmax",
+    weight_bits: Mapping[str, int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Graph:
+    """A new int8 graph with the names of the float one, which is left as it is.
+
+    Activations: int8, asymmetric, per tensor, 0 always exact. Weights: symmetric per output channel. Bias: int32.
+    Graph inputs and outputs are int8 codes with a QuantType.
+
+    Args:
+        graph: float32, optimised (activations fused, constants folded).
+        samples: real-valued float32 arrays, one list per sample.
+        observer: how ranges are chosen: "minmax", "percentile" or "mse".
+        weight_bits: width of a layer's weight codes by node name, 8 for others; codes are still one int8 each.
+        progress: called with the number of samples calibrated.
+
+    Raises UnsupportedModel for a graph that is not float32, BadData for samples that do not fit it.
+    """
+    quants = activation_quants(graph, calibrate(graph, samples, observer, progress))
+    result = _Rewriter(graph, quants, weight_bits or {}).run()
+    verify_graph(result, "quantize")
+    return result
+
+
+class _Rewriter:
+    def __init__(self, graph: Graph, quants: Mapping[Value, QuantType], weight_bits: Mapping[str, int]) -> None:
+        self.graph, self.quants, self.weight_bits = graph, quants, weight_bits
+        self.values: dict[Value, Value] = {}
+        self.nodes: list[Node] = []
+
+    def run(self) -> Graph:
+        inputs = [self._code_value(v) for v in self.graph.inputs]
+        for node in self.graph.nodes:
+            self._rewrite(node)
+        return Graph(self.graph.name, inputs, [self.values[v] for v in self.graph.outputs], self.nodes)
+
+    def _code_value(self, value: Value) -> Value:
+        self.values[value] = Value(value.name, value.shape, DType.INT8, self.quants[value])
+        return self.values[value]
+
+    def _rewrite(self, node: Node) -> None:
+        if node.op in PRODUCTS:
+            x, y = self.quants[node.input(0)], self.quants[node.output]
+            constants = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
+            operands: list[Value | None] = [self.values[node.input(0)], *constants]
+        else:
+            operands = [None if v is None else self._operand(node, v) for v in node.inputs]
+        output = self._code_value(node.output)
+        fixed = spec_of(node.op).fixed_output_quant
+        if node.op == "softmax" and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
+            own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
+            self.nodes.append(Node(node.op, node.name, operands, [own], node.attrs))
+            self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
+            return
+        self.nodes.append(Node(node.op, node.name, operands, [output], node.attrs))
+
+    def _operand(self, node: Node, value: Value) -> Value:
+        """The codes of an operand; a constant takes the result's quantization where the operator shares one."""
+        if value not in self.values:
+            low, high = float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0))
+            shared = spec_of(node.op).shares_quantization
+            quant = self.quants[node.output] if shared else asymmetric(low, high)
+            return Value.constant(value.name, quant.quantize(value.array, DType.INT8), quant)
+        return self.values[value]

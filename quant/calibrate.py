@@ -1,0 +1,62 @@
+"""Ranges of all values of a float graph over calibration samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgekit.errors import BadData, UnsupportedModel
+from edgekit.ir import Array, DType, Graph, Value
+from edgekit.ops.reference import run_reference
+from edgekit.quant.observers import Observer, Range, make_observer
+
+
+def calibrate(
+    graph: Graph,
+    samples: Sequence[Sequence[Array]],
+    observer: str = "minmax",
+    progress: Callable[[int], None] | None = None,
+) -> dict[Value, Range]:
+    """(low, high) of every computed value and graph input, 0 included.
+
+    Args:
+        graph: float32 throughout.
+        samples: one list of float32 arrays per sample, in the order and shapes of the graph's inputs.
+        observer: "minmax", "percentile" or "mse".
+        progress: called with the number of samples done.
+
+    Raises UnsupportedModel for a graph that is not float, BadData for no samples or numbers that are not finite.
+    """
+    require_float(graph)
+    if not samples:
+        raise BadData("calibration needs at least one sample")
+    observers: dict[Value, Observer] = {}
+    for index, sample in enumerate(samples):
+        for value, array in run_reference(graph, check_sample(graph, sample, index)).items():
+            if not np.isfinite(array).all():
+                raise BadData(f"calibration sample {index} makes {value.name!r} infinite or NaN")
+            if value not in observers:
+                observers[value] = make_observer(observer)
+            observers[value].update(array)
+        if progress is not None:
+            progress(index + 1)
+    return {value: seen.range() for value, seen in observers.items()}
+
+
+def require_float(graph: Graph) -> None:
+    """Raise UnsupportedModel naming the first value that is not float32."""
+    for value in graph.values():
+        if value.dtype is not DType.FLOAT32:
+            raise UnsupportedModel(
+                f"value {value.name!r} is {value.dtype.value}: only float32 models are quantized, this one is quantized already"
+            )
+
+
+def check_sample(graph: Graph, sample: Sequence[Array], index: int) -> list[Array]:
+    """The sample's arrays, after checking number, shape and type; raises BadData."""
+    shapes = [tuple(a.shape) for a in sample]
+    if shapes != [v.shape for v in graph.inputs] or any(a.dtype != np.float32 for a in sample):
+        wanted = [list(v.shape) for v in graph.inputs]
+        raise BadData(f"sample {index} has shapes {[list(s) for s in shapes]}, needs float32 {wanted}")
+    return list(sample)
