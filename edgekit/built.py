@@ -33,7 +33,7 @@ def open_build(folder: Path) -> Built:
             raise BadUsage(f"{folder}/plan.json names no model")
         firmware = Firmware(
             load_board(report["board"]),
-            Image.from_elf(folder / f"{name}.elf"),
+            Image.load(folder / f"{name}.elf", load_board(report["board"]), []),
             tuple(f"{name}_layer_{i:03d}" for i in range(len(plan["steps"]))),
             f"{name}_run",
             port_places(plan["inputs"]),

@@ -151,8 +151,8 @@ class Toolchain(ABC):
         shutil.rmtree(scratch, ignore_errors=True)
         if result.returncode:
             raise ToolchainError(f"{self.name}: {source.name} does not compile:\n{_first_lines(result.stderr)}")
-        if not su_file.exists():
-            raise ToolchainError(f"{self.name}: no stack usage was written for {source.name}")
+        # A file without functions has no stack usage; a function that is missing here is decoded from its machine code.
+        su_file.touch()
         object_cache.store(key, target)
 
     def _link(self, objects: list[Path], board: Board, elf: Path, script_text: str) -> None:
