@@ -1,0 +1,40 @@
+"""The emulators' C parts, compiled for this computer by zig when first needed, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from edgekit.errors import ToolchainError
+from edgekit.toolchains.object_cache import cache_dir, replace_file
+from edgekit.toolchains.zig import zig_binary, zig_version
+
+_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+
+
+@cache
+def shared_library(source: Path) -> Path:
+    """A C file of this package as a shared library; symbols that it lacks are left to the process that loads it.
+
+    Raises:
+        ToolchainError: zig is missing or refuses the file.
+    """
+    key = hashlib.sha256(source.read_bytes() + f"{zig_version()} {sys.platform}".encode()).hexdigest()[:16]
+    kept = cache_dir() / "native" / f"{source.stem}-{key}{_SUFFIX}"
+    if kept.exists():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / f"{source.stem}{_SUFFIX}"
+        command = [str(zig_binary()), "cc", "-shared", "-fPIC", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror"]
+        command += ["-fno-sanitize=all", "-Wl,-z,lazy"] if sys.platform == "linux" else ["-fno-sanitize=all"]
+        command += ["-o", str(made), str(source)]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+        if result.returncode:
+            raise ToolchainError(f"{source.name} does not compile for this computer:\n{result.stderr[:2000]}")
+        replace_file(made, kept)
+    return kept
