@@ -89,7 +89,9 @@ class CountHook:
         for address in watches:
             self._register(engine, unicorn.UC_HOOK_CODE, library.ek_count_watch, address, address)
 
-    def _register(self, engine: unicorn.Uc, kind: int, function: ctypes._NamedFuncPointer, begin: int, end: int) -> None:
+    def _register(
+        self, engine: unicorn.Uc, kind: int, function: ctypes._NamedFuncPointer, begin: int, end: int
+    ) -> None:
         handle = ctypes.c_size_t()
         status = uclib.uc_hook_add(
             engine._uch,

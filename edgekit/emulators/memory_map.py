@@ -48,7 +48,9 @@ class MemoryMap:
         for segment in image.segments:
             region = next((r for r in board.regions if r.address <= segment.address < r.end), None)
             if region is None:
-                raise CheckFailed(f"the image has bytes at {segment.address:#010x}, outside every memory of {board.name}")
+                raise CheckFailed(
+                    f"the image has bytes at {segment.address:#010x}, outside every memory of {board.name}"
+                )
             engine.mem_write(segment.address, segment.data)
 
     def _invalid(self, _engine: Any, access: int, address: int, size: int, _value: int, _data: Any) -> bool:
