@@ -7,6 +7,7 @@ scale and zero point turn into codes; other integers are real values as they are
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def load_data(path: Path, inputs: Sequence[Value], image_scale: float = 1.0) -> 
         return _from_images(path, inputs, image_scale)
     arrays = _read_arrays(path)
     labels = arrays.pop("y", None)
-    names = ["x"] if len(inputs) == 1 and "x" in arrays else [f"x{i}" for i in range(len(inputs))]
+    names = ["x"] if len(inputs) == 1 and "x0" not in arrays else [f"x{i}" for i in range(len(inputs))]
     missing = [name for name in names if name not in arrays]
     if missing:
         found = ", ".join(arrays) or "none"
@@ -76,13 +77,13 @@ def codes_of(sample: Sequence[Array], inputs: Sequence[Value]) -> list[Array]:
 def _fit(array: Array, value: Value, where: str) -> Array:
     """[samples, *input shape] in the input's type."""
     shape = _sample_shape(array.shape, value, where)
-    if array.size // max(1, len(array)) * len(array) * value.dtype.size > MAX_BYTES:
+    if array.size * value.dtype.size > MAX_BYTES:
         raise BadData(f"{where} has {array.size} elements: more than {MAX_BYTES} bytes as {value.dtype.value}")
     return _as_input(array, value, where).reshape(len(array), *shape)
 
 
 def _sample_shape(shape: tuple[int, ...], value: Value, where: str) -> tuple[int, ...]:
-    """The input's shape, after checking that one sample is that up to axes of size 1, or a flat vector on either side."""
+    """The input's shape; one sample must be that up to axes of size 1, or one of the two a flat vector."""
     if len(shape) < 1:
         raise BadData(f"{where} is a single number: the first axis must be the samples")
     own, wanted = _without_ones(shape[1:]), _without_ones(value.shape)
@@ -93,7 +94,8 @@ def _sample_shape(shape: tuple[int, ...], value: Value, where: str) -> tuple[int
     if same_count and sorted(own) == sorted(wanted):
         hint = "; the axes seem to be in another order: transpose the data to the model's layout"
     expected = list(value.shape[1:] if value.shape[:1] == (1,) else value.shape)
-    raise BadData(f"{where} has samples of shape {list(shape[1:])}, the model's input {value.name!r} is {expected}{hint}")
+    name, given = value.name, list(shape[1:])
+    raise BadData(f"{where} has samples of shape {given}, the model's input {name!r} is {expected}{hint}")
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -140,14 +142,16 @@ def _read_arrays(path: Path) -> dict[str, Array]:
             with path.open("rb") as file:
                 return {"x": _read_npy(file, path.name, path.stat().st_size)}
         with zipfile.ZipFile(path) as archive:
-            arrays = {}
+            arrays: dict[str, Array] = {}
             for info in archive.infolist():
+                if sum(a.nbytes for a in arrays.values()) > MAX_BYTES:
+                    raise BadData(f"{path.name} holds more than {MAX_BYTES} bytes")
                 with archive.open(info) as file:
                     arrays[info.filename.removesuffix(".npy")] = _read_npy(file, f"{path.name}: {info.filename}", None)
             return arrays
     except zipfile.BadZipFile:
         raise BadData(f"{path.name} is no npz or npy file") from None
-    except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
         raise BadData(f"cannot read {path.name}: {error}") from None
 
 
@@ -165,7 +169,7 @@ def _read_npy(file: IO[bytes], where: str, available: int | None) -> Array:
         raise BadData(f"{where} has elements of type {dtype}: needs plain numbers")
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if any(d < 0 for d in shape) or size > MAX_BYTES or (available is not None and size > available):
-        raise BadData(f"{where} claims the shape {list(shape)}: {size} bytes, more than the file or the limit of {MAX_BYTES}")
+        raise BadData(f"{where} claims the shape {list(shape)}, {size} bytes: over the file's size or the limit of 2 GiB")
     data = file.read(size)
     if len(data) != size:
         raise BadData(f"{where} is truncated")

@@ -1,4 +1,4 @@
-"""Observers: one pass over the values of a tensor, a range to quantize at the end. Memory does not grow with the data."""
+"""Observers: one pass over a tensor's values, a range to quantize at the end. Memory does not grow with the data."""
 
 from __future__ import annotations
 

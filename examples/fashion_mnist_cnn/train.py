@@ -79,16 +79,16 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, epochs: int, batch: 
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / steps:.4f}, {time.perf_counter() - started:.0f} s", flush=True)
+        seconds = time.perf_counter() - started
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / steps:.4f}, {seconds:.0f} s", flush=True)
 
 
 @torch.no_grad()
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Top-1 accuracy in percent."""
     model.eval()
-    hits = sum(
-        int((model(images[i : i + 500].float()).argmax(1) == labels[i : i + 500]).sum()) for i in range(0, len(images), 500)
-    )
+    batches = zip(images.split(500), labels.split(500), strict=True)
+    hits = sum(int((model(x.float()).argmax(1) == y).sum()) for x, y in batches)
     return 100.0 * hits / len(images)
 
 

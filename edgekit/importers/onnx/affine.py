@@ -1,4 +1,4 @@
-"""Scale and offset by constants (batch norm, Add, Sub, Mul, Div): a depthwise 1x1 convolution, which passes fold away."""
+"""Scale and offset by constants (batch norm, Add, Mul, ..): a depthwise 1x1 convolution, which passes fold away."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def _vectors(scale: Array, offset: Array, shape: tuple[int, ...], axis: int) -> 
 
 
 def _moved(array: Array, rank: int, perm: list[int]) -> Array:
-    return array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(perm)
+    moved: Array = array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(perm)
+    return moved
 
 
 def _depthwise(layer: Layer, x: Value, scale: Array, offset: Array) -> Value:

@@ -34,7 +34,7 @@ def mul(layer: Layer) -> Value:
     for variable, other in ((0, 1), (1, 0)):
         if layer.is_constant(other):
             return affine(layer, layer.value(variable), _numbers(layer, other), _ZERO)
-    raise layer.unsupported("a product of two computed tensors", "remove the gate (squeeze-and-excite, swish) and retrain")
+    raise layer.unsupported("a product of two computed tensors", "retrain without the gate (squeeze-excite, swish)")
 
 
 def div(layer: Layer) -> Value:

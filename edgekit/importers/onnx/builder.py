@@ -79,7 +79,7 @@ class GraphBuilder:
         node = Node(op, self.unique_name(name), inputs, [output], attrs)
         (output.shape,) = spec.infer(node)
         if output.elements > MAX_ELEMENTS:
-            raise BadModel(f"layer {name!r} ({op}) makes {list(output.shape)}: over the limit of {MAX_ELEMENTS} elements")
+            raise BadModel(f"layer {name!r} ({op}) makes {list(output.shape)}: over {MAX_ELEMENTS} elements")
         quants = {v.quant for v in node.inputs if v is not None}
         if spec.shares_quantization and len(quants) == 1:
             output.quant = quants.pop()
@@ -163,7 +163,7 @@ class Layer:
     def constant(self, index: int) -> Constant:
         operand = self.operand(index)
         if not isinstance(operand, Constant):
-            raise self.unsupported(f"input {index} must be a constant", "export the model with its weights as initializers")
+            raise self.unsupported(f"input {index} must be a constant", "export weights as initializers")
         return operand
 
     def integers(self, index: int) -> tuple[int, ...]:

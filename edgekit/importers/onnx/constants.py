@@ -58,8 +58,9 @@ def shape_of(layer: Layer, shape: tuple[int, ...]) -> Constant:
 
 def constant_node(layer: Layer) -> Constant:
     """The Constant operator."""
-    for key, dtype in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64), ("value_ints", np.int64)):
+    for key in ("value_float", "value_floats", "value_int", "value_ints"):
         if key in layer.record.attrs:
+            dtype = np.float32 if "float" in key else np.int64
             return Constant(layer.record.outputs[0], np.array(layer.record.attrs[key], dtype))
     value = layer.record.attrs.get("value")
     if not isinstance(value, np.ndarray):
@@ -148,7 +149,8 @@ def _range(layer: Layer, xs: Sequence[Array]) -> Array:
     if not delta:
         raise layer.bad("has a step of zero")
     _grown(layer, [max(0, math.ceil((limit - start) / delta))])
-    return np.arange(start, limit, delta, xs[0].dtype)
+    result: Array = np.arange(start, limit, delta).astype(xs[0].dtype)
+    return result
 
 
 def _constant_of_shape(layer: Layer, xs: Sequence[Array]) -> Array:

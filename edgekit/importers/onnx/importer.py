@@ -62,7 +62,7 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
 
 
 def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...]:
-    example = f"--shape {info.name}={','.join('1' if d is None else str(d) for d in info.shape or (None, 3, 32, 32))}"
+    example = f"--shape {info.name}=" + ",".join(str(d or 1) for d in info.shape or (1, 3, 32, 32))
     if given is None:
         if info.shape is None or any(d is None for d in info.shape[1:]):
             raise BadUsage(f"input {info.name!r} has axes of unknown size: give them, such as {example}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.importers.onnx.builder import Layer, Operand
-from edgekit.ir import Value
+from edgekit.ir import Array, Value
 
 
 def identity(layer: Layer) -> Operand:
@@ -118,6 +118,14 @@ def concat(layer: Layer) -> Value:
     return parts[0] if len(parts) == 1 else layer.emit("concat", parts, {"axis": axis})
 
 
+_ROUNDINGS: dict[str, Callable[[Array], Array]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda p: np.ceil(p - 0.5),
+    "round_prefer_ceil": lambda p: np.floor(p + 0.5),
+}
+
+
 def resize(layer: Layer) -> Value:
     """Nearest-neighbour enlargement by whole factors, of NCHW or NHWC tensors."""
     x = layer.value(0)
@@ -186,15 +194,9 @@ def _check_positions(layer: Layer, size: int, factor: int) -> None:
         "pytorch_half_pixel": half,
         "align_corners": i * (size - 1) / max(size * factor - 1, 1),
     }
-    roundings = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda p: np.ceil(p - 0.5),
-        "round_prefer_ceil": lambda p: np.floor(p + 0.5),
-    }
-    if where not in positions or rounding not in roundings:
+    if where not in positions or rounding not in _ROUNDINGS:
         raise layer.unsupported(f"coordinates {where!r}, rounding {rounding!r}", "use 'asymmetric' and 'floor'")
-    if not np.array_equal(np.clip(roundings[rounding](positions[where]), 0, size - 1), i // factor):
+    if not np.array_equal(np.clip(_ROUNDINGS[rounding](positions[where]), 0, size - 1), i // factor):
         raise layer.unsupported(
             f"coordinates {where!r} with rounding {rounding!r} and factor {factor}", "use 'asymmetric' and 'floor'"
         )

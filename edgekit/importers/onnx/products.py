@@ -22,7 +22,7 @@ def conv(layer: Layer) -> Value:
     if layer.has_attr("kernel_shape") and layer.ints_attr("kernel_shape", None, 2) != kernel:
         raise layer.bad(f"attribute 'kernel_shape' differs from the weights' {list(kernel)}")
     if groups < 1 or channels != per_group * groups or outputs % groups or min(weights.array.shape) < 1:
-        raise layer.bad(f"weights {list(weights.array.shape)} with {groups} groups do not fit {channels} input channels")
+        raise layer.bad(f"weights {list(weights.array.shape)}, {groups} groups and {channels} channels do not fit")
     stride, dilation = strides_of(layer), dilations_of(layer)
     padding = padding_of(layer, (x.shape[2], x.shape[3]), kernel, stride, dilation)
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "activation": "none"}
@@ -50,11 +50,17 @@ def _depthwise_filters(weights: Constant) -> Constant:
 def _bias(layer: Layer, bias: Constant, outputs: int) -> Constant:
     """A bias of one number per output, broadcast from one number where it is that."""
     array, quant = bias.array, bias.quant
-    if array.size not in (1, outputs) or (array.ndim and array.shape[-1] != array.size):
+    if not _is_row(bias, outputs):
         raise layer.bad(f"bias {bias.name!r} has shape {list(array.shape)}, needs [{outputs}]")
     if quant is not None and quant.axis is not None:
         quant = type(quant)(quant.scale, quant.zero_point, 0)
     return Constant(bias.name, np.ascontiguousarray(np.broadcast_to(array.reshape(-1), (outputs,))), quant)
+
+
+def _is_row(constant: Constant, outputs: int) -> bool:
+    """Whether a constant is one number, or one per output along its last axis."""
+    array = constant.array
+    return array.size in (1, outputs) and (array.ndim == 0 or array.shape[-1] == array.size)
 
 
 def gemm(layer: Layer) -> Value:
@@ -71,8 +77,7 @@ def gemm(layer: Layer) -> Value:
         raise layer.bad(f"matrices {list(x.shape)} and {[inputs, outputs]} do not go together")
     weights = weights.scaled(layer.float_attr("alpha", 1.0))
     addend = layer.constant(2).scaled(layer.float_attr("beta", 1.0)) if layer.has(2) else None
-    fits_bias = addend is not None and addend.array.size in (1, outputs) and addend.array.shape[-1:] in ((), (1,), (outputs,))
-    if addend is not None and fits_bias and (addend.array.size == 1 or addend.array.shape[-1] == outputs):
+    if addend is not None and _is_row(addend, outputs):
         return _fully_connected(layer, x, weights, addend)
     y = _fully_connected(layer, x, weights, None)
     return y if addend is None else affine(layer, y, np.ones((), np.float32), addend.real())

@@ -121,4 +121,5 @@ def _codes(layer: Layer, real: Array, quant: QuantType, dtype: np.dtype[np.gener
     scale = np.array(quant.scale, np.float32).reshape(shape)
     zero = np.array(quant.zero_point, np.float64).reshape(shape)
     info = np.iinfo(dtype.name)
-    return np.clip(np.rint(real.astype(np.float32) / scale) + zero, info.min, info.max).astype(dtype)
+    codes: Array = np.clip(np.rint(real.astype(np.float32) / scale) + zero, info.min, info.max).astype(dtype)
+    return codes

@@ -1,4 +1,4 @@
-"""TensorProto -> numpy array, every size checked before memory is taken; external data stays inside the model's folder."""
+"""TensorProto -> numpy array: sizes are checked before memory is taken, external data stays in the model's folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     """The array of a tensor; raises BadModel where its data do not fit its shape."""
     name = tensor.name
     if tensor.data_type not in _TYPES:
-        raise UnsupportedModel(f"tensor {name!r} is {type_name(tensor.data_type)}: export in float32, or quantized as QDQ")
+        kind = type_name(tensor.data_type)
+        raise UnsupportedModel(f"tensor {name!r} is {kind}: export in float32, or quantized as QDQ")
     dtype = np.dtype(_TYPES[tensor.data_type])
     shape = _shape(tensor)
     count = int(np.prod(shape, dtype=object))
@@ -49,7 +50,8 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
         array = np.frombuffer(_external(tensor, folder, count * dtype.itemsize), dtype)
     elif tensor.HasField("raw_data"):
         if len(tensor.raw_data) != count * dtype.itemsize:
-            raise BadModel(f"tensor {name!r} has {len(tensor.raw_data)} bytes, its shape {list(shape)} needs {count * dtype.itemsize}")
+            need = count * dtype.itemsize
+            raise BadModel(f"tensor {name!r} has {len(tensor.raw_data)} bytes, its shape {list(shape)} needs {need}")
         array = np.frombuffer(tensor.raw_data, dtype)
     else:
         array = _typed_data(tensor, dtype, count)
@@ -66,7 +68,7 @@ def _shape(tensor: TensorProto) -> tuple[int, ...]:
 def _typed_data(tensor: TensorProto, dtype: np.dtype[np.generic], count: int) -> Array:
     values = getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data"))
     if len(values) != count:
-        raise BadModel(f"tensor {tensor.name!r} has {len(values)} elements, its shape {list(tensor.dims)} needs {count}")
+        raise BadModel(f"tensor {tensor.name!r} has {len(values)} elements, its shape needs {count}")
     if tensor.data_type == TensorProto.FLOAT16:
         # The format keeps the bits of half floats in the low half of int32.
         return (np.array(values, np.int64) & 0xFFFF).astype(np.uint16).view(np.float16)
@@ -85,7 +87,8 @@ def _external(tensor: TensorProto, folder: Path, size: int) -> bytes:
         offset, length = int(entries.get("offset", "0")), int(entries.get("length", str(size)))
     except ValueError:
         raise BadModel(f"tensor {name!r}: external data offset and length must be numbers") from None
-    if not location or "\0" in location or Path(location).is_absolute() or ".." in location.replace("\\", "/").split("/"):
+    escapes = Path(location).is_absolute() or ".." in location.replace("\\", "/").split("/")
+    if not location or "\0" in location or escapes:
         raise BadModel(f"tensor {name!r}: external data {location!r} must be a path inside the model's folder")
     root = folder.resolve()
     try:
@@ -101,6 +104,7 @@ def _external(tensor: TensorProto, folder: Path, size: int) -> bytes:
             )
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read(length)
+            data: bytes = file.read(length)
+            return data
     except OSError as error:
         raise BadModel(f"tensor {name!r}: cannot read external data {location!r}: {error.strerror}") from None
