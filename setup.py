@@ -2,6 +2,7 @@
 
 from setuptools import find_packages, setup
 
+PATTERNS = ["*.toml", "*.c", "*.j2", "*.onnx", "*.npz", "*.txt", "py.typed", "templates/*", "qemu/*.toml"]
 FOLDERS = ("quant", "nas", "codegen", "runtime_c", "boards")
 packages = ["edgekit", *find_packages("edgekit", exclude=[f"{f}*" for f in FOLDERS])]
 packages = ["edgekit", *(f"edgekit.{p}" for p in packages[1:])]
@@ -10,4 +11,8 @@ for folder in FOLDERS:
     package_dir[f"edgekit.{folder}"] = folder
     packages += [f"edgekit.{folder}", *(f"edgekit.{folder}.{p}" for p in find_packages(folder))]
 
-setup(packages=packages, package_dir=package_dir, package_data={"": ["*.toml", "*.c", "*.h", "*.S", "*.j2", "*.onnx", "*.npz", "*.json", "py.typed", "*.ld", "*.css", "*.js"], "edgekit.runtime_c": ["include/*.h", "src/*.c", "harness/*"]})
+setup(
+    packages=packages,
+    package_dir=package_dir,
+    package_data={"": PATTERNS, "edgekit.runtime_c": [f"{d}/*" for d in ("include", "src", "harness", "freestanding")]},
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TypeAlias
 
 from edgekit.ir import Array
 
@@ -45,8 +45,8 @@ class Constant:
     size: int
 
 
-Fields = Mapping[str, "FieldValue"]
-FieldValue = Union[int, Sequence[int], Fields]
+Fields: TypeAlias = Mapping[str, "FieldValue"]
+FieldValue: TypeAlias = "int | Sequence[int] | Fields"
 
 
 @dataclass(eq=False)
@@ -89,7 +89,7 @@ class Literal:
     value: int | float
 
 
-Arg = Union[BufferArg, ConstantArg, ParamsArg, Literal]
+Arg: TypeAlias = BufferArg | ConstantArg | ParamsArg | Literal
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _read_npy(file: IO[bytes], where: str, available: int | None) -> Array:
         raise BadData(f"{where} has elements of type {dtype}: needs plain numbers")
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if any(d < 0 for d in shape) or size > MAX_BYTES or (available is not None and size > available):
-        raise BadData(f"{where} claims the shape {list(shape)}, {size} bytes: over the file's size or the limit of 2 GiB")
+        raise BadData(f"{where} claims the shape {list(shape)}, {size} bytes: over the file's size or 2 GiB")
     data = file.read(size)
     if len(data) != size:
         raise BadData(f"{where} is truncated")

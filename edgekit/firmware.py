@@ -94,4 +94,3 @@ def port_records(places: Sequence[PortPlace]) -> list[dict[str, Any]]:
 def port_places(records: Sequence[dict[str, Any]]) -> tuple[PortPlace, ...]:
     """Places from plan.json."""
     return tuple(PortPlace(r["arena"], r["offset"], r["dtype"], tuple(r["shape"])) for r in records)
-

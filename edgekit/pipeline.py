@@ -114,7 +114,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         linked = link(folder, board, toolchain, plan, program, options.external)
         firmware = Firmware(
             board, linked.image, emitted.layer_symbols, emitted.run_symbol,
-            *(tuple(_place(p, plan) for p in ports) for ports in (program.inputs, program.outputs)),
+            tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
             _result_places(source.graph, program, plan),
         )  # fmt: skip
         progress.stage(f"emulating {board.name} on {len(source.samples)} inputs ({source.origin})")
@@ -136,7 +136,9 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
         model = packaged.model_path
         progress.stage(f"no model given: building the packaged {model.stem}")
         imported = optimised(model, options, progress)
-        return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, "packaged test images")
+        return _quantized(
+            imported, model, packaged.calibration, packaged.test, options, progress, "packaged test images"
+        )
     imported = optimised(model, options, progress)
     dataset = None if data is None else load_data(data, imported.inputs)
     if is_float(imported):
@@ -170,7 +172,13 @@ def is_float(graph: Graph) -> bool:
 
 
 def _quantized(
-    graph: Graph, model: Path, calibration: Dataset, test: Dataset, options: BuildOptions, progress: Progress, origin: str
+    graph: Graph,
+    model: Path,
+    calibration: Dataset,
+    test: Dataset,
+    options: BuildOptions,
+    progress: Progress,
+    origin: str,
 ) -> Source:
     used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
     progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
@@ -221,9 +229,7 @@ def _result_places(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[Po
     for step, node in zip(program.steps, stepped_nodes(graph), strict=True):
         arg: BufferArg = result_buffer(step)
         place = plan.places[arg.buffer]
-        places.append(
-            PortPlace(regions.index(place.region), place.offset, node.output.dtype.value, node.output.shape)
-        )
+        places.append(PortPlace(regions.index(place.region), place.offset, node.output.dtype.value, node.output.shape))
     return tuple(places)
 
 
@@ -254,7 +260,13 @@ def _report(
 
 
 def _write_outputs(
-    folder: Path, graph: Graph, firmware: Firmware, program: Program, plan: MemoryPlan, report: dict[str, Any], name: str
+    folder: Path,
+    graph: Graph,
+    firmware: Firmware,
+    program: Program,
+    plan: MemoryPlan,
+    report: dict[str, Any],
+    name: str,
 ) -> None:
     record = plan_report(program, plan) | {
         "name": name,

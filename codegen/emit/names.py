@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main model".split()
+_KEYWORDS = (
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
+    "main model"
 )
 MAX_LENGTH = 40
 
@@ -14,7 +15,7 @@ MAX_LENGTH = 40
 def c_name(text: str) -> str:
     """A lower-case C identifier made of `text`: letters, digits and single underscores, never a keyword."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:MAX_LENGTH].strip("_")
-    if not name or not name[0].isalpha() or name in _KEYWORDS or name.startswith("ek_"):
+    if not name or not name[0].isalpha() or name in _KEYWORDS.split() or name.startswith("ek_"):
         name = f"model_{name}".strip("_")[:MAX_LENGTH]
     return name
 

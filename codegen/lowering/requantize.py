@@ -23,9 +23,7 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
     """
     weights = node.input(1)
     channels = weights.shape[channel_axis]
-    scales = fp.product_multipliers(
-        node.input(0), weights, node.output, bool(node.attrs.get("single_precision_scale"))
-    )
+    scales = fp.product_multipliers(node.input(0), weights, node.output, bool(node.attrs.get("single_precision_scale")))
     multiplier, shift = (np.broadcast_to(s, channels).copy() for s in scales)
     double = bool(node.attrs.get("double_rounding"))
     left, right = split_shift(shift, double)

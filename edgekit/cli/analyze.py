@@ -57,7 +57,8 @@ def _print(report: dict[str, Any]) -> None:
     print(f"{report['model']}: {report['macs']} MACs, {report['parameters']} parameters")
     for index, layer in enumerate(report["layers"]):
         shape = "x".join(map(str, layer["shape"]))
-        print(f"  {index:3} {layer['op']:18} {shape:>16} {layer['macs']:>12} MAC {layer['parameters']:>9} par  {layer['name'][:50]}")
+        counts = f"{layer['macs']:>12} MAC {layer['parameters']:>9} par"
+        print(f"  {index:3} {layer['op']:18} {shape:>16} {counts}  {layer['name'][:50]}")
     print("forecast, on chip:")
     for row in report["forecast"]:
         verdict = "fits" if row["fits"] else "does not fit"

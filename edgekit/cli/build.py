@@ -22,7 +22,9 @@ from edgekit.progress import Progress
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @click.option("--samples", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Inputs to emulate.")
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
-@click.option("--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"]))
+@click.option(
+    "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
+)
 @json_option
 def command(
     model: Path | None, board: str, data: Path | None, output: Path, precision: str, observer: str, toolchain: str,
@@ -48,11 +50,12 @@ def summary(report: dict[str, Any], output: Path) -> str:
     latency, accuracy = report["latency_ms"], report["accuracy"]
     total = report["instructions"]["total"]
     per_mac = f", {total / report['macs']:.2f} per MAC" if report["macs"] else ""
+    parts = f"arena {size(ram['arena'])}, data {size(ram['data_bss'])}, stack bound {size(ram['stack_bound'])}"
     lines = [
         f"{report['model']} on {report['board']}: {'fits' if report['fits'] else 'DOES NOT FIT'}",
-        f"  RAM    {size(ram['total'])} of {size(ram['budget'])}  (arena {size(ram['arena'])}, data {size(ram['data_bss'])}, "
-        f"stack bound {size(ram['stack_bound'])}, measured {size(ram['stack_measured'])})",
-        f"  flash  {size(flash['total'])} of {size(flash['budget'])}  (code {size(flash['code'])}, weights {size(flash['weights'])})",
+        f"  RAM    {size(ram['total'])} of {size(ram['budget'])}  ({parts}, measured {size(ram['stack_measured'])})",
+        f"  flash  {size(flash['total'])} of {size(flash['budget'])}  "
+        f"(code {size(flash['code'])}, weights {size(flash['weights'])})",
         f"  {total} instructions per inference{per_mac} (emulated, exact)",
     ]
     if latency["model"] is not None:
@@ -61,9 +64,7 @@ def summary(report: dict[str, Any], output: Path) -> str:
         reference = "" if accuracy["reference"] is None else f"float {accuracy['reference']:.1%}, "
         lines.append(f"  top-1 {reference}emulated {accuracy['emulated']:.1%} on {accuracy['samples']} samples")
     lines.append(f"  bit-exact on {check['inputs']} inputs ({check['source']})")
-    lines += [
-        f"  {r['name']}: {r['differing']} of {r['outputs']} outputs differ" for r in check["runtimes"]
-    ]
+    lines += [f"  {r['name']}: {r['differing']} of {r['outputs']} outputs differ" for r in check["runtimes"]]
     lines += [f"  note: {w}" for w in report["warnings"]]
     lines.append(f"  {output}/report.html")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -32,7 +33,8 @@ def command(folder: Path, input_path: Path, output_path: Path | None, dequantize
         results = built.firmware.read_outputs(machine)
         if dequantize:
             results = [
-                r if v.quant is None else v.quant.dequantize(r) for r, v in zip(results, built.graph.outputs, strict=True)
+                r if v.quant is None else v.quant.dequantize(r)
+                for r, v in zip(results, built.graph.outputs, strict=True)
             ]
         outputs.append(results)
     stacked = [np.concatenate([o[i][None] for o in outputs]) for i in range(len(built.graph.outputs))]
@@ -43,7 +45,8 @@ def command(folder: Path, input_path: Path, output_path: Path | None, dequantize
             if len(stacked) == 1:
                 np.save(output_path, stacked[0])
             else:
-                np.savez(output_path.with_suffix(".npz"), **{f"y{i}": s for i, s in enumerate(stacked)})
+                arrays: dict[str, Any] = {f"y{i}": s for i, s in enumerate(stacked)}
+                np.savez(output_path.with_suffix(".npz"), **arrays)
         except OSError as error:
             raise BadUsage(f"cannot write {output_path}: {error.strerror}") from error
     if as_json:

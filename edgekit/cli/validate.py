@@ -42,6 +42,8 @@ def command(folder: Path, data: Path, as_json: bool) -> None:
     else:
         if accuracy is not None and accuracy["emulated"] is not None:
             print(f"top-1 {accuracy['emulated']:.2%} on {accuracy['samples']} samples")
-        print(f"bit-exact on {validation['inputs']} inputs" if result.bit_exact else f"DIFFERS in {result.first_mismatch}")
+        print(
+            f"bit-exact on {validation['inputs']} inputs" if result.bit_exact else f"DIFFERS in {result.first_mismatch}"
+        )
     if not result.bit_exact:
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""A graph as files (graph.json and weights.npz), so that a built folder can be validated against its reference later."""
+"""A graph as files (graph.json and weights.npz), so that a build can be validated again later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def save_graph(graph: Graph, folder: Path) -> None:
     """Write graph.json and weights.npz into `folder`."""
     values = list(graph.values())
     number = {value: index for index, value in enumerate(values)}
-    arrays = {f"v{number[v]}": v.array for v in values if v.is_constant}
+    arrays: dict[str, Any] = {f"v{number[v]}": v.array for v in values if v.is_constant}
     text = {
         "version": VERSION,
         "name": graph.name,

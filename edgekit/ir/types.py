@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ class DType(enum.Enum):
     BOOL = "bool"
 
     @property
-    def numpy(self) -> np.dtype[np.generic]:
+    def numpy(self) -> np.dtype[Any]:
         """The numpy dtype."""
         return np.dtype(self.value)
 
@@ -70,12 +71,14 @@ class QuantType:
         scale, zero = self._broadcast(real.ndim)
         scaled = real.astype(np.float32) / scale
         codes = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
-        return np.clip(codes, info.min, info.max).astype(dtype.numpy)
+        saturated: npt.NDArray[np.generic] = np.clip(codes, info.min, info.max).astype(dtype.numpy)
+        return saturated
 
     def dequantize(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """Real values of codes, computed in float32 as TFLite does."""
         scale, zero = self._broadcast(codes.ndim)
-        return (codes.astype(np.int64) - zero).astype(np.float32) * scale
+        real: npt.NDArray[np.float32] = (codes.astype(np.int64) - zero).astype(np.float32) * scale
+        return real
 
     def _broadcast(self, rank: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         shape = [1] * rank

@@ -52,7 +52,11 @@ class Concat(OpSpec):
     def cases(self) -> Iterable[Case]:
         rng = np.random.default_rng(800)
         quant = QuantType.per_tensor(0.1, 3)
-        for axis, shapes in ((3, [(1, 4, 5, 3), (1, 4, 5, 2), (1, 4, 5, 7)]), (1, [(1, 4, 6), (1, 9, 6)]), (0, [(2, 3), (1, 3)])):
+        for axis, shapes in (
+            (3, [(1, 4, 5, 3), (1, 4, 5, 2), (1, 4, 5, 7)]),
+            (1, [(1, 4, 6), (1, 9, 6)]),
+            (0, [(2, 3), (1, 3)]),
+        ):
             parts = [Value(f"x{i}", s, DType.INT8, quant) for i, s in enumerate(shapes)]
             y = Value("y", (), DType.INT8, quant)
             graph = single_node_graph(self.name, parts, [y], {"axis": axis})

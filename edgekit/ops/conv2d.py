@@ -129,7 +129,12 @@ class Conv2D(OpSpec):
         for index, (h, w, cin, cout, kh, kw, stride, padding, dilation, activation) in enumerate(shapes):
             for zero_w in (0, 11):
                 rng = np.random.default_rng(100 + index)
-                attrs = {"stride": stride, "padding": padding, "dilation": dilation, "activation": activation}
+                attrs: dict[str, object] = {
+                    "stride": stride,
+                    "padding": padding,
+                    "dilation": dilation,
+                    "activation": activation,
+                }
                 yield product_case(
                     self, f"c{index}_zw{zero_w}", rng, (1, h, w, cin), (cout, kh, kw, cin), 0, zero_w, attrs
                 )
@@ -153,7 +158,9 @@ def product_case(
         quant = QuantType.per_tensor(0.02, zero_w)
         attrs = {**attrs, "single_precision_scale": True, "double_rounding": True}
     else:
-        quant = QuantType(tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.04, channels)), (0,) * channels, channel_axis)
+        quant = QuantType(
+            tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.04, channels)), (0,) * channels, channel_axis
+        )
     w = Value.constant("w", codes, quant)
     b = Value.constant("b", rng.integers(-20000, 20000, channels).astype(np.int32))
     fan_in = int(np.prod(w_shape)) // channels

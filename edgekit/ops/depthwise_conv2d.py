@@ -82,7 +82,12 @@ class DepthwiseConv2D(OpSpec):
         for index, (h, w, c, m, kh, kw, stride, padding, dilation, activation) in enumerate(shapes):
             for zero_w in (0, -9):
                 rng = np.random.default_rng(200 + index)
-                attrs = {"stride": stride, "padding": padding, "dilation": dilation, "activation": activation}
+                attrs: dict[str, object] = {
+                    "stride": stride,
+                    "padding": padding,
+                    "dilation": dilation,
+                    "activation": activation,
+                }
                 yield product_case(
                     self, f"c{index}_zw{abs(zero_w)}", rng, (1, h, w, c), (kh, kw, c * m), 2, zero_w, attrs
                 )

@@ -95,5 +95,7 @@ class Add(OpSpec):
                 y = Value("y", shape, DType.INT8, QuantType.per_tensor(sy, zy))
                 graph = single_node_graph(self.name, [a, b], [y], {"activation": activation})
                 yield Case(
-                    f"c{index}_{activation}", graph, ((random_codes(rng, shape), random_codes(rng, shape)[:, ::-1].copy()),)
+                    f"c{index}_{activation}",
+                    graph,
+                    ((random_codes(rng, shape), random_codes(rng, shape)[:, ::-1].copy()),),
                 )

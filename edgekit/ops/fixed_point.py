@@ -32,7 +32,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def saturating_rounding_doubling_high_mul(a: Array, b: Array | int) -> Int64:
     """(2 * a * b + 2**31) >> 32: round half up of a * b / 2**31. `b` is never -2**31 here."""
-    return (np.asarray(a, np.int64) * b + (1 << 30)) >> 31
+    high: Int64 = (np.asarray(a, np.int64) * b + (1 << 30)) >> 31
+    return high
 
 
 def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Int64:
@@ -42,7 +43,8 @@ def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Int64:
     mask = (np.int64(1) << exponent) - 1
     remainder = x & mask
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + (remainder > threshold)
+    quotient: Int64 = (x >> exponent) + (remainder > threshold)
+    return quotient
 
 
 def multiply_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: Array | int) -> Int64:
@@ -56,7 +58,8 @@ def multiply_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: A
 def multiply_with_single_rounding(x: Array, multiplier: Array | int, shift: Array | int) -> Int64:
     """x * multiplier / 2**31 * 2**shift, rounded once (half up); arrays broadcast. `shift` is below 31."""
     total = 31 - np.asarray(shift, np.int64)
-    return (np.asarray(x, np.int64) * multiplier + (np.int64(1) << (total - 1))) >> total
+    rounded: Int64 = (np.asarray(x, np.int64) * multiplier + (np.int64(1) << (total - 1))) >> total
+    return rounded
 
 
 def single_quant(value: Value) -> tuple[float, int]:

@@ -64,6 +64,4 @@ class FullyConnected(OpSpec):
             for zero_w in (0, 5):
                 rng = np.random.default_rng(300 + index)
                 attrs: dict[str, object] = {"activation": activation}
-                yield product_case(
-                    self, f"c{index}_zw{zero_w}", rng, x_shape, (outputs, x_shape[-1]), 0, zero_w, attrs
-                )
+                yield product_case(self, f"c{index}_zw{zero_w}", rng, x_shape, (outputs, x_shape[-1]), 0, zero_w, attrs)

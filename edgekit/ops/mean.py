@@ -63,7 +63,9 @@ class Mean(OpSpec):
         return [fp.requantize(total, mean_multiplier(node), zero, (-128, 127)).astype(np.int8)]
 
     def cases(self) -> Iterable[Case]:
-        for index, (shape, keep, ratio) in enumerate([((1, 7, 7, 6), False, 1.0), ((1, 3, 5, 16), True, 2.7), ((1, 1, 1, 3), False, 0.3)]):
+        for index, (shape, keep, ratio) in enumerate(
+            [((1, 7, 7, 6), False, 1.0), ((1, 3, 5, 16), True, 2.7), ((1, 1, 1, 3), False, 0.3)]
+        ):
             rng = np.random.default_rng(600 + index)
             x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.05, -20))
             y = Value("y", (), DType.INT8, QuantType.per_tensor(0.05 / ratio, 4))

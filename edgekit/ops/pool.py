@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import single_batch
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
 from edgekit.ops.window import patches, window_of
 
 
@@ -22,7 +22,7 @@ def no_empty_window(node: Node) -> bool:
     """no window may lie wholly in the padding (padding must be smaller than the kernel)."""
     top, left, bottom, right = node.attrs["padding"]
     kh, kw = node.attrs["kernel"]
-    return max(top, bottom) < kh and max(left, right) < kw
+    return bool(max(top, bottom) < kh and max(left, right) < kw)
 
 
 class _Pool(OpSpec):

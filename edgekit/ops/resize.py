@@ -44,8 +44,6 @@ class ResizeNearest(OpSpec):
         for factors in ((2, 2), (3, 1)):
             shape = (1, 3, 4, 5)
             y = Value("y", (), DType.INT8, quant)
-            graph = single_node_graph(
-                self.name, [Value("x", shape, DType.INT8, quant)], [y], {"factors": factors}
-            )
+            graph = single_node_graph(self.name, [Value("x", shape, DType.INT8, quant)], [y], {"factors": factors})
             y.shape = self.infer(graph.nodes[0])[0]
             yield Case(f"f{factors[0]}{factors[1]}", graph, ((random_codes(rng, shape),),))

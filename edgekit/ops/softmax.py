@@ -69,7 +69,8 @@ def one_over_one_plus_x(a: Array) -> Array:
         product = _mul(half_denominator, x)
         error = (1 << 29) - product
         x = np.clip(x + np.clip(_mul(x, error) << 2, -(1 << 31), one), -(1 << 31), one)
-    return np.clip(x << 1, -(1 << 31), one)
+    doubled: Array = np.clip(x << 1, -(1 << 31), one)
+    return doubled
 
 
 def table_of_exponentials(node: Node) -> Array:
@@ -77,7 +78,8 @@ def table_of_exponentials(node: Node) -> Array:
     scale = softmax_scale(node)
     diffs = -np.arange(256, dtype=np.int64)
     rescaled = fp.multiply_by_quantized_multiplier(diffs, scale.multiplier, scale.shift)
-    return np.where(diffs >= scale.diff_min, exp_on_negative(rescaled), 0)
+    table: Array = np.where(diffs >= scale.diff_min, exp_on_negative(rescaled), 0)
+    return table
 
 
 def unit_softmax_output(node: Node) -> bool:
@@ -122,7 +124,9 @@ class Softmax(OpSpec):
         return [np.where(exponentials == 0, -128, np.clip(codes, -128, 127)).astype(np.int8)]
 
     def cases(self) -> Iterable[Case]:
-        for index, (shape, scale, beta) in enumerate([((1, 10), 0.1, 1.0), ((3, 7), 0.02, 1.0), ((1, 2), 1.5, 0.5), ((1, 300), 0.005, 1.0), ((2, 1), 0.1, 1.0)]):
+        for index, (shape, scale, beta) in enumerate(
+            [((1, 10), 0.1, 1.0), ((3, 7), 0.02, 1.0), ((1, 2), 1.5, 0.5), ((1, 300), 0.005, 1.0), ((2, 1), 0.1, 1.0)]
+        ):
             rng = np.random.default_rng(700 + index)
             x = Value("x", shape, DType.INT8, QuantType.per_tensor(scale, 7))
             y = Value("y", shape, DType.INT8, QuantType.per_tensor(1 / 256, -128))

@@ -23,7 +23,9 @@ def _bad_values(node: Node) -> list[str]:
         if value is None or value.dtype not in (DType.INT8, DType.UINT8):
             continue
         if value.quant is None:
-            broken.append(f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again")
+            broken.append(
+                f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again"
+            )
             continue
         info = np.iinfo(value.dtype.numpy)
         if not value.is_constant and not value.quant.is_per_tensor:

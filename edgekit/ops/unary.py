@@ -41,7 +41,8 @@ class Unary(OpSpec):
         (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         real = self.function((np.arange(-128, 128, dtype=np.float64) - zx) * sx)
         scaled = real / sy
-        return np.clip(np.trunc(scaled + np.copysign(0.5, scaled)) + zy, -128, 127).astype(np.int8)
+        codes: Array = np.clip(np.trunc(scaled + np.copysign(0.5, scaled)) + zy, -128, 127).astype(np.int8)
+        return codes
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None

@@ -84,7 +84,9 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
         "stack_measured": validation.stack_measured,
         "budget": board.ram_internal.size,
         "external": sum(size for name, size in plan.arena.items() if name != inside),
-        "scratch_in_arena": max((b.size for life in plan.lives for b in life.buffers if b.kind == "scratch"), default=0),
+        "scratch_in_arena": max(
+            (b.size for life in plan.lives for b in life.buffers if b.kind == "scratch"), default=0
+        ),
         "io_in_arena": sum(b.size for life in plan.lives for b in life.buffers if b.kind in ("input", "output")),
     }
 
@@ -105,9 +107,13 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
 def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int]) -> list[str]:
     warnings = []
     if ram["external"]:
-        warnings.append(f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}")
+        warnings.append(
+            f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}"
+        )
     if flash["external"]:
-        warnings.append(f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}")
+        warnings.append(
+            f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"
+        )
     return warnings
 
 

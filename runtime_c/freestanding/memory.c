@@ -25,7 +25,7 @@ typedef struct __attribute__((packed, may_alias)) {
 typedef struct __attribute__((may_alias)) {
     uint32_t value;
 } ek_word;
-#define EK_WORDS(addresses) (((addresses)&3u) == 0u)
+#define EK_WORDS(addresses) (((addresses) & 3u) == 0u)
 #endif
 
 EK_PLAIN void *memcpy(void *restrict to, const void *restrict from, size_t size)

@@ -21,10 +21,10 @@ typedef struct {
 } ek_vector_table;
 
 /* Only the system exceptions: the harness enables no interrupt. */
-__attribute__((used, section(".vectors"))) const ek_vector_table ek_vectors = {
-    __ek_stack_top,
-    {Reset_Handler, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault,
-     ek_fault, ek_fault, ek_fault, ek_fault}};
+__attribute__((used, section(".vectors")))
+const ek_vector_table ek_vectors = {__ek_stack_top,
+                                    {Reset_Handler, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault,
+                                     ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault, ek_fault}};
 
 #define EK_SCB_VTOR (*(volatile uint32_t *)0xE000ED08u)
 #define EK_SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)

@@ -52,8 +52,8 @@ static inline int32_t ek_shift_left(int32_t x, uint32_t shift)
 }
 
 /* One code. Two roundings: 2 * (acc << left) * multiplier rounded to its high word, then rounded / 2^right, halves away
- * from zero. One rounding: (acc << left) * multiplier / 2^(32 + right), rounded once, halves up. Kernels pass `twice` as
- * a constant, so that each instance keeps one of the two. */
+ * from zero. One rounding: (acc << left) * multiplier / 2^(32 + right), rounded once, halves up. Kernels pass `twice`
+ * as a constant, so that each instance keeps one of the two. */
 EK_INLINE int8_t ek_requantize(int32_t acc, const ek_channel *channel, ek_output out, int32_t twice)
 {
     const int32_t x = ek_shift_left(acc, channel->left);

@@ -59,7 +59,8 @@ def write_suite(folder: Path, target: Target) -> Suite:
                 names.append(label)
                 tables += [_bytes(f"{label}_x{i}", x) for i, x in enumerate(inputs)] + [_bytes(f"{label}_y", expected)]
                 copies = "".join(
-                    f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n" for i in range(len(inputs))
+                    f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n"
+                    for i in range(len(inputs))
                 )
                 calls.append(
                     f"{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n    paint({name.upper()}_ARENA_0_BYTES);\n"

@@ -136,7 +136,8 @@ class _Reader:
         if number == schema.BuiltinOperator.CUSTOM:
             custom = code.CustomCode() or b"?"
             return f"CUSTOM:{custom.decode(errors='replace')[:64]}"
-        return _OP_NAMES.get(number, f"operator {number}")
+        name: str = _OP_NAMES.get(number, f"operator {number}")
+        return name
 
     def _operator(self, op: Any, index: int, codes: list[str], tensors: int) -> OperatorRecord:
         code = op.OpcodeIndex()

@@ -59,7 +59,9 @@ class Translation:
     def activation(self) -> str:
         code = self.options.FusedActivationFunction()
         if code not in _ACTIVATIONS:
-            raise UnsupportedModel(f"layer {self.name!r}: fused activation {code}; use none, relu, relu6 or relu_n1_to_1")
+            raise UnsupportedModel(
+                f"layer {self.name!r}: fused activation {code}; use none, relu, relu6 or relu_n1_to_1"
+            )
         return _ACTIVATIONS[code]
 
     def constant(self, index: int) -> Array:
@@ -73,7 +75,7 @@ class Translation:
         """Refuse integer tensors, for operators whose TFLite integer definition is not built yet."""
         if self.need(0).dtype is not DType.FLOAT32:
             raise UnsupportedModel(
-                f"layer {self.name!r}: {self.record.op} is supported in float models only; fuse it into the layer before"
+                f"layer {self.name!r}: {self.record.op} is built in float models only; fuse it into the layer before"
             )
 
 
@@ -88,9 +90,7 @@ def _padding(t: Translation, kernel: tuple[int, int], dilation: tuple[int, int])
         raise BadModel(f"layer {t.name!r}: input {list(shape)}, kernel {kernel}, stride {stride} make no window")
     padding = (0, 0, 0, 0)
     if options.Padding() == schema.Padding.SAME:
-        (top, bottom), (left, right) = (
-            same_padding(shape[1 + a], kernel[a], stride[a], dilation[a]) for a in range(2)
-        )
+        (top, bottom), (left, right) = (same_padding(shape[1 + a], kernel[a], stride[a], dilation[a]) for a in range(2))
         padding = (top, left, bottom, right)
     return {"stride": stride, "padding": padding}
 
