@@ -41,7 +41,15 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for function in (text.count, text.short_count, text.size, text.exact_size, text.percent, text.decimal):
+    for function in (
+        text.count,
+        text.short_count,
+        text.size,
+        text.exact_size,
+        text.percent,
+        text.decimal,
+        text.short_name,
+    ):
         environment.filters[function.__name__] = function
     environment.filters["milliseconds"] = text.milliseconds
     return environment.get_template("report.html.j2")

@@ -11,6 +11,8 @@ _LEFT, _RIGHT, _TOP = 74, 8, 10
 # Layer names are written under their step while there is room for them.
 _MOST_LABELS = 40
 _LABEL_CHARACTERS = 18
+# Width of a bold letter inside a rectangle.
+_LETTER = 7.2
 
 
 def memory_maps(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +43,9 @@ def _map(region: dict[str, Any], steps: list[dict[str, Any]], buffers: list[dict
             "width": round(max(1.0, (last - first + 1) * across - 1.5), 2),
             "height": round(max(1.0, size * up - 0.75), 2),
             "kind": _kind(group),
-            "label": _fitting(", ".join(b["name"] for b in group), (last - first + 1) * across, size * up),
+            "label": _fitting(
+                ", ".join(text.short_name(b["name"]) for b in group), (last - first + 1) * across, size * up
+            ),
             "tip": _tip(group, names, columns),
         }
         for (offset, size, first, last), group in _shared(buffers).items()
@@ -84,7 +88,7 @@ def _kind(group: list[dict[str, Any]]) -> str:
 
 def _fitting(name: str, width: float, height: float) -> str:
     """The name, cut to the rectangle; nothing where it has no room."""
-    room = int((width - 10) / 6.4)
+    room = int((width - 10) / _LETTER)
     if height < 15 or room < 4:
         return ""
     return name if len(name) <= room else name[: room - 1] + "…"
@@ -110,7 +114,6 @@ def _labels(columns: int, names: dict[int, str], across: float) -> list[dict[str
         return [{"x": round(_LEFT + (i + 0.5) * across, 2), "text": str(i)} for i in range(0, columns, every)]
     labels = []
     for index in range(columns):
-        name = names.get(index, "end")
-        cut = name if len(name) <= _LABEL_CHARACTERS else "…" + name[1 - _LABEL_CHARACTERS :]
+        cut = text.short_name(names.get(index, "end"), _LABEL_CHARACTERS)
         labels.append({"x": round(_LEFT + (index + 0.5) * across, 2), "text": cut})
     return labels

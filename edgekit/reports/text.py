@@ -57,6 +57,12 @@ def milliseconds(value: float | None) -> str:
     return NONE if value is None or not math.isfinite(value) else f"{_three(value)} ms"
 
 
+def short_name(name: str, characters: int = 32) -> str:
+    """A layer's name cut to its end; of TFLite's fused names ("a;b;c") the last part."""
+    last = name.rstrip(";").rpartition(";")[2] or name
+    return last if len(last) <= characters else "…" + last[1 - characters :]
+
+
 def _three(value: float) -> str:
     magnitude = abs(value)
     return f"{value:.0f}" if magnitude >= 100 else f"{value:.1f}" if magnitude >= 10 else f"{value:.2f}"

@@ -48,7 +48,7 @@ def example_plan() -> dict[str, Any]:
 
 def example_report() -> dict[str, Any]:
     """A build that fits and is bit-exact."""
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"name": name, "op": op, "macs": macs, "instructions": round(macs * cost if macs else cost), "flash": flash}
         for name, op, macs, cost, flash, _ in _LAYERS
     ]
