@@ -32,10 +32,10 @@ def _bytes(symbol: str, array: Array) -> str:
 
 
 def write_suite(folder: Path, target: Target) -> Suite:
-    """Generate the program for one kind of kernels into `folder`."""
+    """Generate the program for one kind of kernels into a new `folder`."""
     names: list[str] = []
     kernels: set[str] = set()
-    sources: list[Path] = []
+    folder.mkdir()
     includes, tables, calls = [], [], []
     for spec in OPS:
         for case in spec.cases():
@@ -51,8 +51,8 @@ def write_suite(folder: Path, target: Target) -> Suite:
                 if path.endswith((".c", ".h")) and not path.startswith("harness"):
                     file = folder / Path(path).name
                     file.write_text(text)
-                    sources += [file] if file.suffix == ".c" else []
-            includes.append(f'#include "{name}.h"')
+            # One translation unit: symbols carry the case's name, and one compile is much quicker than hundreds.
+            includes += [f'#include "{name}.c"', f'#include "{name}_weights.c"']
             for index, inputs in enumerate(case.inputs):
                 (expected,) = (run_reference(case.graph, inputs)[v] for v in case.graph.outputs)
                 label = f"{name}_{index}"
@@ -72,7 +72,7 @@ def write_suite(folder: Path, target: Target) -> Suite:
     driver.write_text(_DRIVER.format(
         includes="\n".join(includes), tables="\n".join(tables), calls="\n".join(calls), count=len(names)
     ))  # fmt: skip
-    return Suite([driver, *sources, *runtime_c.kernel_sources(kernels)], [folder, runtime_c.INCLUDE], names)
+    return Suite([driver, *runtime_c.kernel_sources(kernels)], [folder, runtime_c.INCLUDE], names)
 
 
 _DRIVER = """#include <stddef.h>

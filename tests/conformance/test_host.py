@@ -29,7 +29,7 @@ int main(void)
 def test_kernels_equal_reference_under_sanitizers(tmp_path: Path, dsp: bool, compiler: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} on this machine: sanitizers need a host compiler")
-    suite = write_suite(tmp_path, Target(dsp=dsp))
+    suite = write_suite(tmp_path / "suite", Target(dsp=dsp))
     (tmp_path / "main.c").write_text(MAIN)
     binary = tmp_path / "conformance"
     flags = ["-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffp-contract=off"]
