@@ -10,23 +10,23 @@
 typedef int (*ek_stop)(void *engine);
 
 typedef struct {
-    uint64_t total;        /* instructions since the caller last cleared it */
-    uint64_t budget;       /* the run stops when total reaches this */
-    uint64_t *layers;      /* instructions per layer value of `tags` */
-    const uint8_t *code;   /* copy of the code from `base` on */
-    const uint16_t *tags;  /* per half word */
-    const uint8_t *stops;  /* per half word: the watch class of the address, 0 none */
-    uint32_t *cache;       /* per half word: block bytes << 16 | instructions */
+    uint64_t total;       /* instructions since the caller last cleared it */
+    uint64_t budget;      /* the run stops when total reaches this */
+    uint64_t *layers;     /* instructions per layer value of `tags` */
+    const uint8_t *code;  /* copy of the code from `base` on */
+    const uint16_t *tags; /* per half word */
+    const uint8_t *stops; /* per half word: the watch class of the address, 0 none */
+    uint32_t *cache;      /* per half word: block bytes << 16 | instructions */
     ek_stop stop;
     uint32_t base, size;   /* the code's range; size in bytes */
     uint32_t layer;        /* current layer value */
     uint32_t last_address; /* the block counted last */
     uint32_t last_size;
-    uint32_t stop_mask;    /* bit k set: stop at addresses of watch class k */
-    uint32_t skip;         /* address to run over once, where a run resumes */
-    uint32_t stopped;      /* 1 at a watched address, 2 out of budget */
+    uint32_t stop_mask; /* bit k set: stop at addresses of watch class k */
+    uint32_t skip;      /* address to run over once, where a run resumes */
+    uint32_t stopped;   /* 1 at a watched address, 2 out of budget */
     uint32_t stopped_at;
-    uint32_t outside;      /* blocks outside the code range: never, unless the program runs away */
+    uint32_t outside; /* blocks outside the code range: never, unless the program runs away */
 } ek_counter;
 
 static uint32_t count(ek_counter *c, uint32_t address, uint32_t size)

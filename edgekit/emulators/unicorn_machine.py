@@ -56,7 +56,9 @@ class UnicornMachine:
 
     def __init__(self, board: Board, image: Image, layer_symbols: Sequence[str], run_symbol: str) -> None:
         self.board, self.image = board, image
-        self._engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        # No UC_MODE_MCLASS: with it Unicorn takes the Cortex-M33 whatever model is asked for, and a Cortex-M0 then
+        # runs Thumb-2 and unaligned accesses that the real core faults on.
+        self._engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self._engine.ctl_set_cpu_model(getattr(arm_const, f"UC_CPU_ARM_{board.unicorn_cpu}"))
         self._map = MemoryMap(self._engine, board, image)
         self._layer_at = {image.function(name).address: index for index, name in enumerate(layer_symbols)}
@@ -202,6 +204,6 @@ def _code(image: Image) -> tuple[int, bytes]:
     start, end = (image.symbols[f"__ek_text_{mark}"].address for mark in ("start", "end"))
     for segment in image.segments:
         offset = start - segment.address
-        if 0 <= offset and end <= segment.address + len(segment.data):
+        if offset >= 0 and end <= segment.address + len(segment.data):
             return start, segment.data[offset : offset + end - start]
     raise CheckFailed("the image has no code")

@@ -157,7 +157,8 @@ class _Graph:
         known = [self._frames[name] for name in function.names if name in self._frames]
         if None in known or (not known and unknown):
             raise ToolchainError(f"{function.names[0]}: its stack frame has no constant size")
-        function.frame = max((size for size in known if size is not None), default=growth)
+        # Compilers state 0 for naked functions, whatever their assembly pushes.
+        function.frame = max((size for size in known if size is not None), default=0) or growth
         return function
 
     def _instructions(self, function: _Function) -> list[thumb.Instruction]:

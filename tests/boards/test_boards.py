@@ -1,0 +1,99 @@
+"""Board files: the facts that users rely on, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.boards import board_names, load_board, load_qemu_machine, parse_board
+from edgekit.errors import BadBoard, UnknownBoard
+
+GOOD = """
+title = "test"
+core = "cortex-m4"
+mhz = 100
+fpu = "fpv4-sp-d16"
+dsp = true
+unicorn_cpu = "CORTEX_M4"
+regions = [
+    {name = "flash", address = 0x08000000, size = 0x10000, kind = "flash", access_cost = 1.0},
+    {name = "sram", address = 0x20000000, size = 0x8000, kind = "ram", access_cost = 1.0},
+    {name = "sram2", address = 0x20008000, size = 0x8000, kind = "ram", access_cost = 2.0},
+]
+"""
+
+
+def test_names() -> None:
+    assert board_names() == ["rp2040", "stm32f411", "stm32f746", "stm32h743", "stm32u585"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ram", "ram_kib", "flash", "flash_kib"),
+    [
+        ("stm32f746", 0x20000000, 320, 0x08000000, 1024),
+        ("stm32h743", 0x24000000, 512, 0x08000000, 2048),
+        ("stm32f411", 0x20000000, 128, 0x08000000, 512),
+        ("stm32u585", 0x20000000, 768, 0x08000000, 2048),
+        ("rp2040", 0x20000000, 264, 0x10000000, 2048),
+    ],
+)
+def test_main_memories(name: str, ram: int, ram_kib: int, flash: int, flash_kib: int) -> None:
+    board = load_board(name)
+    assert (board.ram_internal.address, board.ram_internal.size) == (ram, ram_kib * 1024)
+    assert (board.flash_internal.address, board.flash_internal.size) == (flash, flash_kib * 1024)
+
+
+def test_external_and_extra_memories() -> None:
+    board = load_board("stm32f746")
+    assert board.external_ram is not None and board.external_flash is not None
+    assert (board.external_ram.address, board.external_ram.size) == (0xC0000000, 8 << 20)
+    assert (board.external_flash.address, board.external_flash.size) == (0x90000000, 16 << 20)
+    assert load_board("rp2040").external_flash is None
+    extra = {region.name: region.size for region in load_board("stm32h743").extra_ram}
+    assert extra == {"dtcm": 128 << 10, "sram1_sram2_sram3": 288 << 10, "sram4": 64 << 10}
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_qemu_machine_has_the_same_core(name: str) -> None:
+    board = load_board(name)
+    if board.qemu_machine is not None:
+        assert load_qemu_machine(board.qemu_machine).core == board.core
+
+
+def test_merged_cost_is_the_mean() -> None:
+    board = parse_board("test", GOOD)
+    assert board.ram_internal.access_cost == 1.5
+    assert board.ram_internal.name == "sram_sram2"
+
+
+def test_unknown_board_names_close_matches() -> None:
+    with pytest.raises(UnknownBoard, match="stm32f746"):
+        load_board("stm32f756")
+    with pytest.raises(UnknownBoard):
+        load_board("../boards/stm32f746")
+    with pytest.raises(UnknownBoard):
+        load_qemu_machine("stm32f746")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0x20008000", "0x20007C00", "overlap"),
+        ("0x20008000", "0x20008001", "multiples of 1024"),
+        ("cortex-m4", "cortex-m1", "core"),
+        ("fpv4-sp-d16", "vfp", "fpu"),
+        ('kind = "flash"', 'kind = "rom"', "kind"),
+        ('"sram2"', '"sram"', "same name"),
+        ('"sram2"', '"SRAM 2"', "identifier"),
+        ("mhz = 100\n", "", "mhz"),
+        ("dsp = true", "dsp = true\ncolour = 3", "colour"),
+        ("dsp = true", "dsp = ", "TOMLDecodeError"),
+        ("regions = [", "regions = 3\nrest = [", "TypeError"),
+        ('kind = "flash", a', 'kind = "flash", external = true, a', "no internal flash"),
+        ("access_cost = 2.0", "access_cost = 0.5", "access_cost"),
+        ("0x20008000, size = 0x8000", "0xFFFFF000, size = 0x8000", "address space"),
+    ],
+)
+def test_bad_board_is_refused(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(BadBoard, match=message):
+        parse_board("test", GOOD.replace(old, new))
