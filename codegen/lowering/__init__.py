@@ -9,6 +9,7 @@ from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_c
 from edgekit.codegen.lowering.elementwise import (
     lower_add,
     lower_dequantize,
+    lower_log_softmax,
     lower_quantize,
     lower_requantize,
     lower_softmax,
@@ -33,6 +34,7 @@ RULES: dict[str, Rule] = {
     "max_pool2d": lower_pool,
     "mean": lower_mean,
     "softmax": lower_softmax,
+    "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},
     "transpose": lower_transpose,
     "concat": lower_concat,

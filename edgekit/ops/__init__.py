@@ -8,6 +8,7 @@ from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.elementwise import Add
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.mean import Mean
 from edgekit.ops.movement import Reshape, Transpose
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
@@ -26,6 +27,7 @@ OPS: tuple[OpSpec, ...] = (
     MaxPool2D(),
     Mean(),
     Softmax(),
+    LogSoftmax(),
     *UNARY_OPS,
     Reshape(),
     Transpose(),

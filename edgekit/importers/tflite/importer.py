@@ -90,6 +90,7 @@ class _GraphBuilder:
             [None if i < 0 else self.operand(i, f"layer {name!r} ({op.op})") for i in op.inputs],
             [self.record.tensors[i] for i in op.inputs if i >= 0],
             [self.record.tensors[i] for i in op.outputs],
+            [],
         )
         if len(op.outputs) != 1 or not op.inputs:
             raise BadModel(f"layer {name!r} ({op.op}) has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
@@ -99,6 +100,7 @@ class _GraphBuilder:
             ir_op, inputs, attrs = TRANSLATORS[op.op](translation)
         except CORRUPT as error:
             raise BadModel(f"layer {name!r} ({op.op}) is corrupt ({type(error).__name__}: {error})") from error
+        self.nodes += translation.extra_nodes
         output = _as_int8(self.record.tensors[op.outputs[0]])
         node = Node(ir_op, name, inputs, [output], attrs)
         shapes = spec_of(ir_op).infer(node)

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.tflite.file import OperatorRecord, TensorRecord
-from edgekit.ir import Array, DType, QuantType, Value
+from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops.window import same_padding
 
 _ACTIVATIONS = {
@@ -31,6 +31,7 @@ class Translation:
         record: the operator with its options.
         operands: IR values, None where an optional input is absent.
         input_tensors, output_tensors: the file's own records (original types).
+        extra_nodes: nodes that must run before the operator's own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Translation:
     operands: list[Value | None]
     input_tensors: list[TensorRecord]
     output_tensors: list[TensorRecord]
+    extra_nodes: list[Node]
 
     @property
     def options(self) -> Any:
@@ -70,6 +72,12 @@ class Translation:
         if not value.is_constant:
             raise UnsupportedModel(f"layer {self.name!r} ({self.record.op}): input {index} must be a constant")
         return value.array
+
+    def reshaped(self, value: Value, shape: tuple[int, ...]) -> Value:
+        """`value` in another shape, through a node that runs first."""
+        result = Value(f"{value.name} reshaped", shape, value.dtype, value.quant)
+        self.extra_nodes.append(Node("reshape", result.name, [value], [result], {"shape": shape}))
+        return result
 
     def float_only(self) -> None:
         """Refuse integer tensors, for operators whose TFLite integer definition is not built yet."""
@@ -143,12 +151,12 @@ def _fully_connected(t: Translation) -> Translated:
         raise UnsupportedModel(f"layer {t.name!r}: shuffled weights; convert without the shuffled format")
     x, weights = t.need(0), t.need(1)
     attrs = {"activation": t.activation(), "single_precision_scale": True}
-    if len(weights.shape) == 2 and x.shape[-1:] != weights.shape[1:]:
-        raise UnsupportedModel(
-            f"layer {t.name!r}: input {list(x.shape)} against weights {list(weights.shape)}; reshape the input to "
-            f"[batch, {weights.shape[1]}] first"
-        )
-    return "fully_connected", _weighted(t), attrs
+    if len(weights.shape) != 2 or not weights.elements or x.elements % weights.shape[1]:
+        raise BadModel(f"layer {t.name!r}: input {list(x.shape)} does not go with weights {list(weights.shape)}")
+    operands = _weighted(t)
+    if not t.options.KeepNumDims() and len(x.shape) != 2 or x.shape[-1] != weights.shape[1]:
+        operands[0] = t.reshaped(x, (x.elements // weights.shape[1], weights.shape[1]))
+    return "fully_connected", operands, attrs
 
 
 def _add(t: Translation) -> Translated:
