@@ -52,7 +52,8 @@ class GccToolchain(Toolchain):
 
     def _core_flags(self, board: Board) -> list[str]:
         float_flags = ["-mfloat-abi=hard", f"-mfpu={board.fpu}"] if board.fpu else ["-mfloat-abi=soft"]
-        return ["-mthumb", f"-mcpu={board.core}", *float_flags]
+        lacks_dsp = board.core == "cortex-m33" and not board.dsp
+        return ["-mthumb", f"-mcpu={board.core}{'+nodsp' if lacks_dsp else ''}", *float_flags]
 
     def _stack_usage_flags(self, su_file: Path) -> list[str]:
         # GCC writes it beside the object by itself.

@@ -58,6 +58,9 @@ class ZigToolchain(Toolchain):
     def _core_flags(self, board: Board) -> list[str]:
         abi = "eabihf" if board.fpu else "eabi"
         cpu = board.core.replace("-", "_") + (_FPU_FEATURES[board.fpu] if board.fpu else "")
+        if board.core == "cortex-m33":
+            # Optional on this core, and off in Zig's model of it.
+            cpu += "+dsp" if board.dsp else "-dsp"
         return ["-target", f"thumb-freestanding-{abi}", f"-mcpu={cpu}"]
 
     def _stack_usage_flags(self, su_file: Path) -> list[str]:

@@ -55,11 +55,10 @@ def test_stack_stays_below_its_bound(name: str, toolchain: str, tmp_path: Path) 
 
 
 def test_all_boards_and_toolchains_give_the_same_outputs(tmp_path: Path) -> None:
-    toolchains = [t if isinstance(t, str) else t.values[0] for t in TOOLCHAINS]
     results = set()
-    for toolchain in toolchains:
+    for toolchain in ("zig", "gcc"):
         try:
-            machines = [machine_for(name, str(toolchain), tmp_path / str(toolchain) / name) for name in board_names()]
+            machines = [machine_for(name, toolchain, tmp_path / toolchain / name) for name in board_names()]
         except ToolchainError:
             continue
         results |= {outputs(machine) for machine in machines}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,26 @@ def test_same_input_gives_the_same_bytes_anywhere(
     second = build(board, toolchain, tmp_path / "some" / "where" / "else").elf.read_bytes()
     assert first == second
     assert str(tmp_path).encode() not in first
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("name", board_names())
+def test_compiler_knows_the_boards_features(name: str, toolchain: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    double = board.fpu == "fpv5-d16"
+    before = "\n".join(
+        [
+            f"#if {'!' if board.dsp else ''}defined(__ARM_FEATURE_DSP)\n#error DSP\n#endif",
+            f"#if {'!' if board.fpu else ''}defined(__ARM_FP)\n#error FPU\n#endif",
+            f"#if defined(__ARM_FP) && (__ARM_FP & 8) {'== 0' if double else '!= 0'}\n#error double\n#endif",
+            "volatile float demo_x = 2.0f;",
+        ]
+    )
+    image = build(board, toolchain, tmp_path, snippet("demo_x = demo_x * 3.0f + 1.0f; ctx->arena[0] = 1;", before))
+    assert ("__aeabi_fmul" in image.functions) == (board.fpu is None)
+    if board.core == "cortex-m33":
+        opposite = before.replace("!defined(__ARM_FEATURE_DSP)", "defined(__ARM_FEATURE_DSP)")
+        build(replace(board, dsp=False), toolchain, tmp_path, snippet("ctx->arena[0] = 1;", opposite))
 
 
 def test_warm_build_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
