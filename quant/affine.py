@@ -58,8 +58,9 @@ class _Rewriter:
     def _rewrite(self, node: Node) -> None:
         if node.op in PRODUCTS:
             x, y = self.quants[node.input(0)], self.quants[node.output]
-            constants = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
-            operands: list[Value | None] = [self.values[node.input(0)], *constants]
+            weights, bias = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
+            operands: list[Value | None] = [self.values[node.input(0)], weights]
+            operands += [] if bias is None else [bias]
         else:
             operands = [None if v is None else self._operand(node, v) for v in node.inputs]
         output = self._code_value(node.output)

@@ -49,7 +49,7 @@ def require_float(graph: Graph) -> None:
     for value in graph.values():
         if value.dtype is not DType.FLOAT32:
             raise UnsupportedModel(
-                f"value {value.name!r} is {value.dtype.value}: only float32 models can be quantized, this one is already"
+                f"value {value.name!r} is {value.dtype.value}: only float32 models can be quantized"
             )
 
 

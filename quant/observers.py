@@ -104,10 +104,10 @@ class Percentile(Histogram):
 
 
 class MeanSquaredError(Histogram):
-    """The range, shrunk from min/max in steps, at which rounding plus clipping costs least."""
+    """The range at which rounding plus clipping costs least: first the larger end is shrunk, then the other."""
 
     steps = 60
-    smallest = 0.25
+    smallest = 0.2
 
     def range(self) -> Range:
         low, high = self.exact.range()
@@ -116,16 +116,17 @@ class MeanSquaredError(Histogram):
             return low, high
         edges = self.edges()
         centres, weights = (edges[used] + edges[used + 1]) / 2, self.counts[used].astype(np.float64)
-        best, best_cost = (low, high), np.inf
-        for factor in np.linspace(1.0, self.smallest, self.steps):
-            candidate = (low * factor, high * factor)
-            step = (candidate[1] - candidate[0]) / 255.0
+
+        def cost(candidate: Range) -> float:
             clipping = centres - np.clip(centres, *candidate)
-            inside = clipping == 0.0
-            cost = float((weights * (clipping**2 + inside * step**2 / 12.0)).sum())
-            if cost < best_cost:
-                best, best_cost = candidate, cost
-        return best
+            step = (candidate[1] - candidate[0]) / 255.0
+            return float((weights * (clipping**2 + (clipping == 0.0) * step**2 / 12.0)).sum())
+
+        factors = np.linspace(1.0, self.smallest, self.steps).tolist()
+        for end in (1, 0) if high >= -low else (0, 1):
+            candidates = [(low, high * f) if end else (low * f, high) for f in factors]
+            low, high = min(candidates, key=cost)
+        return low, high
 
 
 _OBSERVERS: dict[str, type[Observer]] = {"minmax": MinMax, "percentile": Percentile, "mse": MeanSquaredError}

@@ -35,7 +35,7 @@ class Constant:
         quant = self.quant
         if quant is not None and quant.axis is not None:
             quant = QuantType(quant.scale, quant.zero_point, list(perm).index(quant.axis))
-        return Constant(self.name, np.ascontiguousarray(self.array.transpose(perm)), quant)
+        return Constant(self.name, np.asarray(self.array.transpose(perm), order="C"), quant)
 
     def scaled(self, factor: float) -> Constant:
         """All numbers times `factor`; the codes stay where there are codes."""

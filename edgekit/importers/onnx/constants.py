@@ -47,7 +47,8 @@ def fold(layer: Layer) -> Constant | None:
         raise layer.bad(f"cannot be computed from its constant inputs: {error}") from None
     if result.size > MAX_ELEMENTS:
         raise layer.bad(f"makes {result.size} elements")
-    return Constant(name, np.ascontiguousarray(result))
+    # np.ascontiguousarray would turn a scalar into a vector.
+    return Constant(name, np.asarray(result, order="C"))
 
 
 def shape_of(layer: Layer, shape: tuple[int, ...]) -> Constant:

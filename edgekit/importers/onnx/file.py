@@ -15,7 +15,7 @@ from edgekit.importers.onnx.tensors import read_tensor, type_name
 from edgekit.ir import Array
 
 MAX_FILE_BYTES = 1 << 29
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 OLDEST_OPSET = 7
 
 

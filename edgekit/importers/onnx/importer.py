@@ -86,8 +86,9 @@ def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> No
         layer = Layer(builder, node)
         _check_order(layer, written)
         try:
-            reads_lost = any(name in lost for name in node.inputs)
-            if reads_lost and node.op in _KNOWN:
+            if node.op not in _KNOWN:
+                raise layer.unsupported("the operator is not supported", REWRITES.get(node.op, DEFAULT_REWRITE))
+            if lost.intersection(node.inputs) - {""}:
                 lost.update(node.outputs)
                 continue
             builder.tensors[node.outputs[0]] = _translate(layer)
@@ -98,8 +99,9 @@ def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> No
     missing = [name for name in record.outputs if name not in builder.tensors and name not in lost]
     if missing:
         raise BadModel(f"{path.name}: output {missing[0]!r} is never computed")
-    if not problems and any(name in lost for name in _reads(record)):
-        problems = [f"layer {n.name!r} ({n.op}): only its first output is supported" for n in record.nodes if n.outputs[1:]]
+    if not problems and lost.intersection(_reads(record)) - {""}:
+        several = (n for n in record.nodes if n.outputs[1:])
+        problems = [f"layer {n.name!r} ({n.op}): only its first output is supported" for n in several]
     if problems:
         raise UnsupportedModel(f"{path.name} uses what edgekit does not build:\n  " + "\n  ".join(problems))
 

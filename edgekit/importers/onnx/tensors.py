@@ -10,7 +10,7 @@ from onnx import TensorProto
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.ir import Array
 
-MAX_ELEMENTS = 1 << 28
+MAX_ELEMENTS = 1 << 26
 
 _TYPES = {
     TensorProto.FLOAT: "<f4",

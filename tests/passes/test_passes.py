@@ -1,0 +1,364 @@
+"""Each pass on the smallest graph it is for: same results, and the shape of the graph it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgekit.errors import InternalError
+from edgekit.ir import DType, Graph, Node, QuantType, Value, dump_graph
+from edgekit.ops import spec_of
+from edgekit.ops.reference import run_reference
+from edgekit.ops.verify import verify_graph
+from edgekit.passes import PASSES, Pass, optimise
+from edgekit.passes.common_subexpressions import MergeDuplicates
+from edgekit.passes.constant_add import AddOfConstantToAffine
+from edgekit.passes.dead_code import RemoveDeadCode
+from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
+from edgekit.passes.fold_affine import FoldAffineIntoProducer
+from edgekit.passes.fold_affine_forward import FoldAffineIntoReader
+from edgekit.passes.fold_constants import FoldConstants
+from edgekit.passes.fuse_activation import FuseActivation
+from edgekit.passes.hoist_unary import HoistUnary
+from edgekit.passes.merge_transposes import MergeTransposes
+from edgekit.passes.reshapes import MergeReshapes
+from edgekit.passes.sink_transposes import SinkTransposes
+from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape, axis_groups
+
+CONV = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "none"}
+PADDED = {**CONV, "padding": (1, 1, 1, 1)}
+
+
+class Maker:
+    """A float graph in the making; every method returns the new value."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.nodes: list[Node] = []
+        self.rng = np.random.default_rng(3)
+
+    def input(self, *shape: int, quant: QuantType | None = None) -> Value:
+        value = Value(f"x{len(self.inputs)}", shape, DType.INT8 if quant else DType.FLOAT32, quant)
+        self.inputs.append(value)
+        return value
+
+    def const(self, *shape: int) -> Value:
+        return Value.constant("c", self.rng.normal(size=shape).astype(np.float32))
+
+    def __call__(self, op: str, *inputs: Value, quant: QuantType | None = None, **attrs: Any) -> Value:
+        output = Value(f"v{len(self.nodes)}", (), inputs[0].dtype, quant or inputs[0].quant)
+        node = Node(op, f"n{len(self.nodes)}", inputs, [output], attrs)
+        (output.shape,) = spec_of(op).infer(node)
+        self.nodes.append(node)
+        return output
+
+    def affine(self, x: Value, offset: bool = True, activation: str = "none") -> Value:
+        operands = [x, self.const(1, 1, x.shape[3]), *([self.const(x.shape[3])] if offset else [])]
+        return self("depthwise_conv2d", *operands, **{**CONV, "activation": activation})
+
+    def graph(self, *outputs: Value) -> Graph:
+        return Graph("g", self.inputs, outputs, self.nodes)
+
+
+def results(graph: Graph) -> list[npt.NDArray[Any]]:
+    rng = np.random.default_rng(0)
+    inputs = [
+        rng.normal(size=v.shape).astype(np.float32) if v.dtype is DType.FLOAT32 else rng.integers(-128, 128, v.shape).astype(np.int8)
+        for v in graph.inputs
+    ]
+    values = run_reference(graph, inputs)
+    return [values[v] for v in graph.outputs]
+
+
+def check(step: Pass, graph: Graph, ops: list[str]) -> Graph:
+    """Run one pass: it changes the graph once, keeps results and leaves these operators (dead code aside)."""
+    before = results(graph)
+    assert step.run(graph)
+    verify_graph(graph, step.name)
+    RemoveDeadCode().run(graph)
+    while step.run(graph):
+        RemoveDeadCode().run(graph)
+    verify_graph(graph, step.name)
+    for old, new in zip(before, results(graph), strict=True):
+        if old.dtype == np.float32:
+            np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(new, old)
+    assert [n.op for n in graph.nodes] == ops
+    return graph
+
+
+def untouched(step: Pass, graph: Graph) -> None:
+    before = dump_graph(graph)
+    assert not step.run(graph)
+    assert dump_graph(graph) == before
+
+
+def test_dead_code() -> None:
+    m = Maker()
+    x = m.input(1, 4)
+    m("tanh", m("relu", x))
+    check(RemoveDeadCode(), m.graph(m("sigmoid", x)), ["sigmoid"])
+
+
+def test_fold_constants() -> None:
+    m = Maker()
+    x, c = m.input(4, 3), m("relu", m("transpose", m.const(3, 4), perm=(1, 0)))
+    check(FoldConstants(), m.graph(m("add", x, c, activation="none")), ["add"])
+
+
+def test_merge_reshapes() -> None:
+    m = Maker()
+    y = m("reshape", m("reshape", m.input(2, 6), shape=(3, 4)), shape=(4, 3))
+    check(MergeReshapes(), m.graph(y), ["reshape"])
+    m = Maker()
+    y = m("reshape", m("reshape", m("relu", m.input(2, 6)), shape=(3, 4)), shape=(2, 6))
+    check(MergeReshapes(), m.graph(y), ["relu"])
+
+
+def test_transpose_of_ones_is_a_reshape() -> None:
+    m = Maker()
+    check(MergeReshapes(), m.graph(m("transpose", m.input(1, 1, 5, 6), perm=(0, 2, 3, 1))), ["reshape"])
+
+
+def test_identity_reshape_of_an_input_stays() -> None:
+    m = Maker()
+    untouched(MergeReshapes(), m.graph(m("reshape", m.input(2, 3), shape=(2, 3))))
+
+
+def test_merge_transposes() -> None:
+    m = Maker()
+    y = m("transpose", m("transpose", m.input(1, 3, 4, 5), perm=(0, 2, 3, 1)), perm=(0, 3, 2, 1))
+    check(MergeTransposes(), m.graph(y), ["transpose"])
+    m = Maker()
+    y = m("transpose", m("transpose", m.input(1, 3, 4, 5), perm=(0, 2, 3, 1)), perm=(0, 3, 1, 2))
+    check(MergeTransposes(), m.graph(m("relu", y)), ["relu"])
+
+
+@pytest.mark.parametrize("op", ["relu", "relu6", "sigmoid", "tanh"])
+def test_hoist_unary(op: str) -> None:
+    m = Maker()
+    y = m(op, m("reshape", m("transpose", m.input(1, 3, 4, 5), perm=(0, 2, 3, 1)), shape=(60,)))
+    check(HoistUnary(), m.graph(y), [op, "transpose", "reshape"])
+
+
+def test_hoist_unary_over_concat() -> None:
+    m = Maker()
+    y = m("relu", m("concat", m.input(1, 2), m.input(1, 3), axis=1))
+    check(HoistUnary(), m.graph(y), ["relu", "relu", "concat"])
+
+
+def test_hoist_unary_leaves_a_shared_concat() -> None:
+    m = Maker()
+    joined = m("concat", m.input(1, 2), m.input(1, 3), axis=1)
+    untouched(HoistUnary(), m.graph(m("relu", joined), joined))
+
+
+def test_hoist_unary_in_integers() -> None:
+    m = Maker()
+    x = m.input(2, 3, quant=QuantType.per_tensor(0.1, 3))
+    y = m("sigmoid", m("reshape", x, shape=(6,)), quant=QuantType.per_tensor(1 / 256, -128))
+    check(HoistUnary(), m.graph(y), ["sigmoid", "reshape"])
+
+
+def test_sink_transposes() -> None:
+    m = Maker()
+    a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))
+    check(SinkTransposes(), m.graph(m("add", a, b, activation="none")), ["add", "transpose"])
+    m = Maker()
+    a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))
+    check(SinkTransposes(), m.graph(m("concat", a, b, axis=1)), ["concat", "transpose"])
+    m = Maker()
+    a = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    check(SinkTransposes(), m.graph(m("add", a, m.const(3, 1, 1), activation="none")), ["add", "transpose"])
+    m = Maker()
+    check(SinkTransposes(), m.graph(m("softmax", m("transpose", m.input(2, 4, 3), perm=(1, 0, 2)), beta=1.0)), ["softmax", "transpose"])
+
+
+def test_sink_transposes_with_a_minority() -> None:
+    m = Maker()
+    a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))
+    y = m("concat", a, b, m.input(1, 3, 4, 5), axis=1)
+    check(SinkTransposes(), m.graph(y), ["transpose", "concat", "transpose"])
+    m = Maker()
+    a = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    untouched(SinkTransposes(), m.graph(m("add", a, m.input(1, 3, 4, 5), activation="none")))
+
+
+@pytest.mark.parametrize(
+    ("shape", "perm", "target"),
+    [
+        ((1, 4, 5, 3), (0, 3, 1, 2), (1, 3, 20)),
+        ((1, 4, 5, 6), (0, 3, 1, 2), (1, 2, 3, 20)),
+        ((1, 4, 5, 6), (0, 3, 1, 2), (1, 6, 1, 4, 5)),
+        ((2, 4, 5, 6), (0, 3, 1, 2), (2, 6, 4, 5, 1)),
+        ((4, 1, 5, 6), (3, 1, 0, 2), (6, 20)),
+    ],
+)
+def test_transpose_below_reshape(shape: tuple[int, ...], perm: tuple[int, ...], target: tuple[int, ...]) -> None:
+    m = Maker()
+    y = m("reshape", m("transpose", m.input(*shape), perm=perm), shape=target)
+    check(SinkTransposeBelowReshape(), m.graph(y), ["reshape", "transpose"])
+
+
+@pytest.mark.parametrize("target", [(1, 60), (1, 15, 4), (60,), (1, 6, 10)])
+def test_transpose_above_mixing_reshape_stays(target: tuple[int, ...]) -> None:
+    m = Maker()
+    untouched(
+        SinkTransposeBelowReshape(),
+        m.graph(m("reshape", m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)), shape=target)),
+    )
+
+
+def test_axis_groups() -> None:
+    assert axis_groups((1, 6, 4), (2, 3, 1, 4)) == [([1], [0, 1, 2]), ([2], [3])]
+    assert axis_groups((2, 3, 4), (4, 6)) == [([0, 1, 2], [0, 1])]
+    assert axis_groups((1, 1), (1,)) is None
+
+
+def test_flatten_to_weights() -> None:
+    m = Maker()
+    flat = m("reshape", m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)), shape=(1, 60))
+    y = m("fully_connected", flat, m.const(7, 60), m.const(7), activation="none")
+    check(FoldTransposeIntoFullyConnected(), m.graph(y), ["reshape", "fully_connected"])
+
+
+def conv(m: Maker, x: Value, **more: Any) -> Value:
+    return m("conv2d", x, m.const(4, 3, 3, x.shape[3]), m.const(4), **{**CONV, **more})
+
+
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_fold_affine(activation: str) -> None:
+    m = Maker()
+    y = m.affine(conv(m, m.input(1, 6, 6, 3)), activation=activation)
+    graph = check(FoldAffineIntoProducer(), m.graph(y), ["conv2d"])
+    assert graph.nodes[0].attrs["activation"] == activation
+    m = Maker()
+    depthwise = m("depthwise_conv2d", m.input(1, 6, 6, 3), m.const(3, 3, 6), **CONV)
+    check(FoldAffineIntoProducer(), m.graph(m.affine(depthwise)), ["depthwise_conv2d"])
+
+
+def test_fold_affine_through_reshape() -> None:
+    m = Maker()
+    flat = m("fully_connected", m.input(3, 6), m.const(4, 6), activation="none")
+    y = m("reshape", m.affine(m("reshape", flat, shape=(1, 3, 1, 4))), shape=(3, 4))
+    check(FoldAffineIntoProducer(), m.graph(y), ["fully_connected", "reshape", "reshape"])
+
+
+def test_fold_affine_stays_behind_activation_or_second_reader() -> None:
+    m = Maker()
+    untouched(FoldAffineIntoProducer(), m.graph(m.affine(conv(m, m.input(1, 6, 6, 3), activation="relu"))))
+    m = Maker()
+    x = conv(m, m.input(1, 6, 6, 3))
+    untouched(FoldAffineIntoProducer(), m.graph(m.affine(x), x))
+
+
+def unit_affine(m: Maker, x: Value, offset: bool) -> Value:
+    channels = x.shape[3]
+    scale = Value.constant("s", np.linspace(-0.5, -1.5, channels, dtype=np.float32).reshape(1, 1, channels))
+    operands = [x, scale, *([m.const(channels)] if offset else [])]
+    return m("depthwise_conv2d", *operands, **CONV)
+
+
+def test_fold_affine_forward() -> None:
+    m = Maker()
+    check(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), True))), ["conv2d"])
+    m = Maker()
+    check(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), False), **PADDED)), ["conv2d"])
+    m = Maker()
+    flat = m("reshape", unit_affine(m, m.input(1, 2, 3, 4), True), shape=(1, 24))
+    y = m("fully_connected", flat, m.const(5, 24), activation="none")
+    check(FoldAffineIntoReader(), m.graph(y), ["reshape", "fully_connected"])
+    m = Maker()
+    y = m("depthwise_conv2d", unit_affine(m, m.input(1, 6, 6, 3), True), m.const(3, 3, 6), **CONV)
+    check(FoldAffineIntoReader(), m.graph(y), ["depthwise_conv2d"])
+
+
+def test_fold_affine_forward_keeps_offsets_before_padding() -> None:
+    m = Maker()
+    untouched(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), True), **PADDED)))
+
+
+@pytest.mark.parametrize("constant", [(3,), (1, 1, 1, 3), (), (5, 3), (1, 4, 5, 3), (4, 1, 1)])
+def test_constant_add(constant: tuple[int, ...]) -> None:
+    m = Maker()
+    y = m("add", m.const(*constant), m.input(1, 4, 5, 3), activation="relu")
+    check(AddOfConstantToAffine(), m.graph(y), ["reshape", "depthwise_conv2d", "reshape"])
+
+
+FUSABLE: list[Callable[[Maker, Value], Value]] = [
+    lambda m, x: conv(m, x),
+    lambda m, x: m.affine(x),
+    lambda m, x: m("fully_connected", x, m.const(5, 3), activation="none"),
+    lambda m, x: m("add", x, m.input(*x.shape), activation="none"),
+    lambda m, x: m("max_pool2d", x, kernel=(2, 2), stride=(1, 1), padding=(0, 0, 0, 0), activation="none"),
+    lambda m, x: m("avg_pool2d", x, kernel=(2, 2), stride=(1, 1), padding=(0, 0, 0, 0), activation="none"),
+]
+
+
+@pytest.mark.parametrize("function", ["relu", "relu6"])
+@pytest.mark.parametrize("index", range(len(FUSABLE)))
+def test_fuse_activation(index: int, function: str) -> None:
+    m = Maker()
+    y = m(function, FUSABLE[index](m, m.input(1, 6, 6, 3)))
+    graph = check(FuseActivation(), m.graph(y), [m.nodes[0].op])
+    assert graph.nodes[0].attrs["activation"] == function
+
+
+def quantized_add(m: Maker, function: str, quant: QuantType, after: QuantType) -> Graph:
+    a, b = (m.input(1, 300, quant=QuantType.per_tensor(0.05, 3)) for _ in range(2))
+    return m.graph(m(function, m("add", a, b, quant=quant, activation="none"), quant=after))
+
+
+def test_fuse_activation_in_integers_where_exact() -> None:
+    quant = QuantType.per_tensor(0.07, -11)
+    check(FuseActivation(), quantized_add(Maker(), "relu", quant, quant), ["add"])
+    check(FuseActivation(), quantized_add(Maker(), "relu6", quant, quant), ["add"])
+    untouched(FuseActivation(), quantized_add(Maker(), "relu", quant, QuantType.per_tensor(0.06, -128)))
+
+
+def test_merge_duplicates() -> None:
+    m = Maker()
+    x = m.input(1, 4)
+    a, b = m("tanh", x), m("tanh", x)
+    check(MergeDuplicates(), m.graph(m("add", a, b, activation="none")), ["tanh", "add"])
+
+
+def test_all_passes_come_to_rest_and_keep_outputs() -> None:
+    m = Maker()
+    x = m.input(1, 3, 8, 8)
+    nhwc = m("transpose", x, perm=(0, 2, 3, 1))
+    y = m("transpose", m.affine(conv(m, nhwc)), perm=(0, 3, 1, 2))
+    flat = m("reshape", m("relu", y), shape=(1, 144))
+    out = m("fully_connected", flat, m.const(5, 144), activation="none")
+    graph = m.graph(out, y)
+    before = results(graph)
+    optimise(graph)
+    text = dump_graph(graph)
+    assert dump_graph(optimise(graph)) == text
+    for old, new in zip(before, results(graph), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pass_that_breaks_the_graph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Breaks(Pass):
+        name = "breaks"
+
+        def run(self, graph: Graph) -> bool:
+            graph.nodes.reverse()
+            return True
+
+    m = Maker()
+    graph = m.graph(m("tanh", m("sigmoid", m.input(1, 2))))
+    monkeypatch.setattr("edgekit.passes.PASSES", (Breaks(),))
+    with pytest.raises(InternalError, match="after breaks"):
+        optimise(graph)
+
+
+def test_passes_say_what_they_ensure() -> None:
+    for step in PASSES:
+        assert step.name and "equires" in (step.__doc__ or "") and "nsures" in (step.__doc__ or "")
