@@ -37,6 +37,8 @@ from edgekit.validation import Validation, result_buffer, top1, validate_firmwar
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
 CALIBRATION_SAMPLES = 256
+SAMPLES = 10
+PACKAGED_SAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class BuildOptions:
         model: None builds the board's packaged model.
         data: calibration and validation samples.
         shapes: dynamic dimensions of ONNX inputs by name.
-        samples: how many inputs are emulated at most.
+        samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -57,9 +59,9 @@ class BuildOptions:
     model: Path | None = None
     data: Path | None = None
     toolchain: str = "zig"
-    observer: str = "minmax"
+    observer: str = "mse"
     shapes: dict[str, list[int]] = field(default_factory=dict)
-    samples: int = 10
+    samples: int | None = None
     external: bool = True
     dumps: Sequence[str] = ()
 
@@ -149,9 +151,9 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
             )
         return _quantized(imported, model, dataset, dataset, options, progress, str(data))
     if dataset is None:
-        samples = _random_samples(imported, options.samples)
+        samples = _random_samples(imported, options.samples or SAMPLES)
         return Source(model.stem, model, imported, None, samples, None, "random codes: no --data given", [])
-    samples = [list(s) for s in dataset.samples[: options.samples]]
+    samples = [list(s) for s in dataset.samples[: options.samples or SAMPLES]]
     labels = None if dataset.labels is None else dataset.labels[: len(samples)]
     return Source(model.stem, model, imported, None, samples, labels, str(data), [])
 
@@ -184,7 +186,7 @@ def _quantized(
     progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
     quantized = quantize_graph(graph, used, options.observer)
     _dump(options, "quantize", lambda: dump_graph(quantized))
-    floats = [list(s) for s in test.samples[: options.samples]]
+    floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [[_codes(v.quant, v.dtype, x) for v, x in zip(quantized.inputs, s, strict=True)] for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
     return Source(model.stem, model, quantized, graph, codes, labels, origin, floats)
@@ -221,11 +223,11 @@ def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:
     place = plan.places[port.buffer]
     dtype = {"float": "float32"}.get(port.c_type, port.c_type.removesuffix("_t"))
-    return PortPlace(list(plan.capacity).index(place.region), place.offset, dtype, port.shape)
+    return PortPlace(plan.arenas.index(place.region), place.offset, dtype, port.shape)
 
 
 def _result_places(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[PortPlace, ...]:
-    regions, places = list(plan.capacity), []
+    regions, places = plan.arenas, []
     for step, node in zip(program.steps, stepped_nodes(graph), strict=True):
         arg: BufferArg = result_buffer(step)
         place = plan.places[arg.buffer]

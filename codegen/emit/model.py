@@ -35,7 +35,7 @@ class EmittedModel:
 
 def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
     """Generate the C of a program. `name` is a C identifier (see names.c_name)."""
-    regions = list(plan.capacity)
+    regions = plan.arenas
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         undefined=jinja2.StrictUndefined,

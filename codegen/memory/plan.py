@@ -49,6 +49,12 @@ class MemoryPlan:
     lower_bound: dict[str, int]
     proven: dict[str, bool]
 
+    @property
+    def arenas(self) -> list[str]:
+        """The regions that hold an arena, in the order of the generated `ctx->arena`: the first always, others if used."""
+        names = list(self.capacity)
+        return names[:1] + [name for name in names[1:] if self.arena[name]]
+
 
 def plan_memory(program: Program, regions: Sequence[PlanRegion]) -> MemoryPlan:
     """Place every buffer in the first region where all fits; else move the coldest bytes to the slower region.

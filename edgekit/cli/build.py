@@ -17,10 +17,10 @@ from edgekit.progress import Progress
 @click.option("--data", type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("firmware"), show_default=True)
 @click.option("--precision", type=click.Choice(["int8"]), default="int8", show_default=True)
-@click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="minmax", show_default=True)
+@click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True)
 @click.option("--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
-@click.option("--samples", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Inputs to emulate.")
+@click.option("--samples", type=click.IntRange(1, 100_000), help="Inputs to emulate at most.  [default: 10]")
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -28,7 +28,7 @@ from edgekit.progress import Progress
 @json_option
 def command(
     model: Path | None, board: str, data: Path | None, output: Path, precision: str, observer: str, toolchain: str,
-    shapes: tuple[str, ...], samples: int, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
+    shapes: tuple[str, ...], samples: int | None, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
