@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from elftools.elf.elffile import ELFFile
 
 from edgekit.cli import group
 from edgekit.errors import EdgekitError
@@ -114,3 +116,23 @@ def test_bad_usage_is_one_clear_error(data_dir: Path, tmp_path: Path, arguments:
         _build(*[names.get(a, a) for a in arguments], "-o", str(tmp_path / "out"))
     assert info.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_integer_image_calls_no_float_library(data_dir: Path, tmp_path: Path) -> None:
+    for board in ("stm32f746", "stm32f411", "rp2040"):
+        out = tmp_path / board
+        _build(
+            str(data_dir / "models/mlperf_tiny/kws/kws_ref_model.tflite"),
+            "--board",
+            board,
+            "-o",
+            str(out),
+            "--samples",
+            "1",
+        )
+        (elf,) = out.glob("*.elf")
+        with elf.open("rb") as stream:
+            symbols = ELFFile(stream).get_section_by_name(".symtab")
+            names = [s.name for s in symbols.iter_symbols()]
+        floats = re.compile(r"__aeabi_[fd]|__(add|sub|mul|div)[sd]f3|^(expf?|logf?|powf?|sqrtf?|roundf?|tanhf?)$")
+        assert [n for n in names if floats.search(n)] == []
