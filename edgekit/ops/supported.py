@@ -8,6 +8,9 @@ from edgekit.ir import DType, Graph, Node
 from edgekit.ops import spec_of
 from edgekit.ops.spec import check_constraints, require_supported
 
+# Products and quotients of three scales inside stay finite and non-zero in double precision.
+MIN_SCALE, MAX_SCALE = 1e-30, 1e30
+
 
 def unsupported_layers(graph: Graph) -> list[str]:
     """One text per broken constraint, naming layer and rewrite."""
@@ -27,6 +30,8 @@ def _bad_values(node: Node) -> list[str]:
                 f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again"
             )
             continue
+        if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in value.quant.scale):
+            broken.append(f"{where}: tensor {value.name!r} has a scale no trained model has; convert the model again")
         info = np.iinfo(value.dtype.numpy)
         if not value.is_constant and not value.quant.is_per_tensor:
             broken.append(f"{where}: activation {value.name!r} is quantized per channel; quantize it per tensor")

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.errors import BadModel, EdgekitError
+from edgekit.codegen.lowering import Target, lower
+from edgekit.errors import BadModel, EdgekitError, UnsupportedModel
 from edgekit.importers.tflite import import_tflite
+from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops.supported import require_supported_graph
 
 MODEL = "models/tinymaix/mnist_valid_q.tflite"
@@ -19,7 +21,9 @@ MODEL = "models/tinymaix/mnist_valid_q.tflite"
 def _try(path: Path) -> None:
     start = time.monotonic()
     with contextlib.suppress(EdgekitError):
-        require_supported_graph(import_tflite(path))
+        graph = import_tflite(path)
+        require_supported_graph(graph)
+        lower(graph, Target(dsp=True))
     assert time.monotonic() - start < 10
 
 
@@ -52,3 +56,11 @@ def test_not_a_model(tmp_path: Path) -> None:
         import_tflite(target)
     with pytest.raises(BadModel, match="cannot read"):
         import_tflite(tmp_path / "missing.tflite")
+
+
+def test_absurd_scales_are_refused() -> None:
+    x = Value("x", (1, 4), DType.INT8, QuantType.per_tensor(3e38, 0))
+    y = Value("y", (1, 4), DType.INT8, QuantType.per_tensor(1e-38, 0))
+    graph = Graph("g", [x], [y], [Node("relu", "r", [x], [y])])
+    with pytest.raises(UnsupportedModel, match="scale"):
+        require_supported_graph(graph)
