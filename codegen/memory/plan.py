@@ -51,7 +51,7 @@ class MemoryPlan:
 
     @property
     def arenas(self) -> list[str]:
-        """The regions that hold an arena, in the order of the generated `ctx->arena`: the first always, others if used."""
+        """The regions that hold an arena, as `ctx->arena` lists them: the first always, others where used."""
         names = list(self.capacity)
         return names[:1] + [name for name in names[1:] if self.arena[name]]
 

@@ -138,6 +138,20 @@ class Conv2D(OpSpec):
                 yield product_case(
                     self, f"c{index}_zw{zero_w}", rng, (1, h, w, cin), (cout, kh, kw, cin), 0, zero_w, attrs
                 )
+        yield self._dead_channel_case()
+
+    def _dead_channel_case(self) -> Case:
+        """Trained models hold channels without weights whose bias alone would overflow the kernels' shifts."""
+        attrs: dict[str, object] = {
+            "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "relu", "double_rounding": True
+        }  # fmt: skip
+        rng = np.random.default_rng(150)
+        case = product_case(self, "dead_channel", rng, (1, 4, 4, 4), (4, 1, 1, 4), 0, 0, attrs)
+        node = case.graph.nodes[0]
+        weights, bias = node.input(1).array, node.input(2).array
+        weights[:2] = 0
+        bias[:2] = 1 << 30, -(1 << 30)
+        return case
 
 
 def product_case(

@@ -25,7 +25,7 @@ class DepthwiseConv2D(OpSpec):
 
     name = "depthwise_conv2d"
     summary = "depthwise 2-D convolution with any channel multiplier, fused activation"
-    onnx = ("Conv",)
+    onnx = ("Conv", "BatchNormalization", "Mul", "Sub", "Div", "Neg", "Pad")
     tflite = ("DEPTHWISE_CONV_2D",)
     rewrite = "export with constant weights and batch 1"
 

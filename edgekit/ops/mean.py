@@ -35,7 +35,7 @@ class Mean(OpSpec):
 
     name = "mean"
     summary = "mean over height and width"
-    onnx = ("ReduceMean",)
+    onnx = ("ReduceMean", "GlobalAveragePool")
     tflite = ("MEAN",)
     rewrite = "use global average pooling over H and W"
 

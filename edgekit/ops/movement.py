@@ -35,7 +35,7 @@ class Reshape(_Movement):
 
     name = "reshape"
     summary = "new shape over the same elements; free where the buffer can be shared"
-    onnx = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+    onnx = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast")
     tflite = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
     def infer(self, node: Node) -> list[Shape]:

@@ -75,7 +75,7 @@ class AvgPool2D(_Pool):
 
     name = "avg_pool2d"
     summary = "average pooling (padding not counted), fused activation"
-    onnx = ("AveragePool", "GlobalAveragePool")
+    onnx = ("AveragePool",)
     tflite = ("AVERAGE_POOL_2D",)
 
     def _sums(self, node: Node, x: Array) -> tuple[Array, Array]:

@@ -1,8 +1,8 @@
 """What an operator is: one OpSpec per operator, one operator (or family) per file.
 
 The spec is the single definition that everything else reads: shape rule, float and integer numpy reference,
-constraints (whose docstrings are the user's error and the row of the docs), multiply-accumulates, and the cases that the
-conformance suite runs on every architecture.
+constraints (whose docstrings are the user's error and the row of the docs), multiply-accumulates, and the cases that
+the conformance suite runs on every architecture.
 """
 
 from __future__ import annotations

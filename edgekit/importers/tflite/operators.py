@@ -154,7 +154,7 @@ def _fully_connected(t: Translation) -> Translated:
     if len(weights.shape) != 2 or not weights.elements or x.elements % weights.shape[1]:
         raise BadModel(f"layer {t.name!r}: input {list(x.shape)} does not go with weights {list(weights.shape)}")
     operands = _weighted(t)
-    if not t.options.KeepNumDims() and len(x.shape) != 2 or x.shape[-1] != weights.shape[1]:
+    if x.shape[-1] != weights.shape[1] or (len(x.shape) != 2 and not t.options.KeepNumDims()):
         operands[0] = t.reshaped(x, (x.elements // weights.shape[1], weights.shape[1]))
     return "fully_connected", operands, attrs
 
