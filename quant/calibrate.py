@@ -48,9 +48,7 @@ def require_float(graph: Graph) -> None:
     """Raise UnsupportedModel naming the first value that is not float32."""
     for value in graph.values():
         if value.dtype is not DType.FLOAT32:
-            raise UnsupportedModel(
-                f"value {value.name!r} is {value.dtype.value}: only float32 models can be quantized"
-            )
+            raise UnsupportedModel(f"value {value.name!r} is {value.dtype.value}: only float32 models can be quantized")
 
 
 def check_sample(graph: Graph, sample: Sequence[Array], index: int) -> list[Array]:

@@ -10,9 +10,11 @@ from edgekit.passes.common_subexpressions import MergeDuplicates
 from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.dead_code import RemoveDeadCode
 from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
+from edgekit.passes.float_weights import DequantizeStoredWeights
 from edgekit.passes.fold_affine import FoldAffineIntoProducer
 from edgekit.passes.fold_affine_forward import FoldAffineIntoReader
 from edgekit.passes.fold_constants import FoldConstants
+from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
 from edgekit.passes.hoist_unary import HoistUnary
 from edgekit.passes.merge_transposes import MergeTransposes
@@ -22,6 +24,7 @@ from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape
 
 PASSES: tuple[Pass, ...] = (
     RemoveDeadCode(),
+    DequantizeStoredWeights(),
     FoldConstants(),
     AddOfConstantToAffine(),
     MergeTransposes(),
@@ -31,6 +34,7 @@ PASSES: tuple[Pass, ...] = (
     SinkTransposeBelowReshape(),
     FoldTransposeIntoFullyConnected(),
     MergeDuplicates(),
+    FoldPadding(),
     FoldAffineIntoProducer(),
     FuseActivation(),
     FoldAffineIntoReader(),

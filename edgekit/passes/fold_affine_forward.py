@@ -69,4 +69,3 @@ def _per_input_channel(vector: Array, node: Node, reader: Node) -> Array | None:
     shape = reader.input(0).shape
     full = np.broadcast_to(vector, node.output.shape).reshape(-1, shape[-1])
     return full[0].astype(np.float64) if (full == full[0]).all() else None
-

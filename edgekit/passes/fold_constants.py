@@ -6,7 +6,6 @@ from edgekit.ir import Graph, Value
 from edgekit.ops import spec_of
 from edgekit.passes.base import Pass
 
-
 _WINDOWED = ("conv2d", "depthwise_conv2d", "avg_pool2d", "max_pool2d")
 
 
@@ -24,7 +23,12 @@ class FoldConstants(Pass):
         for node in list(graph.nodes):
             operands = [v for v in node.inputs if v is not None]
             foldable = operands and all(v.is_constant and (v.quant is None or v.quant.is_per_tensor) for v in operands)
-            if node.op in _WINDOWED or not foldable or any(graph.is_output(v) for v in node.outputs) or _is_pending(node.outputs):
+            if (
+                node.op in _WINDOWED
+                or not foldable
+                or any(graph.is_output(v) for v in node.outputs)
+                or _is_pending(node.outputs)
+            ):
                 continue
             arrays = spec_of(node.op).reference(node, [None if v is None else v.array for v in node.inputs])
             for value, array in zip(list(node.outputs), arrays, strict=True):

@@ -66,9 +66,7 @@ def _sink(graph: Graph, node: Node, perm: Perm) -> None:
             assert value.producer is not None
             operands.append(value.producer.input(0))
         else:
-            operands.append(
-                add_node(graph, node, "transpose", f"{node.name} operand", [value], {"perm": back}, value)
-            )
+            operands.append(add_node(graph, node, "transpose", f"{node.name} operand", [value], {"perm": back}, value))
     attrs = dict(node.attrs)
     if node.op == "concat":
         attrs["axis"] = perm[attrs["axis"]]

@@ -184,7 +184,7 @@ def test_bad_images(tmp_path: Path) -> None:
 
 
 def test_codes_of() -> None:
-    sample = [np.array([[1.0]], np.float32), np.array([[3]], np.int8)]
+    sample: list[npt.NDArray[Any]] = [np.array([[1.0]], np.float32), np.array([[3]], np.int8)]
     assert [a.tolist() for a in codes_of(sample, [coded(1, 1), coded(1, 1)])] == [[[12]], [[3]]]
 
 

@@ -19,9 +19,11 @@ from edgekit.passes.common_subexpressions import MergeDuplicates
 from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.dead_code import RemoveDeadCode
 from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
+from edgekit.passes.float_weights import DequantizeStoredWeights
 from edgekit.passes.fold_affine import FoldAffineIntoProducer
 from edgekit.passes.fold_affine_forward import FoldAffineIntoReader
 from edgekit.passes.fold_constants import FoldConstants
+from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
 from edgekit.passes.hoist_unary import HoistUnary
 from edgekit.passes.merge_transposes import MergeTransposes
@@ -29,8 +31,8 @@ from edgekit.passes.reshapes import MergeReshapes
 from edgekit.passes.sink_transposes import SinkTransposes
 from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape, axis_groups
 
-CONV = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "none"}
-PADDED = {**CONV, "padding": (1, 1, 1, 1)}
+CONV: dict[str, Any] = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "none"}
+PADDED: dict[str, Any] = {**CONV, "padding": (1, 1, 1, 1)}
 
 
 class Maker:
@@ -67,7 +69,9 @@ class Maker:
 def results(graph: Graph) -> list[npt.NDArray[Any]]:
     rng = np.random.default_rng(0)
     inputs = [
-        rng.normal(size=v.shape).astype(np.float32) if v.dtype is DType.FLOAT32 else rng.integers(-128, 128, v.shape).astype(np.int8)
+        rng.normal(size=v.shape).astype(np.float32)
+        if v.dtype is DType.FLOAT32
+        else rng.integers(-128, 128, v.shape).astype(np.int8)
         for v in graph.inputs
     ]
     values = run_reference(graph, inputs)
@@ -109,6 +113,15 @@ def test_fold_constants() -> None:
     m = Maker()
     x, c = m.input(4, 3), m("relu", m("transpose", m.const(3, 4), perm=(1, 0)))
     check(FoldConstants(), m.graph(m("add", x, c, activation="none")), ["add"])
+
+
+def test_stored_weights_become_float() -> None:
+    m = Maker()
+    codes = np.arange(-6, 6, dtype=np.int8).reshape(4, 3)
+    weights = Value.constant("w", codes, QuantType((0.1, 0.2, 0.3, 0.4), (0,) * 4, 0))
+    graph = m.graph(m("fully_connected", m.input(1, 3), weights, activation="none"))
+    assert DequantizeStoredWeights().run(graph)
+    np.testing.assert_allclose(graph.nodes[0].input(1).array, codes * np.array([[0.1], [0.2], [0.3], [0.4]]), rtol=1e-6)
 
 
 def test_merge_reshapes() -> None:
@@ -176,7 +189,11 @@ def test_sink_transposes() -> None:
     a = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
     check(SinkTransposes(), m.graph(m("add", a, m.const(3, 1, 1), activation="none")), ["add", "transpose"])
     m = Maker()
-    check(SinkTransposes(), m.graph(m("softmax", m("transpose", m.input(2, 4, 3), perm=(1, 0, 2)), beta=1.0)), ["softmax", "transpose"])
+    check(
+        SinkTransposes(),
+        m.graph(m("softmax", m("transpose", m.input(2, 4, 3), perm=(1, 0, 2)), beta=1.0)),
+        ["softmax", "transpose"],
+    )
 
 
 def test_sink_transposes_with_a_minority() -> None:
@@ -281,6 +298,21 @@ def test_fold_affine_forward() -> None:
 def test_fold_affine_forward_keeps_offsets_before_padding() -> None:
     m = Maker()
     untouched(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), True), **PADDED)))
+
+
+def padding_of(m: Maker, x: Value) -> Value:
+    ones = Value.constant("ones", np.ones((1, 1, x.shape[3]), np.float32))
+    return m("depthwise_conv2d", x, ones, **{**CONV, "padding": (1, 0, 2, 3)})
+
+
+def test_fold_padding() -> None:
+    m = Maker()
+    padded = padding_of(m, m.input(1, 6, 6, 3))
+    graph = check(FoldPadding(), m.graph(conv(m, padded, **PADDED), conv(m, padded)), ["conv2d", "conv2d"])
+    assert graph.nodes[0].attrs["padding"] == (2, 1, 3, 4)
+    m = Maker()
+    padded = padding_of(m, m.input(1, 6, 6, 3))
+    untouched(FoldPadding(), m.graph(conv(m, padded), m("relu", padded)))
 
 
 @pytest.mark.parametrize("constant", [(3,), (1, 1, 1, 3), (), (5, 3), (1, 4, 5, 3), (4, 1, 1)])

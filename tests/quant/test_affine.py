@@ -67,10 +67,11 @@ def test_weights_are_symmetric_per_channel() -> None:
     m = Maker()
     conv = next(n for n in quantized(m.graph(small_net(m))).nodes if n.op == "conv2d")
     weights, bias = conv.input(1), conv.input(2)
-    assert weights.quant is not None and bias.quant is not None and conv.input(0).quant is not None
+    x = conv.input(0)
+    assert weights.quant is not None and bias.quant is not None and x.quant is not None
     assert weights.quant.axis == 0 and len(weights.quant.scale) == 6 and not any(weights.quant.zero_point)
     assert np.abs(weights.array.reshape(6, -1)).max(axis=1).tolist() == [127] * 6
-    np.testing.assert_allclose(bias.quant.scale, np.array(weights.quant.scale) * conv.input(0).quant.scale[0], rtol=1e-6)
+    np.testing.assert_allclose(bias.quant.scale, np.array(weights.quant.scale) * x.quant.scale[0], rtol=1e-6)
 
 
 def test_movement_and_pooling_share_one_quantization() -> None:
@@ -108,7 +109,9 @@ def test_degenerate_channels(weight: float, bias: float) -> None:
     weights = np.stack([np.full(8, weight, np.float32), np.linspace(-1, 1, 8, dtype=np.float32)])
     graph = product(weights, np.array([bias, 0.5], np.float32))
     node = quantized(graph).nodes[0]
-    total = np.abs(node.input(1).array.astype(np.int64)).sum(axis=1) * 255 + np.abs(node.input(2).array.astype(np.int64))
+    total = np.abs(node.input(1).array.astype(np.int64)).sum(axis=1) * 255 + np.abs(
+        node.input(2).array.astype(np.int64)
+    )
     assert total.max() <= MAX_ACCUMULATOR
     (row,) = layer_errors(graph, quantize_graph(graph, samples_for(graph)), samples_for(graph))
     assert row.sqnr_db > 20
@@ -122,7 +125,10 @@ def test_long_sums_stay_inside_int32() -> None:
 def test_constant_activations() -> None:
     m = Maker()
     x = m.input(1, 4)
-    zero = m("relu", m("fully_connected", x, m.const(4, 4), Value.constant("b", np.full(4, -1e6, np.float32)), activation="none"))
+    zero = m(
+        "relu",
+        m("fully_connected", x, m.const(4, 4), Value.constant("b", np.full(4, -1e6, np.float32)), activation="none"),
+    )
     graph = m.graph(m("add", zero, zero, activation="none"))
     result = quantized(graph)
     codes = run_reference(result, [np.zeros((1, 4), np.int8)])[result.outputs[0]]
@@ -157,7 +163,8 @@ def test_narrow_weights() -> None:
 def test_wrong_samples() -> None:
     m = Maker()
     graph = m.graph(m("conv2d", m.input(1, 4, 4, 3), m.const(2, 3, 3, 3), **CONV))
-    for bad in ([], [[]], [[np.zeros((1, 4, 4, 2), np.float32)]], [[np.zeros((1, 4, 4, 3))]]):
+    wrong: list[Arrays] = [[], [[]], [[np.zeros((1, 4, 4, 2), np.float32)]], [[np.zeros((1, 4, 4, 3))]]]
+    for bad in wrong:
         with pytest.raises(BadData):
             quantize_graph(graph, bad)
     with pytest.raises(BadData, match="NaN"):

@@ -36,7 +36,10 @@ def import_onnx(path: Path, shapes: dict[str, list[int]]) -> Graph:
         known = ", ".join(info.name for info in record.inputs)
         raise BadUsage(f"--shape names {', '.join(sorted(unknown))}; the model's inputs are {known}")
     _translate_all(builder, record, path)
-    graph = Graph(path.stem, inputs, [_output(builder, record, i) for i in range(len(record.outputs))], builder.nodes)
+    outputs: list[Value] = []
+    for name in record.outputs:
+        outputs.append(_output(builder, name, outputs))
+    graph = Graph(path.stem, inputs, outputs, builder.nodes)
     return settle_quantization(graph) if quantized else graph
 
 
@@ -142,17 +145,18 @@ def _translate(layer: Layer) -> Operand:
     return TRANSLATORS[record.op](layer)
 
 
-def _output(builder: GraphBuilder, record: ModelRecord, index: int) -> Value:
+def _output(builder: GraphBuilder, name: str, others: list[Value]) -> Value:
     """A graph output under the file's name; uint8 codes of the file stay uint8."""
-    name = record.outputs[index]
     operand = builder.tensors[name]
     if isinstance(operand, Constant):
         raise UnsupportedModel(f"output {name!r} does not depend on the input: remove it from the model")
-    if builder.code_types.get(name) is DType.UINT8 and operand.producer is not None and operand.quant is not None:
+    if builder.code_types.get(name) is DType.UINT8 and operand.quant is not None:
         quant = QuantType(operand.quant.scale, (operand.quant.zero_point[0] + 128,))
         value = Value(name, operand.shape, DType.UINT8, quant)
         builder.nodes.append(Node("requantize", builder.unique_name(f"{name} as uint8"), [operand], [value]))
         return value
-    if operand.producer is not None:
-        operand.name = name
+    if operand.producer is None or operand in others:
+        # A copy of its own for an output that is an input, or another output too.
+        return builder.emit("reshape", name, [operand], {"shape": operand.shape})
+    operand.name = name
     return operand

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from onnx import TensorProto
 
 from edgekit.importers.onnx.builder import Layer, Operand
 from edgekit.ir import Array, Value
@@ -13,6 +14,13 @@ from edgekit.ir import Array, Value
 
 def identity(layer: Layer) -> Operand:
     """The input itself."""
+    return layer.operand(0)
+
+
+def cast(layer: Layer) -> Operand:
+    """Nothing, from float32 to float32."""
+    if layer.int_attr("to") != TensorProto.FLOAT:
+        raise layer.unsupported("a computed tensor in another type", "compute in float32 throughout")
     return layer.operand(0)
 
 

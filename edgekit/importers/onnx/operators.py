@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.importers.onnx import activations, arithmetic, movement, pooling, products, quantization
+from edgekit.importers.onnx import activations, arithmetic, movement, padding, pooling, products, quantization
 from edgekit.importers.onnx.builder import Layer, Operand
 
 TRANSLATORS: dict[str, Callable[[Layer], Operand]] = {
     "Add": arithmetic.add,
     "AveragePool": pooling.average_pool,
     "BatchNormalization": arithmetic.batch_normalization,
+    "Cast": movement.cast,
     "Clip": activations.clip,
     "Concat": movement.concat,
     "Conv": products.conv,
@@ -26,6 +27,7 @@ TRANSLATORS: dict[str, Callable[[Layer], Operand]] = {
     "MaxPool": pooling.max_pool,
     "Mul": arithmetic.mul,
     "Neg": arithmetic.neg,
+    "Pad": padding.pad,
     "QuantizeLinear": quantization.quantize_linear,
     "ReduceMean": pooling.reduce_mean,
     "Relu": activations.unary,
@@ -68,7 +70,6 @@ REWRITES = {
     "MatMulInteger": _QDQ,
     "NonMaxSuppression": "suppress overlapping boxes outside the model",
     "PRelu": _RELU,
-    "Pad": "fold the padding into the pads of the Conv or pooling after it",
     "QLinearConv": _QDQ,
     "QLinearMatMul": _QDQ,
     "RNN": _UNROLL,

@@ -86,14 +86,14 @@ def _parameters(layer: Layer, default: np.dtype[np.generic]) -> tuple[QuantType,
     """Scale, zero point and axis, and the codes' type (the zero point's, where there is one)."""
     scale = layer.constant(1).real()
     zero: Array = layer.constant(2).array if layer.has(2) else np.zeros(scale.shape, default)
-    if scale.dtype.kind != "f" or scale.ndim > 1 or zero.shape != scale.shape or not scale.size:
+    if scale.dtype.kind != "f" or scale.ndim > 1 or zero.size not in (1, scale.size) or not scale.size:
         raise layer.unsupported("scales and zero points must be numbers, or lists of one length", _REWRITE)
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise layer.bad("a scale is not a positive number")
     if zero.dtype not in (np.int8, np.uint8, np.int32):
         raise layer.unsupported(f"codes of type {zero.dtype}", _REWRITE)
     scales = tuple(float(np.float32(s)) for s in scale.reshape(-1))
-    zeros = tuple(int(z) for z in zero.reshape(-1))
+    zeros = tuple(int(z) for z in np.broadcast_to(zero.reshape(-1), (scale.size,)))
     if scale.size == 1:
         return QuantType(scales, zeros), zero.dtype
     operand = layer.operand(0)

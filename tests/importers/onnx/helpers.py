@@ -75,8 +75,10 @@ def check_equal(path: Path, seed: int = 0, scale: float = 1.0, shapes: dict[str,
     rng = np.random.default_rng(seed)
     inputs = [(rng.normal(size=v.shape) * scale).astype(np.float32) for v in graph.inputs]
     expected = run_onnxruntime(path, inputs)
+    names = [value.name for value in onnx.load(path, load_external_data=False).graph.output]
     for _ in range(2):
         values = run_reference(graph, inputs)
+        assert [value.name for value in graph.outputs] == names
         for value, array in zip(graph.outputs, expected, strict=True):
             result = values[value]
             assert result.shape == array.shape

@@ -78,7 +78,14 @@ def fails(error: type[EdgekitError], match: str, tmp_path: Path, *nodes: onnx.No
 
 
 def test_cycle(tmp_path: Path) -> None:
-    fails(BadModel, "Add_a.*reads tensor 'b' before", tmp_path, node("Add", "x b", "a"), node("Relu", "a", "b"), outputs=["b"])
+    fails(
+        BadModel,
+        "Add_a.*reads tensor 'b' before",
+        tmp_path,
+        node("Add", "x b", "a"),
+        node("Relu", "a", "b"),
+        outputs=["b"],
+    )
 
 
 def test_missing_tensor(tmp_path: Path) -> None:
@@ -100,7 +107,9 @@ def test_weights_not_finite(value: float, tmp_path: Path) -> None:
 
 
 def test_wrong_weight_type(tmp_path: Path) -> None:
-    fails(BadModel, "'w' is int64", tmp_path, node("Conv", "x w", "y"), constants={"w": np.ones((2, 3, 1, 1), np.int64)})
+    fails(
+        BadModel, "'w' is int64", tmp_path, node("Conv", "x w", "y"), constants={"w": np.ones((2, 3, 1, 1), np.int64)}
+    )
 
 
 def test_shapes_do_not_fit(tmp_path: Path) -> None:
@@ -111,7 +120,9 @@ def test_shapes_do_not_fit(tmp_path: Path) -> None:
 
 def test_wrong_attribute(tmp_path: Path) -> None:
     fails(BadModel, "'kernel_shape' has the wrong type", tmp_path, node("MaxPool", "x", "y", kernel_shape=2.5))
-    fails(BadModel, "'strides' must be positive", tmp_path, node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[0, 1]))
+    fails(
+        BadModel, "'strides' must be positive", tmp_path, node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[0, 1])
+    )
     fails(BadModel, "'perm'|perm", tmp_path, node("Transpose", "x", "y", perm=[0, 0, 1, 2]))
 
 
@@ -140,7 +151,9 @@ def test_foreign_domain(tmp_path: Path) -> None:
 
 
 def test_subgraphs_are_refused(tmp_path: Path) -> None:
-    branch = helper.make_graph([node("Relu", "x", "z")], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
+    branch = helper.make_graph(
+        [node("Relu", "x", "z")], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    )
     loop = helper.make_node("If", ["c"], ["y"], name="branching", then_branch=branch, else_branch=branch)
     fails(UnsupportedModel, "branching.*If", tmp_path, loop, constants={"c": np.array(True)})
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import onnx
 import pytest
 
+from edgekit.importers.onnx.operators import TRANSLATORS
+from edgekit.ops import OPS
 from tests.importers.onnx.helpers import check_equal, make_model, node, save
 
 Floats = npt.NDArray[np.float32]
@@ -81,7 +83,8 @@ SIMPLE: dict[str, onnx.ModelProto] = {
     "max_pool": one("MaxPool", IMAGE, kernel_shape=[2, 2], strides=[2, 2]),
     "max_pool_same": one("MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_UPPER"),
     "max_pool_ceil": one("MaxPool", [1, 2, 8, 7], kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1),
-    "max_pool_ceil_pads": one("MaxPool", [1, 2, 8, 7], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, pads=[1, 1, 1, 1]),
+    "max_pool_ceil_pads": one("MaxPool", [1, 2, 8, 7], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1,
+                              pads=[1, 1, 1, 1]),
     "global_max_pool": one("GlobalMaxPool", IMAGE),
     "reduce_mean": one("ReduceMean", IMAGE, axes=[2, 3], opset=13),
     "reduce_mean_drop": one("ReduceMean", IMAGE, axes=[-1, -2], keepdims=0, opset=11),
@@ -107,6 +110,11 @@ SIMPLE: dict[str, onnx.ModelProto] = {
     "resize_half_pixel": one("Resize", IMAGE, {"r": w(0), "s": np.array([1, 1, 3, 2], np.float32)}),
     "resize_10": one("Resize", IMAGE, {"s": np.array([1, 1, 2, 2], np.float32)}, opset=10),
     "upsample_9": one("Upsample", IMAGE, {"s": np.array([1, 1, 2, 2], np.float32)}, opset=9),
+    "pad": one("Pad", IMAGE, {"p": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
+    "pad_attribute": one("Pad", IMAGE, opset=7, pads=[0, 0, 1, 2, 0, 0, 3, 0]),
+    "pad_axes": one("Pad", IMAGE, {"p": ints(1, 2, 3, 4), "z": np.zeros((), np.float32), "a": ints(3, 2)}, opset=18),
+    "pad_nhwc": one("Pad", IMAGE, {"p": ints(0, 1, 2, 0, 0, 3, 0, 0)}),
+    "cast": one("Cast", IMAGE, to=1),
     "upsample_7": one("Upsample", IMAGE, opset=7, scales=[1.0, 1.0, 2.0, 2.0]),
     "softmax": one("Softmax", [2, 5]),
     "softmax_axis_1": one("Softmax", [1, 3, 4, 5], axis=1),
@@ -149,7 +157,8 @@ CHAINS: dict[str, onnx.ModelProto] = {
         shape=IMAGE, i=np.array(0, np.int64), zero=ints(0), m=ints(-1),
     ),
     "constant_of_shape": chain(
-        node("ConstantOfShape", "n", "c"), node("Cast", "one", "o", to=1), node("Add", "c o", "d"), node("Mul", "x d", "y"),
+        node("ConstantOfShape", "n", "c"), node("Cast", "one", "o", to=1), node("Add", "c o", "d"),
+        node("Mul", "x d", "y"),
         shape=[1, 4], n=ints(4), one=ints(3),
     ),
     "slice_of_shape": chain(
@@ -181,6 +190,10 @@ CHAINS: dict[str, onnx.ModelProto] = {
     "dropout_identity": chain(
         node("Identity", "x", "i"), node("Dropout", "i", "d"), node("Relu", "d", "y"), shape=[1, 4],
     ),
+    "pad_conv": chain(
+        node("Pad", "x p", "q"), node("Conv", "q w", "y", pads=[1, 0, 0, 0], strides=[2, 2]),
+        shape=IMAGE, p=ints(0, 0, 0, 1, 0, 0, 1, 1), w=w(4, 3, 3, 3),
+    ),
     "shared_conv": chain(
         node("Conv", "x w", "a"), node("Relu", "a", "b"), node("Sigmoid", "a", "c"), node("Add", "b c", "y"),
         shape=IMAGE, w=w(4, 3, 1, 1),
@@ -199,11 +212,23 @@ def ops(name: str, tmp_path: Path) -> list[str]:
 
 def test_chains_become_few_nodes(tmp_path: Path) -> None:
     assert ops("conv_bn_relu6", tmp_path) == ["transpose", "conv2d", "transpose"]
+    assert ops("pad_conv", tmp_path) == ["transpose", "conv2d", "transpose"]
     assert ops("gemm_bn", tmp_path) == ["fully_connected"]
     assert ops("flatten_to_gemm", tmp_path) == ["transpose", "conv2d", "max_pool2d", "reshape", "fully_connected"]
     assert ops("residual", tmp_path) == ["transpose", "conv2d", "conv2d", "add", "transpose"]
     assert ops("concat", tmp_path) == ["transpose", "conv2d", "conv2d", "concat", "transpose"]
     assert ops("head", tmp_path) == ["transpose", "conv2d", "sigmoid", "reshape"]
+
+
+def test_every_translated_operator_is_in_the_table_of_operators() -> None:
+    documented = {name for spec in OPS for name in spec.onnx}
+    assert set(TRANSLATORS) <= documented
+
+
+def test_outputs_stay_distinct(tmp_path: Path) -> None:
+    nodes = [node("Relu", "x", "a"), node("Identity", "a", "b"), node("Identity", "x", "c"), node("Relu", "x", "d")]
+    graph = check_equal(save(make_model(nodes, [1, 3], outputs=["a", "b", "c", "d"]), tmp_path))
+    assert len(set(graph.outputs)) == 4
 
 
 def test_dynamic_batch_is_one(tmp_path: Path) -> None:

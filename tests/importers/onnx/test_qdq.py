@@ -10,9 +10,13 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from onnxruntime.quantization import QuantType as QType
 
 from edgekit.errors import UnsupportedModel
+from edgekit.importers.onnx import import_onnx
 from edgekit.ir import DType, Graph, QuantType
+from edgekit.models import packaged_model
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import check_constraints
@@ -113,7 +117,11 @@ def test_conv_net(dtype: type[np.generic], tmp_path: Path) -> None:
 def test_asymmetric_uint8_weights(tmp_path: Path) -> None:
     b = Builder()
     x = b.qdq("x", 0.02, 100)
-    b.constants |= {"w_c": codes(4, 3, 2, 2).view(np.uint8), "w_s": np.array(0.01, np.float32), "w_z": np.array(120, np.uint8)}
+    b.constants |= {
+        "w_c": codes(4, 3, 2, 2).view(np.uint8),
+        "w_s": np.array(0.01, np.float32),
+        "w_z": np.array(120, np.uint8),
+    }
     b.add("DequantizeLinear", "w_c w_s w_z", "w_d")
     graph = compare(b.model([1, 3, 5, 5], b.qdq(b.add("Conv", f"{x} w_d", "c"), 0.05, 90)), tmp_path)
     assert next(n for n in graph.nodes if n.op == "conv2d").input(1).quant == QuantType.per_tensor(0.01, -8)
@@ -123,7 +131,8 @@ def test_weights_quantized_from_float(tmp_path: Path) -> None:
     b = Builder(np.int8)
     x = b.qdq("x", 0.02, 0)
     b.constants |= {
-        "w": RNG.normal(size=(6, 4)).astype(np.float32), "w_s": np.full(4, 0.02, np.float32), "w_z": np.zeros(4, np.int8)
+        "w": RNG.normal(size=(6, 4)).astype(np.float32),
+        "w_s": np.full(4, 0.02, np.float32), "w_z": np.zeros(4, np.int8)
     }  # fmt: skip
     b.add("QuantizeLinear", "w w_s w_z", "w_q", axis=1)
     b.add("DequantizeLinear", "w_q w_s w_z", "w_d", axis=1)
@@ -144,7 +153,9 @@ def test_concat_of_different_scales(tmp_path: Path) -> None:
     x = b.qdq("x", 0.02, 0)
     left = b.qdq(b.add("Sigmoid", x, "l"), 1 / 256, -128)
     right = b.qdq(b.add("Relu", x, "r"), 0.015, -128)
-    graph = compare(b.model([1, 2, 3, 4], b.qdq(b.add("Concat", f"{left} {right}", "c", axis=1), 0.015, -128)), tmp_path)
+    graph = compare(
+        b.model([1, 2, 3, 4], b.qdq(b.add("Concat", f"{left} {right}", "c", axis=1), 0.015, -128)), tmp_path
+    )
     assert sum(n.op == "requantize" for n in graph.nodes) == 1
 
 
@@ -174,12 +185,38 @@ def test_uint8_input_and_output_stay(tmp_path: Path) -> None:
     assert np.abs(result.astype(int) - expected.astype(int)).max() <= 1
 
 
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("dtype", [QType.QUInt8, QType.QInt8])
+def test_onnxruntime_quantizer(per_channel: bool, dtype: QType, tmp_path: Path) -> None:
+    model = packaged_model()
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.samples = iter([{"image": s[0]} for s in model.calibration.samples[:16]])
+
+        def get_next(self) -> dict[str, Array] | None:
+            return next(self.samples, None)
+
+    path = tmp_path / "q.onnx"
+    quantize_static(
+        str(model.model_path), str(path), Reader(), quant_format=QuantFormat.QDQ,
+        activation_type=dtype, weight_type=QType.QInt8, per_channel=per_channel,
+    )  # fmt: skip
+    graph = optimise(import_onnx(path, {}))
+    (x,), (y,) = graph.inputs, graph.outputs
+    assert x.quant is not None and y.quant is not None
+    for sample in model.test.samples[:20]:
+        (expected,) = run_onnxruntime(path, sample)
+        result = y.quant.dequantize(run_reference(graph, [x.quant.quantize(sample[0], x.dtype)])[y])
+        assert np.abs(result - expected).max() <= 2.01 * y.quant.scale[0]
+
+
 def test_unquantized_layer_is_named(tmp_path: Path) -> None:
     b = Builder(np.int8)
     x = b.qdq("x", 0.02, 0)
     b.add("Conv", f"{x} {b.weights('w', codes(4, 3, 1, 1), 0.01)}", "lonely")
     b.add("Sigmoid", "lonely", "s")
-    with pytest.raises(UnsupportedModel, match="Conv_lonely.*not quantized"):
+    with pytest.raises(UnsupportedModel, match=r"Conv_lonely.*not quantized"):
         import_model(b.model([1, 3, 4, 4], b.qdq("s", 1 / 256, -128)), tmp_path)
 
 
@@ -187,5 +224,5 @@ def test_float_weights_are_named(tmp_path: Path) -> None:
     b = Builder(np.int8)
     x = b.qdq("x", 0.02, 0)
     b.constants["w"] = RNG.normal(size=(6, 4)).astype(np.float32)
-    with pytest.raises(UnsupportedModel, match="MatMul_m.*weights are not int8"):
+    with pytest.raises(UnsupportedModel, match=r"MatMul_m.*weights are not int8"):
         import_model(b.model([1, 6], b.qdq(b.add("MatMul", f"{x} w", "m"), 0.1, 0)), tmp_path)
