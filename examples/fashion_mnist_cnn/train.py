@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -92,6 +93,21 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return 100.0 * hits / len(images)
 
 
+def export(model: nn.Module, path: Path) -> None:
+    """Write ONNX without the exporter's notes, which hold source paths of this machine."""
+    program = torch.onnx.export(
+        model, (torch.zeros(1, 1, 28, 28),), input_names=["image"], output_names=["logits"], dynamo=True, verbose=False
+    )
+    assert program is not None
+    proto = program.model_proto
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for tensor in (*proto.graph.initializer, *proto.graph.output):
+        tensor.ClearField("metadata_props")
+    onnx.save(proto, path)
+
+
 def main() -> None:
     """Train, export, and write the sample file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -108,10 +124,7 @@ def main() -> None:
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{parameters} parameters, test accuracy {accuracy(model, test_x[:, None], test_y):.2f} %")
     args.output.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        model, (torch.zeros(1, 1, 28, 28),), args.output / "fashion_mnist_cnn.onnx",
-        input_names=["image"], output_names=["logits"], dynamo=True, external_data=False, verbose=False,
-    )  # fmt: skip
+    export(model, args.output / "fashion_mnist_cnn.onnx")
     np.savez_compressed(
         args.output / "fashion_mnist_samples.npz",
         calibration_x=train_x[:CALIBRATION_IMAGES, None].numpy(),
