@@ -13,6 +13,7 @@ from edgekit.errors import ToolchainError
 from edgekit.toolchains.object_cache import cache_dir, replace_file
 from edgekit.toolchains.zig import zig_binary, zig_version
 
+_LINK_FLAGS = {"linux": ["-fPIC", "-Wl,-z,lazy"], "darwin": ["-fPIC", "-Wl,-undefined,dynamic_lookup"]}
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -30,8 +31,9 @@ def shared_library(source: Path) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"{source.stem}{_SUFFIX}"
-        command = [str(zig_binary()), "cc", "-shared", "-fPIC", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror"]
-        command += ["-fno-sanitize=all", "-Wl,-z,lazy"] if sys.platform == "linux" else ["-fno-sanitize=all"]
+        # The plainest CPU: the cache may be in a home folder that several computers share.
+        command = [str(zig_binary()), "cc", "-shared", "-O2", "-mcpu=baseline", "-std=c11", "-fno-sanitize=all"]
+        command += ["-Wall", "-Wextra", "-Werror", *_LINK_FLAGS.get(sys.platform, [])]
         command += ["-o", str(made), str(source)]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         if result.returncode:

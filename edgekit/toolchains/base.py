@@ -126,8 +126,14 @@ class Toolchain(ABC):
         flags += [f"-D{name}={value}" if value else f"-D{name}" for name, value in sorted(defines.items())]
         includes = [path.resolve() for path in include_dirs]
         headers = object_cache.headers_digest([*includes, FREESTANDING])
+        beside = {folder: object_cache.headers_digest([folder]) for folder in {source.parent for source, _ in jobs}}
         with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(lambda job: self._compile_one(job[0], job[1], flags, includes, headers), jobs))
+            compiled = [
+                pool.submit(self._compile_one, source, target, flags, includes, headers + beside[source.parent])
+                for source, target in jobs
+            ]
+            for job in compiled:
+                job.result()
         elf = work_dir / output
         self._link([target for _, target in jobs], board, elf, linker_script)
         return Image.load(elf, board, [target.with_suffix(".su") for _, target in jobs])
@@ -135,9 +141,7 @@ class Toolchain(ABC):
     def _compile_one(self, source: Path, target: Path, flags: list[str], includes: list[Path], headers: str) -> None:
         level = self.optimise_source.get(source.name, self.optimise)
         flags = [*flags, f"-O{level}"]
-        key = object_cache.object_key(
-            source, headers + object_cache.headers_digest([source.parent]), [self.name, self.version(), *flags]
-        )
+        key = object_cache.object_key(source, headers, [self.name, self.version(), *flags])
         if object_cache.fetch(key, target):
             return
         su_file = target.with_suffix(".su")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,27 @@ def test_unknown_entry(tmp_path: Path) -> None:
     image = build(load_board("stm32f411"), "zig", tmp_path)
     with pytest.raises(ToolchainError, match="no function nothing"):
         stack_bound(image.elf, image.su_files, "nothing")
+
+
+OBJDUMP = "arm-none-eabi-objdump"
+
+
+@pytest.mark.skipif(shutil.which(OBJDUMP) is None, reason=f"{OBJDUMP} is not installed")
+@pytest.mark.parametrize("name", ["stm32f746", "stm32u585", "rp2040"])
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+def test_branches_equal_objdump(toolchain: str, name: str, tmp_path: Path) -> None:
+    image = build(load_board(name), toolchain, tmp_path)
+    start, end = (image.symbols[f"__ek_text_{mark}"].address for mark in ("start", "end"))
+    code = next(s.data[start - s.address :] for s in image.segments if s.address <= start < s.address + len(s.data))
+    listing = subprocess.run([OBJDUMP, "-d", str(image.elf)], capture_output=True, text=True, check=True).stdout
+    line = re.compile(
+        r"^ *([0-9a-f]{7,8}):\t([0-9a-f ]+?) *\t(b\w*(?:\.[nw])?|cbn?z)\t(?:r\d+, )?([0-9a-f]{7,8}) <", re.M
+    )
+    found = 0
+    for address, words, mnemonic, target in line.findall(listing):
+        at = int(address, 16)
+        (instruction,) = thumb.instructions(code[at - start : at - start + 2 * len(words.split())], at)
+        kind = thumb.CALL if mnemonic == "bl" else thumb.JUMP
+        assert thumb.flow(instruction) == (kind, int(target, 16)), (address, mnemonic)
+        found += 1
+    assert found > 10 and end > start
