@@ -17,7 +17,7 @@ from edgekit.codegen.emit import c_name, emit_model
 from edgekit.codegen.lowering import Target, lower, stepped_nodes
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
 from edgekit.codegen.program import BufferArg, Port, Program
-from edgekit.data import Dataset, load_data
+from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage, CheckFailed, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, port_records
 from edgekit.importers import import_model
@@ -187,16 +187,9 @@ def _quantized(
     quantized = quantize_graph(graph, used, options.observer)
     _dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
-    codes = [[_codes(v.quant, v.dtype, x) for v, x in zip(quantized.inputs, s, strict=True)] for s in floats]
+    codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
     return Source(model.stem, model, quantized, graph, codes, labels, origin, floats)
-
-
-def _codes(quant: Any, dtype: DType, real: Array) -> Array:
-    if quant is None:
-        return real
-    codes: Array = quant.quantize(real, dtype)
-    return codes
 
 
 def _random_samples(graph: Graph, count: int) -> list[list[Array]]:
