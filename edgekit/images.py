@@ -20,13 +20,13 @@ def load_image_folder(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """(uint8 images [n, *shape], labels [n]): pixels 0..255, resized to `shape`'s height and width.
 
-    Classes are the sub-folders in alphabetical order. `shape` is [1,H,W,C] or [1,C,H,W] with C of 1 (grey) or 3 (RGB).
+    A sub-folder's label is its name where all are numbers, else its place in alphabetical order. `shape` is [1,H,W,C] or [1,C,H,W] with C of 1 (grey) or 3 (RGB).
 
     Raises BadData for a shape that is no image, no images, an unreadable file, or more than `max_bytes`.
     """
     height, width, channels, channels_first = _geometry(shape)
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    files = [(f, i) for i, c in enumerate(classes) for f in sorted(c.iterdir()) if f.suffix.lower() in SUFFIXES]
+    files = [(f, label) for label, c in _labelled(classes) for f in sorted(c.iterdir()) if f.suffix.lower() in SUFFIXES]
     if not files:
         raise BadData(f"{folder} has no images: needs one sub-folder per class, with {', '.join(SUFFIXES[:4])} files")
     if len(files) * height * width * channels * 4 > max_bytes:
@@ -63,3 +63,10 @@ def _read(path: Path, height: int, width: int, channels: int) -> npt.NDArray[np.
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise BadData(f"cannot read the image {path}: {error}") from None
     return np.asarray(pixels, np.uint8).reshape(height, width, channels)
+
+
+def _labelled(classes: list[Path]) -> list[tuple[int, Path]]:
+    """Folders with their labels: their names where all are numbers, else their places in alphabetical order."""
+    if all(c.name.isdecimal() and len(c.name) < 7 for c in classes):
+        return sorted((int(c.name), c) for c in classes)
+    return list(enumerate(classes))

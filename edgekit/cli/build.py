@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgekit.cli.common import json_option, print_json, shape_options, size
+from edgekit.errors import BadUsage
 from edgekit.progress import Progress
 
 
@@ -33,6 +34,8 @@ def command(
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
 
+    if as_json and dumps:
+        raise BadUsage("--dump and --json both write to standard output: use one")
     options = BuildOptions(
         board=board, output=output, model=model, data=data, toolchain=toolchain, observer=observer,
         shapes=shape_options(shapes), samples=samples, external=not internal_only, dumps=dumps,

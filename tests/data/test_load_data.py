@@ -15,6 +15,7 @@ from PIL import Image
 
 from edgekit.data import codes_of, load_data
 from edgekit.errors import BadData
+from edgekit.images import load_image_folder
 from edgekit.ir import DType, QuantType, Value
 from edgekit.models import packaged_model
 
@@ -195,3 +196,11 @@ def test_packaged_model() -> None:
     for sample in (*model.calibration.samples, *model.test.samples):
         assert sample[0].shape == (1, 1, 28, 28) and sample[0].dtype == np.float32
     assert max(float(s[0].max()) for s in model.test.samples) == 255.0
+
+
+def test_numbered_folders_are_their_own_labels(tmp_path: Path) -> None:
+    for name in ("10", "2", "7"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "a.png")
+    _, labels = load_image_folder(tmp_path, (1, 4, 4, 1), 1 << 20)
+    assert labels.tolist() == [2, 7, 10]
