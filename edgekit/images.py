@@ -20,8 +20,8 @@ def load_image_folder(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """(uint8 images [n, *shape], labels [n]): pixels 0..255, resized to `shape`'s height and width.
 
-    A sub-folder's label is its name where all are numbers, else its place in alphabetical order. `shape` is [1,H,W,C] or
-    [1,C,H,W] with C of 1 (grey) or 3 (RGB).
+    A sub-folder's label is its name where all are numbers, else its place in alphabetical order. `shape` is
+    [1,H,W,C] or [1,C,H,W] with C of 1 (grey) or 3 (RGB).
 
     Raises BadData for a shape that is no image, no images, an unreadable file, or more than `max_bytes`.
     """
