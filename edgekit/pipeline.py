@@ -113,7 +113,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         name = c_name(source.name)
         emitted = emit_model(name, program, plan)
         write_sources(folder, emitted, program)
-        linked = link(folder, board, toolchain, plan, program, options.external)
+        linked = link(folder, board, toolchain, program, options.external)
         firmware = Firmware(
             board, linked.image, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
@@ -134,7 +134,7 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
     if model is None:
         from edgekit.models import packaged_model
 
-        packaged = packaged_model(options.board)
+        packaged = packaged_model()
         model = packaged.model_path
         progress.stage(f"no model given: building the packaged {model.stem}")
         imported = optimised(model, options, progress)

@@ -9,7 +9,6 @@ from pathlib import Path
 from edgekit import runtime_c
 from edgekit.boards import Board
 from edgekit.codegen.emit import EmittedModel
-from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
 from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stack_bound
@@ -41,9 +40,7 @@ def write_sources(folder: Path, emitted: EmittedModel, program: Program) -> None
     shutil.copyfile(runtime_c.HARNESS / "startup.c", folder / "harness" / "startup.c")
 
 
-def link(
-    folder: Path, board: Board, toolchain: Toolchain, plan: MemoryPlan, program: Program, external: bool
-) -> LinkedProject:
+def link(folder: Path, board: Board, toolchain: Toolchain, program: Program, external: bool) -> LinkedProject:
     """Compile and link the project; weights move to external flash only where they do not fit inside and it is allowed.
 
     Raises DoesNotFit for a region that overflows, naming the layers that cost most there.

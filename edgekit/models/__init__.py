@@ -28,8 +28,8 @@ class PackagedModel:
     test: Dataset
 
 
-def packaged_model(board: object = None) -> PackagedModel:
-    """The packaged model for a board: a Fashion-MNIST classifier with 47 450 parameters, the same for all boards.
+def packaged_model() -> PackagedModel:
+    """The packaged model: a Fashion-MNIST classifier with 47 450 parameters, the same for all boards.
 
     Its samples are raw pixels 0..255 as float32 [1,1,28,28].
     """
