@@ -46,7 +46,7 @@ class Constant:
 
 
 Fields: TypeAlias = Mapping[str, "FieldValue"]
-FieldValue: TypeAlias = "int | Sequence[int] | Fields"
+FieldValue: TypeAlias = "int | float | Sequence[int] | Fields"
 
 
 @dataclass(eq=False)
@@ -70,9 +70,11 @@ class BufferArg:
 
 @dataclass(frozen=True)
 class ConstantArg:
-    """A pointer to a table."""
+    """A pointer to a table; with `c_type` as that type, `offset` bytes from its start."""
 
     constant: Constant
+    c_type: str | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Step:
         name, op: of the graph's node, for reports.
         in_place: (input, output) pairs that may share one address.
         weight_bytes: bytes of its constants in flash.
+        results: the buffers of the node's outputs, in order.
     """
 
     index: int
@@ -117,6 +120,7 @@ class Step:
     calls: list[KernelCall] = field(default_factory=list)
     in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)
     weight_bytes: int = 0
+    results: list[Buffer] = field(default_factory=list)
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgekit.codegen.program import Constant, Fields, FieldValue
@@ -11,19 +13,40 @@ _WIDTH = 112
 
 
 def integer(value: int) -> str:
-    """An int32 literal; the smallest one has no literal of its own in C."""
-    return "(-2147483647 - 1)" if value == -(1 << 31) else str(int(value))
+    """An integer literal of the narrowest of int32, int64 and uint64; the smallest ones have no literal in C."""
+    value = int(value)
+    if value == -(1 << 31):
+        return "(-2147483647 - 1)"
+    if value == -(1 << 63):
+        return "(-INT64_C(9223372036854775807) - 1)"
+    if value >= 1 << 63:
+        return f"UINT64_C({value})"
+    return str(value) if abs(value) < 1 << 31 else f"INT64_C({value})"
 
 
 def float32(value: float) -> str:
     """An exact (hexadecimal) float literal."""
-    return f"{float(np.float32(value)).hex()}f"
+    return _special(value, "f") or f"{float(np.float32(value)).hex()}f"
+
+
+def float64(value: float) -> str:
+    """An exact (hexadecimal) double literal."""
+    return _special(value, "") or float(value).hex()
+
+
+def _special(value: float, suffix: str) -> str | None:
+    if math.isnan(value):
+        return f'__builtin_nan{suffix}("")'
+    if math.isinf(value):
+        return f"{'-' if value < 0 else ''}__builtin_inf{suffix}()"
+    return None
 
 
 def table(constant: Constant) -> str:
     """The initialiser of a constant, wrapped into lines."""
     if constant.rows.dtype.kind == "f":
-        items = [float32(v) for v in constant.rows.reshape(-1)]
+        literal = float32 if constant.rows.dtype.itemsize == 4 else float64
+        items = [literal(v) for v in constant.rows.reshape(-1)]
     elif constant.rows.ndim == 1:
         items = [integer(v) for v in constant.rows.tolist()]
     else:
@@ -50,6 +73,8 @@ def struct(fields: Fields) -> str:
 def _field(value: FieldValue) -> str:
     if isinstance(value, (int, np.integer)):
         return integer(int(value))
+    if isinstance(value, float):
+        return float32(value)
     if isinstance(value, (list, tuple)):
         return "{" + ", ".join(integer(v) for v in value) + "}"
     assert isinstance(value, dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -36,14 +37,6 @@ class EmittedModel:
 def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
     """Generate the C of a program. `name` is a C identifier (see names.c_name)."""
     regions = plan.arenas
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
     values = {
         "name": name,
@@ -72,8 +65,20 @@ def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
         "harness/main.c": "main.c.j2",
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
-    rendered = {path: environment.get_template(template).render(values) for path, template in files.items()}
+    rendered = {path: _environment().get_template(template).render(values) for path, template in files.items()}
     return EmittedModel(name, rendered, tuple(layers), f"{name}_run")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
 
 
 def signature(program: Program, plan: MemoryPlan) -> str:
@@ -92,7 +97,7 @@ def _identity(arg: Arg, plan: MemoryPlan) -> str:
         return f"{place.region}+{place.offset + arg.offset}"
     if isinstance(arg, ParamsArg):
         return literals.struct(arg.params.fields)
-    return str(arg.value) if isinstance(arg, Literal) else f"table {arg.constant.index}"
+    return str(arg.value) if isinstance(arg, Literal) else f"table {arg.constant.index}+{arg.offset}"
 
 
 def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]:
@@ -102,12 +107,18 @@ def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]
         "offset": place.offset,
         "c_type": port.c_type,
         "shape": port.shape,
-        "elements": max(1, port.buffer.size // {"float": 4, "int32_t": 4}.get(port.c_type, 1)),
+        "elements": max(1, port.buffer.size // element_bytes(port.c_type)),
         "bytes": port.buffer.size,
         "scale": None if port.scale is None else literals.float32(port.scale),
         "zero_point": port.zero_point,
         "label": comment_text(port.name),
     }
+
+
+def element_bytes(c_type: str) -> int:
+    """Bytes of one element of a C type that ports and tables have."""
+    sizes = {"float": 4, "double": 8}
+    return sizes[c_type] if c_type in sizes else int(c_type.strip("uint_")) // 8
 
 
 def _calls(step: Step, name: str, plan: MemoryPlan, regions: list[str]) -> list[str]:
@@ -127,7 +138,10 @@ def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
         # Through void *: the plan keeps every buffer aligned for its type.
         return f"({const}{arg.c_type} *)(void *)({pointer})"
     if isinstance(arg, ConstantArg):
-        return f"{name}_table_{arg.constant.index}"
+        table = f"{name}_table_{arg.constant.index}"
+        if arg.c_type is None:
+            return table
+        return f"(const {arg.c_type} *)(const void *)((const uint8_t *){table} + {arg.offset})"
     if isinstance(arg, ParamsArg):
         return f"&{name}_params_{arg.params.index}"
     return literals.float32(arg.value) if isinstance(arg.value, float) else literals.integer(arg.value)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgekit.codegen.lowering.arithmetic import lower_arithmetic
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
 from edgekit.codegen.lowering.elementwise import (
-    lower_add,
     lower_dequantize,
     lower_log_softmax,
     lower_quantize,
@@ -15,13 +15,33 @@ from edgekit.codegen.lowering.elementwise import (
     lower_softmax,
     lower_unary,
 )
-from edgekit.codegen.lowering.movement import lower_concat, lower_resize_nearest, lower_transpose
+from edgekit.codegen.lowering.movement import (
+    lower_concat,
+    lower_expand,
+    lower_gather,
+    lower_pad,
+    lower_resize_nearest,
+    lower_slice,
+    lower_tile,
+    lower_transpose,
+)
+from edgekit.codegen.lowering.plain import (
+    lower_cast,
+    lower_matmul,
+    lower_plain_binary,
+    lower_plain_unary,
+    lower_reduce,
+    lower_where,
+)
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import DType, Graph, Node, Value
 from edgekit.ops import spec_of
-from edgekit.ops.unary import UNARY_OPS
+from edgekit.ops.arithmetic import ARITHMETIC_OPS
+from edgekit.ops.binary import PLAIN_BINARY_OPS
+from edgekit.ops.reduce import REDUCE_OPS
+from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 Rule = Callable[[Node, LoweringContext], None]
 
@@ -29,7 +49,13 @@ RULES: dict[str, Rule] = {
     "conv2d": lower_conv2d,
     "depthwise_conv2d": lower_depthwise_conv2d,
     "fully_connected": lower_fully_connected,
-    "add": lower_add,
+    "matmul": lower_matmul,
+    **{spec.name: lower_arithmetic for spec in ARITHMETIC_OPS},
+    **{spec.name: lower_plain_binary for spec in PLAIN_BINARY_OPS},
+    **{spec.name: lower_reduce for spec in REDUCE_OPS},
+    **{spec.name: lower_plain_unary for spec in PREDICATE_OPS},
+    "where": lower_where,
+    "cast": lower_cast,
     "avg_pool2d": lower_pool,
     "max_pool2d": lower_pool,
     "mean": lower_mean,
@@ -38,6 +64,11 @@ RULES: dict[str, Rule] = {
     **{spec.name: lower_unary for spec in UNARY_OPS},
     "transpose": lower_transpose,
     "concat": lower_concat,
+    "slice": lower_slice,
+    "expand": lower_expand,
+    "tile": lower_tile,
+    "pad": lower_pad,
+    "gather": lower_gather,
     "resize_nearest": lower_resize_nearest,
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
@@ -45,17 +76,19 @@ RULES: dict[str, Rule] = {
 }
 
 
-def lower(graph: Graph, target: Target) -> Program:
-    """Lower an integer graph; raises UnsupportedModel where a value has no integer form."""
+def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
+    """Lower a graph; raises UnsupportedModel for arithmetic in floats, unless `floats` allows it."""
     ctx = LoweringContext(target)
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:
         if node.op == "reshape":
             ctx.alias(node.output, node.input(0))
             continue
-        _require_codes(node)
+        if not floats:
+            _require_codes(node)
         ctx.begin(node, spec_of(node.op).macs(node))
         RULES[node.op](node, ctx)
+        ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 

@@ -52,22 +52,36 @@ class LoweringContext:
         self.steps[-1].calls.append(KernelCall(kernel, args))
 
     def allow_in_place(self, x: Value, y: Value) -> None:
-        """Let the plan give `y` the bytes of `x`, where it is the last reader."""
+        """Let the plan give `y` the bytes of `x`, where it is computed and this its last reader."""
+        if x.is_constant:
+            return
         self.steps[-1].in_place.append((self.buffer(x), self.buffer(y)))
 
     def buffer(self, value: Value) -> Buffer:
         """The buffer of a computed value or graph input."""
         if value not in self._of_value:
-            self._of_value[value] = self._new_buffer(value.name, value.nbytes, "activation", 4)
+            self._of_value[value] = self._new_buffer(value.name, value.nbytes, "activation", max(4, value.dtype.size))
         return self._of_value[value]
 
     def alias(self, value: Value, other: Value) -> None:
         """Let `value` be the same bytes as `other`."""
         self._of_value[value] = self.buffer(other)
 
-    def read(self, value: Value) -> BufferArg:
-        """A const pointer to a value."""
-        return BufferArg(self.buffer(value), value.dtype.c_name)
+    def read(self, value: Value, offset: int = 0) -> BufferArg:
+        """A const pointer to a value, `offset` bytes from its start."""
+        return BufferArg(self.buffer(value), value.dtype.c_name, False, offset)
+
+    def operand(self, value: Value) -> Arg:
+        """A const pointer to a computed value or to the table of a constant."""
+        return self.operand_as(value, value.dtype.c_name)
+
+    def operand_as(self, value: Value, c_type: str, offset: int = 0) -> Arg:
+        """`operand` as another type, `offset` bytes from its start."""
+        if not value.is_constant:
+            return BufferArg(self.buffer(value), c_type, False, offset)
+        table = self.constant(value.dtype.c_name, value.array.reshape(-1))
+        cast = None if c_type == value.dtype.c_name and not offset else c_type
+        return ConstantArg(table.constant, cast, offset)
 
     def read_as(self, value: Value, c_type: str) -> BufferArg:
         """A const pointer to a value's bytes as another type of the same size."""

@@ -1,42 +1,27 @@
-"""add, table look-ups, softmax and the conversions between codes and floats."""
+"""Table look-ups, softmax and the conversions between codes and floats."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.float_products import lower_softmax_f32
+from edgekit.codegen.lowering.plain import lower_plain_unary
 from edgekit.codegen.program import Literal
 from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
-from edgekit.ops.elementwise import add_scales
 from edgekit.ops.quantize import Requantize
 from edgekit.ops.softmax import table_of_exponentials
+from edgekit.ops.spec import is_quantized
 from edgekit.ops.unary import Unary
-
-
-def lower_add(node: Node, ctx: LoweringContext) -> None:
-    """ek_add_s8; either operand may be overwritten."""
-    a, b, y = node.input(0), node.input(1), node.output
-    scales = add_scales(node)
-    low, high = fp.output_range(node.attrs["activation"], y)
-    params = ctx.struct(
-        "ek_add_params",
-        {
-            "elements": y.elements,
-            "a_zero": fp.single_quant(a)[1], "a_multiplier": scales.a[0], "a_shift": -scales.a[1],
-            "b_zero": fp.single_quant(b)[1], "b_multiplier": scales.b[0], "b_shift": -scales.b[1],
-            "multiplier": scales.output[0], "shift": -scales.output[1],
-            "zero_point": fp.single_quant(y)[1], "low": low, "high": high,
-        },
-    )  # fmt: skip
-    ctx.call("ek_add_s8", params, ctx.read(a), ctx.read(b), ctx.write(y))
-    ctx.allow_in_place(a, y)
-    ctx.allow_in_place(b, y)
 
 
 def lower_unary(node: Node, ctx: LoweringContext) -> None:
     """ek_table_8 with the operator's 256 codes, indexed by the code with its sign bit flipped."""
+    if not is_quantized(node):
+        lower_plain_unary(node, ctx)
+        return
     spec = spec_of(node.op)
     assert isinstance(spec, Unary)
     _table(node, ctx, spec.table(node).view(np.uint8))
@@ -67,6 +52,9 @@ def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], 
 def lower_softmax(node: Node, ctx: LoweringContext) -> None:
     """ek_softmax_s8 with the exponentials of all 256 differences."""
     x, y = node.input(0), node.output
+    if x.dtype is DType.FLOAT32:
+        lower_softmax_f32(node, ctx)
+        return
     exponentials = ctx.constant("int32_t", table_of_exponentials(node).astype(np.int32))
     width = x.shape[-1]
     ctx.call("ek_softmax_s8", Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))

@@ -1,57 +1,112 @@
-"""Data movement: reshape, transpose, concat, resize."""
+"""Data movement: every operator that only places elements is strided copies; gather follows indices."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.walk import broadcast_strides, merged, padded, strides_of
 from edgekit.codegen.program import Literal
-from edgekit.ir import Node
+from edgekit.ir import Node, Value
+
+
+def copy(
+    node: Node, ctx: LoweringContext, x: Value, shape: Sequence[int], source: Sequence[int], target: Sequence[int],
+    from_element: int = 0, to_element: int = 0,
+) -> None:  # fmt: skip
+    """ek_copy_<bits>: `shape` elements of x from strides `source` to strides `target` of the node's output."""
+    if math.prod(shape) == 0:
+        return
+    sizes, (reading, writing) = merged(node, shape, source, target)
+    size, kind = x.dtype.size, f"uint{8 * x.dtype.size}_t"
+    fields = {"rank": len(sizes), "shape": padded(sizes, 1), "from": padded(reading), "to": padded(writing)}
+    ctx.call(
+        f"ek_copy_{8 * size}", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, kind, from_element * size),
+        ctx.write(node.output, kind, to_element * size),
+    )  # fmt: skip
 
 
 def lower_transpose(node: Node, ctx: LoweringContext) -> None:
-    """ek_transpose_8 over at most four merged axes."""
-    shape, strides = merged_axes(node.input(0).shape, node.attrs["perm"])
-    params = ctx.struct("ek_transpose_params", {"shape": shape, "stride": strides})
-    ctx.call("ek_transpose_8", params, ctx.read_as(node.input(0), "int8_t"), ctx.write(node.output, "int8_t"))
+    """One copy that reads in the new order of axes."""
+    x, y = node.input(0), node.output
+    strides = strides_of(x.shape)
+    copy(node, ctx, x, y.shape, [strides[p] for p in node.attrs["perm"]], strides_of(y.shape))
 
 
-def merged_axes(shape: tuple[int, ...], perm: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """(output shape, input strides) of four axes; axes that stay neighbours are merged, axes of length 1 dropped."""
-    strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-    merged: list[tuple[int, int]] = []
-    for axis in perm:
-        if shape[axis] == 1:
-            continue
-        size, stride = shape[axis], strides[axis]
-        if merged and merged[-1][1] == stride * size:
-            merged[-1] = (merged[-1][0] * size, stride)
-        else:
-            merged.append((size, stride))
-    merged = [(1, 0)] * (4 - len(merged)) + merged
-    return [m[0] for m in merged], [m[1] for m in merged]
+def lower_slice(node: Node, ctx: LoweringContext) -> None:
+    """One copy of the part."""
+    x, y = node.input(0), node.output
+    strides = strides_of(x.shape)
+    first = sum(s * start for s, start in zip(strides, node.attrs["starts"], strict=True))
+    source = [s * step for s, step in zip(strides, node.attrs["steps"], strict=True)]
+    copy(node, ctx, x, y.shape, source, strides_of(y.shape), first if y.elements else 0)
+
+
+def lower_expand(node: Node, ctx: LoweringContext) -> None:
+    """One copy that reads repeated axes again."""
+    x, y = node.input(0), node.output
+    copy(node, ctx, x, y.shape, broadcast_strides(x.shape, y.shape), strides_of(y.shape))
+
+
+def lower_tile(node: Node, ctx: LoweringContext) -> None:
+    """One copy over pairs of axes (repeat, element)."""
+    x, y = node.input(0), node.output
+    pairs = list(zip(node.attrs["repeats"], x.shape, strict=True))
+    shape = [size for pair in pairs for size in pair]
+    source = [step for stride in strides_of(x.shape) for step in (0, stride)]
+    target = [s for (_, size), stride in zip(pairs, strides_of(y.shape), strict=True) for s in (stride * size, stride)]
+    copy(node, ctx, x, shape, source, target)
+
+
+def lower_pad(node: Node, ctx: LoweringContext) -> None:
+    """A fill of the whole output, then one copy into it."""
+    x, y = node.input(0), node.output
+    fill = np.array([node.attrs["value"]]).astype(y.dtype.numpy)
+    ctx.call(
+        "ek_fill", Literal(y.elements), Literal(y.dtype.size), ctx.constant(y.dtype.c_name, fill), ctx.write(y, "void")
+    )
+    target = strides_of(y.shape)
+    first = sum(s * before for s, before in zip(target, node.attrs["before"], strict=True))
+    copy(node, ctx, x, x.shape, strides_of(x.shape), target, 0, first)
 
 
 def lower_concat(node: Node, ctx: LoweringContext) -> None:
-    """One ek_concat_8 per part."""
+    """One copy per part."""
     axis, y = node.attrs["axis"], node.output
-    rows = math.prod(y.shape[:axis])
-    stride = y.nbytes // rows
-    offset = 0
+    target = strides_of(y.shape)
+    start = 0
     for value in node.inputs:
         assert value is not None
-        row = value.nbytes // rows
-        target = ctx.write(y, "int8_t", offset)
-        ctx.call("ek_concat_8", Literal(rows), Literal(row), Literal(stride), ctx.read_as(value, "int8_t"), target)
-        offset += row
+        copy(node, ctx, value, value.shape, strides_of(value.shape), target, 0, start * target[axis])
+        start += value.shape[axis]
+
+
+def lower_gather(node: Node, ctx: LoweringContext) -> None:
+    """ek_gather_<index type>: rows of bytes."""
+    x, indices, axis = node.input(0), node.input(1), node.attrs["axis"]
+    fields = {
+        "outer": math.prod(x.shape[:axis]),
+        "axis": x.shape[axis],
+        "row": math.prod(x.shape[axis + 1 :]) * x.dtype.size,
+        "count": indices.elements,
+    }
+    params = ctx.struct("ek_gather_params", fields)
+    ctx.call(
+        f"ek_gather_{indices.dtype.suffix}", params, ctx.operand_as(x, "void"), ctx.operand(indices),
+        ctx.write(node.output, "void"),
+    )  # fmt: skip
 
 
 def lower_resize_nearest(node: Node, ctx: LoweringContext) -> None:
-    """ek_resize_nearest_8."""
-    _, height, width, channels = node.input(0).shape
+    """One copy over (row, repeat, column, repeat, channel)."""
+    x, y = node.input(0), node.output
+    batch, height, width, channels = x.shape
     factor_h, factor_w = node.attrs["factors"]
-    params = ctx.struct(
-        "ek_resize_params",
-        {"in_h": height, "in_w": width, "channels": channels, "factor_h": factor_h, "factor_w": factor_w},
-    )
-    ctx.call("ek_resize_nearest_8", params, ctx.read(node.input(0)), ctx.write(node.output))
+    row, line = width * channels, y.shape[2] * channels
+    shape = [batch, height, factor_h, width, factor_w, channels]
+    source = [height * row, row, 0, channels, 0, 1]
+    target = [math.prod(y.shape[1:]), factor_h * line, line, factor_w * channels, channels, 1]
+    copy(node, ctx, x, shape, source, target)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.convolution import window_fields
-from edgekit.ir import Node
+from edgekit.codegen.lowering.float_products import lower_pool_f32
+from edgekit.codegen.lowering.plain import lower_reduce
+from edgekit.codegen.lowering.windows import batches, window_fields
+from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.mean import mean_count, mean_multiplier
+from edgekit.ops.spec import is_quantized
 
 
 def lower_pool(node: Node, ctx: LoweringContext) -> None:
     """ek_avg_pool2d_s8 or ek_max_pool2d_s8."""
+    if node.input(0).dtype is DType.FLOAT32:
+        lower_pool_f32(node, ctx)
+        return
     low, high = fp.output_range(node.attrs["activation"], node.output)
     params = ctx.struct(
         "ek_pool_params",
@@ -22,11 +28,15 @@ def lower_pool(node: Node, ctx: LoweringContext) -> None:
         },
     )
     kernel = "ek_avg_pool2d_s8" if node.op == "avg_pool2d" else "ek_max_pool2d_s8"
-    ctx.call(kernel, params, ctx.read(node.input(0)), ctx.write(node.output))
+    for x, y in batches(node, ctx):
+        ctx.call(kernel, params, x, y)
 
 
 def lower_mean(node: Node, ctx: LoweringContext) -> None:
-    """ek_mean_s8."""
+    """ek_mean_s8, per image; plain numbers are reduced over any axes."""
+    if not is_quantized(node):
+        lower_reduce(node, ctx)
+        return
     multiplier, shift = mean_multiplier(node)
     params = ctx.struct(
         "ek_mean_params",
@@ -40,4 +50,5 @@ def lower_mean(node: Node, ctx: LoweringContext) -> None:
             "zero_point": fp.single_quant(node.output)[1],
         },
     )
-    ctx.call("ek_mean_s8", params, ctx.read(node.input(0)), ctx.write(node.output))
+    for x, y in batches(node, ctx):
+        ctx.call("ek_mean_s8", params, x, y)

@@ -38,12 +38,13 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
 
 def _replay(step: Step, owners: dict[str, dict[Buffer, tuple[int, int]]], plan: MemoryPlan, claim: object) -> None:
     assert callable(claim)
-    args = [a for call in step.calls for a in call.args if isinstance(a, BufferArg)]
-    for arg in args:
-        if not arg.writes and arg.buffer not in owners.get(plan.places[arg.buffer].region, {}):
-            raise InternalError(f"plan: {step.name!r} reads {arg.buffer.label!r} after it was overwritten")
-    for buffer in dict.fromkeys(a.buffer for a in args if a.writes):
-        claim(buffer)
+    for call in step.calls:
+        args = [a for a in call.args if isinstance(a, BufferArg)]
+        for arg in args:
+            if not arg.writes and arg.buffer not in owners.get(plan.places[arg.buffer].region, {}):
+                raise InternalError(f"plan: {step.name!r} reads {arg.buffer.label!r} after it was overwritten")
+        for buffer in dict.fromkeys(a.buffer for a in args if a.writes):
+            claim(buffer)
 
 
 def _place(plan: MemoryPlan, buffer: Buffer) -> tuple[str, int, int]:

@@ -14,11 +14,15 @@ class DType(enum.Enum):
     """Element type of a value; the enum's value is numpy's name of it."""
 
     FLOAT32 = "float32"
+    FLOAT64 = "float64"
     INT8 = "int8"
     UINT8 = "uint8"
     INT16 = "int16"
+    UINT16 = "uint16"
     INT32 = "int32"
+    UINT32 = "uint32"
     INT64 = "int64"
+    UINT64 = "uint64"
     BOOL = "bool"
 
     @property
@@ -34,7 +38,22 @@ class DType(enum.Enum):
     @property
     def c_name(self) -> str:
         """The C99 type."""
-        return {"float32": "float", "bool": "uint8_t"}.get(self.value, f"{self.value}_t")
+        return {"float32": "float", "float64": "double", "bool": "uint8_t"}.get(self.value, f"{self.value}_t")
+
+    @property
+    def suffix(self) -> str:
+        """How kernels on plain numbers of this type end: f32, i8, u8, ..; bool is u8. Quantized codes are s8, s16."""
+        kind, bits = ("u", 8) if self is DType.BOOL else (self.numpy.kind, 8 * self.size)
+        return f"{kind}{bits}"
+
+    @property
+    def is_float(self) -> bool:
+        return self.numpy.kind == "f"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whole numbers, bool not among them."""
+        return self.numpy.kind in "iu"
 
     @staticmethod
     def of(array: npt.NDArray[np.generic]) -> DType:

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from edgekit.errors import InternalError
+from edgekit.ops.arithmetic import ARITHMETIC_OPS
+from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.concat import Concat
 from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
-from edgekit.ops.elementwise import Add
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.log_softmax import LogSoftmax
+from edgekit.ops.matmul import MatMul
 from edgekit.ops.mean import Mean
-from edgekit.ops.movement import Reshape, Transpose
+from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Transpose
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
+from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resize import ResizeNearest
+from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spec import OpSpec
-from edgekit.ops.unary import UNARY_OPS
+from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
     Conv2D(),
     DepthwiseConv2D(),
     FullyConnected(),
-    Add(),
+    MatMul(),
+    *ARITHMETIC_OPS,
+    *PLAIN_BINARY_OPS,
+    Where(),
+    Cast(),
     AvgPool2D(),
     MaxPool2D(),
     Mean(),
+    *REDUCE_OPS,
     Softmax(),
     LogSoftmax(),
     *UNARY_OPS,
+    *PREDICATE_OPS,
     Reshape(),
     Transpose(),
+    Slice(),
+    Expand(),
+    Tile(),
+    Pad(),
+    Gather(),
     Concat(),
     ResizeNearest(),
     Quantize(),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, random_numbers, single_node_graph
 
 
 def all_same_quantization(node: Node) -> bool:
@@ -15,9 +15,9 @@ def all_same_quantization(node: Node) -> bool:
     return all(v is not None and v.quant == node.output.quant for v in node.inputs)
 
 
-def no_constant_parts(node: Node) -> bool:
-    """all parts must be computed values, not constants."""
-    return not any(v is not None and v.is_constant for v in node.inputs)
+def one_part_type(node: Node) -> bool:
+    """all parts must have one type."""
+    return all(v is not None and v.dtype is node.output.dtype for v in node.inputs)
 
 
 class Concat(OpSpec):
@@ -28,11 +28,11 @@ class Concat(OpSpec):
     onnx = ("Concat",)
     tflite = ("CONCATENATION",)
     shares_quantization = True
-    rewrite = "requantize the parts to one scale"
+    rewrite = "give all parts one type and, where they are codes, one scale"
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (all_same_quantization, no_constant_parts)
+        return (all_same_quantization, one_part_type)
 
     def infer(self, node: Node) -> list[Shape]:
         axis, shapes = node.attrs["axis"], [v.shape for v in node.inputs if v is not None]
@@ -62,3 +62,9 @@ class Concat(OpSpec):
             graph = single_node_graph(self.name, parts, [y], {"axis": axis})
             y.shape = self.infer(graph.nodes[0])[0]
             yield Case(f"axis{axis}", graph, (tuple(random_codes(rng, s) for s in shapes),))
+        for dtype in (DType.FLOAT32, DType.INT64):
+            x, y = Value("x", (2, 3, 4), dtype), Value("y", (), dtype)
+            part = Value.constant("c", random_numbers(rng, (2, 1, 4), dtype))
+            graph = single_node_graph(self.name, [x, part], [y], {"axis": 1})
+            y.shape = self.infer(graph.nodes[0])[0]
+            yield Case(dtype.suffix, graph, ((random_numbers(rng, x.shape, dtype),),))

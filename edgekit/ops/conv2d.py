@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
 from edgekit.ops.window import patches, window_of
 
@@ -22,11 +23,6 @@ def symmetric_or_per_tensor(node: Node) -> bool:
     """weights must be symmetric (zero point 0), or quantized per tensor."""
     quant = node.input(1).quant
     return quant is None or quant.is_per_tensor or not any(quant.zero_point)
-
-
-def single_batch(node: Node) -> bool:
-    """batch size must be 1."""
-    return node.input(0).shape[0] == 1
 
 
 def one_type(node: Node) -> bool:
@@ -75,39 +71,45 @@ def product_requantize(node: Node, acc: Array) -> Array:
 
 
 class Conv2D(OpSpec):
-    """Inputs x [N,H,W,I], w [O,KH,KW,I], optional b [O]; attrs stride, padding, dilation, activation."""
+    """Inputs x [N,H,W,I], w [O,KH,KW,I/G], optional b [O]; attrs stride, padding, dilation, activation, groups (1)."""
 
     name = "conv2d"
-    summary = "2-D convolution, int8 per-channel or per-tensor weights, fused activation"
+    summary = "2-D convolution in groups, float32 or int8 with per-channel or per-tensor weights, fused activation"
     onnx = ("Conv",)
     tflite = ("CONV_2D",)
-    rewrite = "export with constant weights, groups = 1 or depthwise, and batch 1"
+    rewrite = "export with constant weights"
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (*PRODUCT_CONSTRAINTS, single_batch)
+        return PRODUCT_CONSTRAINTS
 
     def infer(self, node: Node) -> list[Shape]:
-        w = node.input(1).shape
-        if len(w) != 4 or len(node.input(0).shape) != 4 or w[3] != node.input(0).shape[3]:
-            raise bad_shape(node, "weights must be [O,KH,KW,I] with I the input's channels")
+        w, groups = node.input(1).shape, groups_of(node)
+        if len(w) != 4 or len(node.input(0).shape) != 4 or w[3] * groups != node.input(0).shape[3] or w[0] % groups:
+            raise bad_shape(node, f"weights must be [O,KH,KW,I] with I the input's channels, of {groups} groups")
         window = window_of(node, (w[1], w[2]))
         return [(node.input(0).shape[0], *window.output, w[0])]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        return self._float(node, inputs, ordered_matmul)
+
+    def estimate(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        return self._float(node, inputs, lambda x, w: x @ w.T)
+
+    def _float(
+        self, node: Node, inputs: Sequence[Array | None], product: Callable[[Array, Array], Array]
+    ) -> list[Array]:
         x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
         assert x is not None and w is not None
-        columns = patches(x, window_of(node, w.shape[1:3]), 0.0)
-        y = columns.reshape(*columns.shape[:3], -1) @ w.reshape(w.shape[0], -1).T
-        return [fp.clamp_float(node.attrs["activation"], y + (0 if b is None else b))]
+        y = _grouped(node, x, w, product)
+        return [fp.clamp_float(node.attrs["activation"], y if b is None else y + b)]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x = inputs[0]
         assert x is not None
         w = weight_codes(node)
         zero = fp.single_quant(node.input(0))[1]
-        columns = patches(x.astype(np.float64) - zero, window_of(node, w.shape[1:3]), 0.0)
-        acc = columns.reshape(*columns.shape[:3], -1) @ w.reshape(w.shape[0], -1).T
+        acc = _grouped(node, x.astype(np.float64) - zero, w, lambda x, w: x @ w.T)
         return [product_requantize(node, acc.astype(np.int64) + bias_or_zero(node))]
 
     def macs(self, node: Node) -> int:
@@ -138,6 +140,17 @@ class Conv2D(OpSpec):
                 yield product_case(
                     self, f"c{index}_zw{zero_w}", rng, (1, h, w, cin), (cout, kh, kw, cin), 0, zero_w, attrs
                 )
+        grouped: dict[str, object] = {
+            "stride": (1, 2), "padding": (1, 1, 1, 1), "dilation": (1, 1), "activation": "relu", "groups": 3
+        }  # fmt: skip
+        for zero_w in (0, 11):
+            yield product_case(
+                self, f"groups_zw{zero_w}", np.random.default_rng(160), (1, 5, 7, 6), (9, 3, 3, 2), 0, zero_w, grouped
+            )
+        batch: dict[str, object] = {**grouped, "groups": 1}
+        yield product_case(self, "batch", np.random.default_rng(170), (3, 5, 4, 6), (5, 3, 3, 6), 0, 0, batch)
+        yield float_product_case(self, "f32", (2, 5, 7, 6), (11, 3, 3, 6), batch)
+        yield float_product_case(self, "f32_groups", (1, 5, 7, 6), (9, 3, 2, 2), grouped)
         yield self._dead_channel_case()
 
     def _dead_channel_case(self) -> Case:
@@ -152,6 +165,35 @@ class Conv2D(OpSpec):
         weights[:2] = 0
         bias[:2] = 1 << 30, -(1 << 30)
         return case
+
+
+def groups_of(node: Node) -> int:
+    """Attribute groups, 1 where it is absent."""
+    return int(node.attrs.get("groups", 1))
+
+
+def _grouped(node: Node, x: Array, w: Array, product: Callable[[Array, Array], Array]) -> Array:
+    """Accumulators [N,OH,OW,O]; `product` multiplies [..,K] with [O,K]."""
+    columns = patches(x, window_of(node, w.shape[1:3]), 0.0)
+    groups, rows = groups_of(node), w.reshape(w.shape[0], -1)
+    depth, outputs = w.shape[3], w.shape[0] // groups
+    parts = []
+    for g in range(groups):
+        taken = columns[..., g * depth : (g + 1) * depth].reshape(*columns.shape[:3], -1)
+        parts.append(product(taken, rows[g * outputs : (g + 1) * outputs]))
+    return parts[0] if groups == 1 else np.concatenate(parts, axis=-1)
+
+
+def float_product_case(spec: OpSpec, name: str, x_shape: Shape, w_shape: Shape, attrs: dict[str, object]) -> Case:
+    """A float32 case of a weighted operator, with a bias."""
+    rng = np.random.default_rng(180)
+    channels = w_shape[-1] if spec.name == "depthwise_conv2d" else w_shape[0]
+    x = Value("x", x_shape, DType.FLOAT32)
+    w = Value.constant("w", rng.normal(0, 1, w_shape).astype(np.float32))
+    b = Value.constant("b", rng.normal(0, 1, channels).astype(np.float32))
+    graph = single_node_graph(spec.name, [x, w, b], [Value("y", (), DType.FLOAT32)], dict(attrs))
+    graph.outputs[0].shape = spec.infer(graph.nodes[0])[0]
+    return Case(name, graph, ((rng.normal(0, 2, x_shape).astype(np.float32),),))
 
 
 def product_case(

@@ -11,9 +11,9 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
+    float_product_case,
     product_case,
     product_requantize,
-    single_batch,
     weight_codes,
 )
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
@@ -27,11 +27,11 @@ class DepthwiseConv2D(OpSpec):
     summary = "depthwise 2-D convolution with any channel multiplier, fused activation"
     onnx = ("Conv", "BatchNormalization", "Mul", "Sub", "Div", "Neg", "Pad")
     tflite = ("DEPTHWISE_CONV_2D",)
-    rewrite = "export with constant weights and batch 1"
+    rewrite = "export with constant weights"
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (*PRODUCT_CONSTRAINTS, single_batch)
+        return PRODUCT_CONSTRAINTS
 
     def infer(self, node: Node) -> list[Shape]:
         x, w = node.input(0).shape, node.input(1).shape
@@ -43,8 +43,8 @@ class DepthwiseConv2D(OpSpec):
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
         assert x is not None and w is not None
-        y = self._accumulate(node, x, w, 0.0) + (0 if b is None else b)
-        return [fp.clamp_float(node.attrs["activation"], y)]
+        y = self._accumulate(node, x, w, 0.0)
+        return [fp.clamp_float(node.attrs["activation"], y if b is None else y + b)]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x = inputs[0]
@@ -91,3 +91,8 @@ class DepthwiseConv2D(OpSpec):
                 yield product_case(
                     self, f"c{index}_zw{abs(zero_w)}", rng, (1, h, w, c), (kh, kw, c * m), 2, zero_w, attrs
                 )
+            if index in (0, 5):
+                yield product_case(
+                    self, f"c{index}_batch", np.random.default_rng(210), (2, h, w, c), (kh, kw, c * m), 2, 0, attrs
+                )
+                yield float_product_case(self, f"c{index}_f32", (2, h, w, c), (kh, kw, c * m), attrs)

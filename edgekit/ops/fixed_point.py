@@ -120,7 +120,8 @@ def output_range(activation: str, y: Value) -> tuple[int, int]:
 def clamp_float(activation: str, x: Array) -> Array:
     """A fused activation on float32 values."""
     low, high = ACTIVATIONS[activation]
-    return np.clip(x, np.float32(low), np.float32(high)).astype(np.float32)
+    x = np.where(x < np.float32(low), np.float32(low), x)
+    return np.where(x > np.float32(high), np.float32(high), x)
 
 
 def requantize(

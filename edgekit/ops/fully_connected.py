@@ -11,10 +11,12 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
+    float_product_case,
     product_case,
     product_requantize,
     weight_codes,
 )
+from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
 
 
@@ -38,9 +40,18 @@ class FullyConnected(OpSpec):
         return [(*x[:-1], w[0])]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        x, w, b = inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+        x, w = inputs[0], inputs[1]
         assert x is not None and w is not None
-        return [fp.clamp_float(node.attrs["activation"], x @ w.T + (0 if b is None else b))]
+        return [self._finished(node, inputs, ordered_matmul(x, w))]
+
+    def estimate(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        x, w = inputs[0], inputs[1]
+        assert x is not None and w is not None
+        return [self._finished(node, inputs, x @ w.T)]
+
+    def _finished(self, node: Node, inputs: Sequence[Array | None], y: Array) -> Array:
+        bias = inputs[2] if len(inputs) > 2 else None
+        return fp.clamp_float(node.attrs["activation"], y if bias is None else y + bias)
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x = inputs[0]
@@ -65,3 +76,4 @@ class FullyConnected(OpSpec):
                 rng = np.random.default_rng(300 + index)
                 attrs: dict[str, object] = {"activation": activation}
                 yield product_case(self, f"c{index}_zw{zero_w}", rng, x_shape, (outputs, x_shape[-1]), 0, zero_w, attrs)
+            yield float_product_case(self, f"c{index}_f32", x_shape, (outputs, x_shape[-1]), attrs)

@@ -8,12 +8,13 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.reduce import ordered_sum, reduced_shape, rows_to_reduce
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, is_quantized, random_codes, single_node_graph
 
 
 def spatial_axes(node: Node) -> bool:
-    """the reduced axes must be H and W of a 4-D input."""
-    return len(node.input(0).shape) == 4 and tuple(node.attrs["axes"]) == (1, 2)
+    """the reduced axes of int8 codes must be H and W of a 4-D input."""
+    return not is_quantized(node) or (len(node.input(0).shape) == 4 and tuple(node.attrs["axes"]) == (1, 2))
 
 
 def mean_multiplier(node: Node) -> tuple[int, int]:
@@ -34,7 +35,7 @@ class Mean(OpSpec):
     """Input x [N,H,W,C]; attrs axes (1, 2), keep_dims."""
 
     name = "mean"
-    summary = "mean over height and width"
+    summary = "mean: over height and width in int8, over any axes in float32"
     onnx = ("ReduceMean", "GlobalAveragePool")
     tflite = ("MEAN",)
     rewrite = "use global average pooling over H and W"
@@ -44,16 +45,12 @@ class Mean(OpSpec):
         return (spatial_axes,)
 
     def infer(self, node: Node) -> list[Shape]:
-        shape, axes = node.input(0).shape, node.attrs["axes"]
-        if any(not 0 <= a < len(shape) for a in axes):
-            raise bad_shape(node, f"axes {axes} are outside the input")
-        if node.attrs["keep_dims"]:
-            return [tuple(1 if i in axes else d for i, d in enumerate(shape))]
-        return [tuple(d for i, d in enumerate(shape) if i not in axes)]
+        return [reduced_shape(node)]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        return [inputs[0].mean(axis=tuple(node.attrs["axes"]), dtype=np.float32).reshape(node.output.shape)]
+        rows = rows_to_reduce(node, inputs[0])
+        return [(ordered_sum(rows) / np.float32(rows.shape[-1])).reshape(node.output.shape)]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -72,3 +69,10 @@ class Mean(OpSpec):
             graph = single_node_graph(self.name, [x], [y], {"axes": (1, 2), "keep_dims": keep})
             y.shape = self.infer(graph.nodes[0])[0]
             yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (np.full(shape, 127, np.int8),)))
+        for index, (shape, axes, keep) in enumerate([((2, 3, 4, 5), (1, 2), True), ((3, 4, 5), (0, 2), False)]):
+            y = Value("y", (), DType.FLOAT32)
+            x = Value("x", shape, DType.FLOAT32)
+            graph = single_node_graph(self.name, [x], [y], {"axes": axes, "keep_dims": keep})
+            y.shape = self.infer(graph.nodes[0])[0]
+            data = np.random.default_rng(650).normal(0, 2, shape).astype(np.float32)
+            yield Case(f"f32_{index}", graph, ((data,),))

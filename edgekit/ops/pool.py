@@ -8,8 +8,8 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.conv2d import single_batch
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
+from edgekit.ops.reduce import ordered_sum
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, is_quantized, random_codes, single_node_graph
 from edgekit.ops.window import patches, window_of
 
 
@@ -26,14 +26,16 @@ def no_empty_window(node: Node) -> bool:
 
 
 class _Pool(OpSpec):
-    """Input x [N,H,W,C]; attrs kernel, stride, padding, activation."""
+    """Input x [N,H,W,C]; attrs kernel, stride, padding, activation; plain numbers also: dilation, count_padding (avg:
+    divide by the window's part in the padded input, behind which nothing counts).
+    """
 
     shares_quantization = True
     rewrite = "use a padding smaller than the kernel"
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (same_quantization, no_empty_window, single_batch)
+        return (same_quantization, no_empty_window, _codes_or_float)
 
     def infer(self, node: Node) -> list[Shape]:
         window = window_of(node, fp.as_pair(node.attrs["kernel"]))
@@ -63,8 +65,26 @@ class _Pool(OpSpec):
                 graph.outputs[0].shape = self.infer(graph.nodes[0])[0]
                 yield Case(f"c{index}{variant}", graph, ((random_codes(rng, shape),),))
 
+            yield self._float_case(index, shape, attrs)
+
+    def _float_case(self, index: int, shape: Shape, attrs: dict[str, object]) -> Case:
+        rng, batch = np.random.default_rng(550 + index), (2, *shape[1:])
+        y = Value("y", (), DType.FLOAT32)
+        extra: dict[str, object] = {"count_padding": index % 2 == 1} if self.name == "avg_pool2d" else {}
+        graph = single_node_graph(self.name, [Value("x", batch, DType.FLOAT32)], [y], {**attrs, **extra})
+        y.shape = self.infer(graph.nodes[0])[0]
+        return Case(f"f32_{index}", graph, ((rng.normal(0, 2, batch).astype(np.float32),),))
+
     def _case_variants(self) -> Sequence[tuple[str, dict[str, object]]]:
         return [("", {})]
+
+
+def _codes_or_float(node: Node) -> bool:
+    """the input must be float32, or int8 codes of an undilated window that does not count its padding."""
+    if node.input(0).dtype is DType.FLOAT32:
+        return True
+    plain = tuple(node.attrs.get("dilation", (1, 1))) == (1, 1) and not node.attrs.get("count_padding", False)
+    return node.input(0).dtype is DType.INT8 and is_quantized(node) and plain
 
 
 class AvgPool2D(_Pool):
@@ -86,8 +106,16 @@ class AvgPool2D(_Pool):
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        total, count = self._sums(node, inputs[0])
-        return [fp.clamp_float(node.attrs["activation"], total / count)]
+        columns = patches(inputs[0], window_of(node, fp.as_pair(node.attrs["kernel"])), 0.0)
+        total = ordered_sum(np.moveaxis(columns, 5, 3).reshape(*columns.shape[:3], columns.shape[5], -1))
+        return [fp.clamp_float(node.attrs["activation"], total / self._counts(node))]
+
+    def _counts(self, node: Node) -> Array:
+        """float32 [1,OH,OW,1]: what each mean divides by."""
+        window, shape = window_of(node, fp.as_pair(node.attrs["kernel"])), node.input(0).shape
+        ones = np.ones((1, shape[1], shape[2], 1), np.float32)
+        fill = 1.0 if node.attrs.get("count_padding", False) else 0.0
+        return patches(ones, window, fill).sum(axis=(3, 4), dtype=np.float32)
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -119,7 +147,12 @@ class MaxPool2D(_Pool):
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        return [fp.clamp_float(node.attrs["activation"], self._maxima(node, inputs[0], -np.inf))]
+        window = window_of(node, fp.as_pair(node.attrs["kernel"]))
+        columns = patches(inputs[0], window, -np.inf)
+        best = np.full(node.output.shape, -np.inf, np.float32)
+        for i, j in np.ndindex(*window.kernel):
+            best = np.where((best > columns[:, :, :, i, j]) | (best != best), best, columns[:, :, :, i, j])
+        return [fp.clamp_float(node.attrs["activation"], best)]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None

@@ -28,12 +28,12 @@ class Quantize(OpSpec):
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
 
-    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        assert inputs[0] is not None
-        return [_quant(node.output).quantize(inputs[0], node.output.dtype)]
+    def infer_types(self, node: Node) -> list[DType]:
+        return [node.output.dtype]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        raise ValueError("quantize takes float32")
+        assert inputs[0] is not None
+        return [_quant(node.output).quantize(inputs[0], node.output.dtype)]
 
     def cases(self) -> Iterable[Case]:
         rng = np.random.default_rng(1100)
@@ -55,8 +55,8 @@ class Dequantize(OpSpec):
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
 
-    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        raise ValueError("dequantize takes codes")
+    def infer_types(self, node: Node) -> list[DType]:
+        return [node.output.dtype]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -79,8 +79,8 @@ class Requantize(OpSpec):
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
 
-    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        raise ValueError("requantize takes codes")
+    def infer_types(self, node: Node) -> list[DType]:
+        return [node.output.dtype]
 
     def table(self, node: Node) -> Array:
         """256 output codes, by the input's code minus the input type's minimum."""

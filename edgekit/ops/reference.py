@@ -8,14 +8,15 @@ from edgekit.ir import Array, Graph, Value
 from edgekit.ops import spec_of
 
 
-def run_reference(graph: Graph, inputs: Sequence[Array]) -> dict[Value, Array]:
+def run_reference(graph: Graph, inputs: Sequence[Array], exact: bool = True) -> dict[Value, Array]:
     """All values of one execution, constants left out.
 
-    `inputs` are one array per graph input, of exactly its shape and dtype.
+    `inputs` are one array per graph input, of exactly its shape and dtype. `exact` False is quicker and may round
+    floats differently from the firmware.
     """
     values: dict[Value, Array] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         operands = [None if v is None else (v.array if v.is_constant else values[v]) for v in node.inputs]
-        for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
+        for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands, exact), strict=True):
             values[value] = array
     return values

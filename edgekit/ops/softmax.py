@@ -1,4 +1,4 @@
-"""softmax over the last axis, and log_softmax (float only)."""
+"""softmax over the last axis."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.math_f32 import exp
+from edgekit.ops.reduce import ordered_sum
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
 
 SCALED_DIFF_INTEGER_BITS = 5
@@ -107,9 +109,9 @@ class Softmax(OpSpec):
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        x = inputs[0] * np.float32(node.attrs["beta"])
-        exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
-        return [(exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)]
+        x = inputs[0]
+        exponentials = exp((x - x.max(axis=-1, keepdims=True)) * np.float32(node.attrs["beta"]))
+        return [exponentials / ordered_sum(exponentials)[..., None]]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -133,3 +135,6 @@ class Softmax(OpSpec):
             graph = single_node_graph(self.name, [x], [y], {"beta": beta})
             flat = np.full(shape, -128, np.int8)
             yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (flat,)))
+            x, y = Value("x", shape, DType.FLOAT32), Value("y", shape, DType.FLOAT32)
+            data = rng.normal(0, 3, shape).astype(np.float32)
+            yield Case(f"f32_{index}", single_node_graph(self.name, [x], [y], {"beta": beta}), ((data,),))

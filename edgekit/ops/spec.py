@@ -45,6 +45,9 @@ class OpSpec(ABC):
         rewrite: what a user can do where a constraint fails.
         shares_quantization: the output has the input's quantization (data movement, max pooling).
         fixed_output_quant: (scale, zero point) that the int8 output always has, if any.
+
+    Every operator has up to two forms: on plain numbers (float32, integers, bool: `float_reference`) and on quantized
+    codes (`int_reference`). A node is in the second form when any of its values has a QuantType.
     """
 
     name: str
@@ -64,13 +67,27 @@ class OpSpec(ABC):
     def infer(self, node: Node) -> list[Shape]:
         """Shapes of the outputs; raises BadModel where the inputs do not go together."""
 
-    @abstractmethod
-    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        """Outputs in float32 from float32 inputs; attributes as documented by the spec."""
+    def infer_types(self, node: Node) -> list[DType]:
+        """Element types of the outputs; that of the first input unless the operator says otherwise."""
+        return [node.input(0).dtype for _ in node.outputs]
 
-    @abstractmethod
+    def tied(self, node: Node) -> list[Value]:
+        """The values of a node that must share one quantization, where it is quantized."""
+        if not self.shares_quantization:
+            return []
+        return [v for v in (*node.inputs, *node.outputs) if v is not None]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        """Outputs from plain numbers, every rounding step as the C kernel does it; attributes as the spec documents."""
+        raise UnsupportedModel(f"layer {node.name!r} ({self.name}): has no form on plain numbers")
+
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         """Outputs as integer codes from integer codes: the definition that every C kernel equals bit for bit."""
+        raise UnsupportedModel(f"layer {node.name!r} ({self.name}): has no quantized form; use --precision float32")
+
+    def estimate(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        """`float_reference` up to rounding, by the fastest means: for calibration."""
+        return self.float_reference(node, inputs)
 
     def macs(self, node: Node) -> int:
         """Multiply-accumulates of one execution; 0 for data movement and elementwise work."""
@@ -80,18 +97,23 @@ class OpSpec(ABC):
         """Conformance cases."""
         return ()
 
-    def reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
-        """The integer or float reference, by the type of the first input."""
-        if node.input(0).dtype is DType.FLOAT32:
-            outputs = self.float_reference(node, inputs)
-        else:
+    def reference(self, node: Node, inputs: Sequence[Array | None], exact: bool = True) -> list[Array]:
+        """The node's result; `exact` False allows other rounding of floats."""
+        if is_quantized(node):
             outputs = self.int_reference(node, inputs)
+        else:
+            outputs = self.float_reference(node, inputs) if exact else self.estimate(node, inputs)
         for value, array in zip(node.outputs, outputs, strict=True):
             if array.shape != value.shape or array.dtype != value.dtype.numpy:
                 raise InternalError(
                     f"reference of {node.op} gave {array.dtype}{list(array.shape)} for {value!r} of {node.name!r}"
                 )
         return outputs
+
+
+def is_quantized(node: Node) -> bool:
+    """Whether any value of the node holds quantized codes."""
+    return any(v is not None and v.quant is not None for v in (*node.inputs, *node.outputs))
 
 
 def check_constraints(node: Node, spec: OpSpec) -> list[str]:
@@ -136,3 +158,38 @@ def random_codes(rng: np.random.Generator, shape: Sequence[int], dtype: DType = 
     if flat.size > 1:
         flat[0], flat[-1] = info.min, info.max
     return codes
+
+
+def random_numbers(rng: np.random.Generator, shape: Sequence[int], dtype: DType) -> Array:
+    """Plain numbers for conformance cases: floats of ordinary size with a few awkward ones, integers of all sizes."""
+    if dtype is DType.BOOL:
+        return rng.integers(0, 2, tuple(shape)).astype(bool)
+    if dtype.is_integer:
+        info = np.iinfo(dtype.numpy)
+        numbers = rng.integers(info.min, info.max, tuple(shape), dtype.numpy, endpoint=True)
+        small = rng.integers(0 if info.min == 0 else -9, 10, tuple(shape)).astype(dtype.numpy)
+        return np.asarray(np.where(rng.random(tuple(shape)) < 0.5, numbers, small), dtype.numpy)
+    floats = np.asarray(rng.normal(0, 3, tuple(shape)), dtype.numpy)
+    special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        1.5,
+        2.5,
+        -2.5,
+        1e-30,
+        -1e-30,
+        90.0,
+        -90.0,
+        1e30,
+        -1e30,
+        8388609.0,
+        0.99,
+    ]
+    if floats.ndim:
+        flat = floats.reshape(-1)
+        flat[: min(flat.size // 2, len(special))] = special[: flat.size // 2]
+    return floats

@@ -24,6 +24,9 @@ def verify_graph(graph: Graph, stage: str) -> None:
             if value.shape != tuple(shape):
                 raise InternalError(f"after {stage}: {node!r} makes {list(shape)}, its value says {list(value.shape)}")
             known.add(value)
+        for value, dtype in zip(node.outputs, spec_of(node.op).infer_types(node), strict=True):
+            if value.dtype is not dtype:
+                raise InternalError(f"after {stage}: {node!r} makes {dtype.value}, its value says {value.dtype.value}")
     for value in graph.outputs:
         if value not in known:
             raise InternalError(f"after {stage}: output {value!r} is never made")

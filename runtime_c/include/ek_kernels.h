@@ -3,7 +3,12 @@
 #ifndef EK_KERNELS_H
 #define EK_KERNELS_H
 
+#include "ek_elementwise.h"
+#include "ek_float.h"
+#include "ek_movement.h"
+#include "ek_reduce.h"
 #include "ek_requantize.h"
+#include "ek_window.h"
 
 /* One function per layer stays visible to profilers and emulators. */
 #ifndef EK_NOINLINE
@@ -23,24 +28,15 @@
 #endif
 #endif
 
-/* A window over H and W; padding is what is cut off before the first row and column. */
-typedef struct {
-    int32_t in_h, in_w, in_c;
-    int32_t out_h, out_w, out_c;
-    int32_t kernel_h, kernel_w;
-    int32_t stride_h, stride_w;
-    int32_t dilation_h, dilation_w;
-    int32_t pad_top, pad_left;
-} ek_window;
-
 typedef struct {
     ek_window window;
     int32_t input_zero;
     int32_t weight_zero;
+    int32_t groups; /* of input and output channels; 1 but for ek_conv2d_s8 */
     ek_output out;
 } ek_conv_params;
 
-/* Weights [O,KH,KW,I]. */
+/* Weights [O,KH,KW,I/groups]. */
 void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
 
 /* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
@@ -84,6 +80,21 @@ typedef struct {
 /* y may be a or b. Shifts are to the right. */
 void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* Sums, differences, products and quotients with broadcasting. mul has (multiplier, shift) alone, shift to the left
+ * where negative; div has the scale in units of 2^-15 as multiplier. */
+typedef struct {
+    ek_binary_params walk;
+    int32_t a_zero, a_multiplier, a_shift;
+    int32_t b_zero, b_multiplier, b_shift;
+    int32_t multiplier, shift;
+    int32_t zero_point, low, high;
+} ek_arithmetic_params;
+
+void ek_add_broadcast_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_sub_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_mul_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_div_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
 typedef struct {
     ek_window window;
     int32_t low, high;
@@ -111,28 +122,7 @@ void ek_table_8(int32_t elements, uint8_t flip, const uint8_t *x, const uint8_t 
 /* y[i] = x[i] + 128 modulo 256: between uint8 and int8 of one scale. y may be x. */
 void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);
 
-/* Output of shape [n0,n1,n2,n3], read with the given input strides (in elements). */
-typedef struct {
-    int32_t shape[4];
-    int32_t stride[4];
-} ek_transpose_params;
-
-void ek_transpose_8(const ek_transpose_params *p, const int8_t *x, int8_t *y);
-
-/* Copies rows of `row` bytes into y at distance `stride`. */
-void ek_concat_8(int32_t rows, int32_t row, int32_t stride, const int8_t *x, int8_t *y);
-
-typedef struct {
-    int32_t in_h, in_w, channels;
-    int32_t factor_h, factor_w;
-} ek_resize_params;
-
-void ek_resize_nearest_8(const ek_resize_params *p, const int8_t *x, int8_t *y);
-
 void ek_quantize_f32_s8(int32_t elements, float scale, int32_t zero_point, const float *x, int8_t *y);
 void ek_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, const int8_t *x, float *y);
-
-/* Rows of `width` floats; y may be x. */
-void ek_log_softmax_f32(int32_t rows, int32_t width, const float *x, float *y);
 
 #endif

@@ -3,17 +3,18 @@
 static int32_t accumulate(const ek_conv_params *p, const int8_t *x, const int8_t *w, int32_t y0, int32_t x0)
 {
     const ek_window *g = &p->window;
+    const int32_t depth = g->in_c / p->groups;
     int32_t acc = 0;
     for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
         const int32_t row = y0 + ky * g->dilation_h;
         for (int32_t kx = 0; kx < g->kernel_w; ++kx) {
             const int32_t column = x0 + kx * g->dilation_w;
-            const int8_t *weights = w + (ky * g->kernel_w + kx) * g->in_c;
+            const int8_t *weights = w + (ky * g->kernel_w + kx) * depth;
             if (row < 0 || row >= g->in_h || column < 0 || column >= g->in_w) {
                 continue;
             }
             const int8_t *pixel = x + (row * g->in_w + column) * g->in_c;
-            for (int32_t c = 0; c < g->in_c; ++c) {
+            for (int32_t c = 0; c < depth; ++c) {
                 acc += (pixel[c] - p->input_zero) * (weights[c] - p->weight_zero);
             }
         }
@@ -25,13 +26,15 @@ void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, con
 {
     const ek_window *g = &p->window;
     const ek_output out = p->out;
-    const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
+    const int32_t depth = g->in_c / p->groups;
+    const int32_t filter = g->kernel_h * g->kernel_w * depth;
+    const int32_t outputs = g->out_c / p->groups;
     for (int32_t oy = 0; oy < g->out_h; ++oy) {
         for (int32_t ox = 0; ox < g->out_w; ++ox) {
             const int32_t y0 = oy * g->stride_h - g->pad_top;
             const int32_t x0 = ox * g->stride_w - g->pad_left;
             for (int32_t c = 0; c < g->out_c; ++c) {
-                const int32_t acc = channels[c].bias + accumulate(p, x, w + c * filter, y0, x0);
+                const int32_t acc = channels[c].bias + accumulate(p, x + c / outputs * depth, w + c * filter, y0, x0);
                 *y++ = ek_requantize(acc, &channels[c], out, out.double_rounding);
             }
         }

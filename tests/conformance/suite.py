@@ -36,13 +36,13 @@ def write_suite(folder: Path, target: Target) -> Suite:
     names: list[str] = []
     kernels: set[str] = set()
     folder.mkdir()
-    includes, tables, calls = [], [], []
+    includes, tables, tests = [], [], []
     for spec in OPS:
         for case in spec.cases():
             if not case.graph.nodes or spec.name == "reshape":
                 continue  # reshape has no code: its output is its input's buffer
             name = f"{spec.name}_{case.name}"
-            program = lower(case.graph, target)
+            program = lower(case.graph, target, floats=True)
             plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
             validate_plan(program, plan)
             kernels.update(program.kernels)
@@ -62,15 +62,17 @@ def write_suite(folder: Path, target: Target) -> Suite:
                     f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n"
                     for i in range(len(inputs))
                 )
-                calls.append(
-                    f"{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n    paint({name.upper()}_ARENA_0_BYTES);\n"
+                compare = {"float32": "differ_f32", "float64": "differ_f64"}.get(str(expected.dtype), "differ")
+                tests.append(
+                    f"static void run_{len(names) - 1}(void)\n{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n    paint({name.upper()}_ARENA_0_BYTES);\n"
                     f"    if ({name}_init(&ctx)) {{ return; }}\n{copies}    {name}_run(&ctx);\n"
-                    f"    conformance_results[{len(names) - 1}] = differ({name}_output(&ctx, 0), {label}_y, "
+                    f"    conformance_results[{len(names) - 1}] = {compare}({name}_output(&ctx, 0), {label}_y, "
                     f"sizeof {label}_y) + overrun({name.upper()}_ARENA_0_BYTES);\n}}"
                 )
     driver = folder / "conformance.c"
     driver.write_text(_DRIVER.format(
-        includes="\n".join(includes), tables="\n".join(tables), calls="\n".join(calls), count=len(names)
+        includes="\n".join(includes), tables="\n".join(tables), tests="\n".join(tests), count=len(names),
+        calls="\n".join(f"    run_{index}();" for index in range(len(names))),
     ))  # fmt: skip
     return Suite([driver, *runtime_c.kernel_sources(kernels)], [folder, runtime_c.INCLUDE], names)
 
@@ -102,6 +104,30 @@ static int differ(const void *got, const unsigned char *want, size_t n)
     for (size_t i = 0; i < n; ++i) {{ count += ((const unsigned char *)got)[i] != want[i]; }}
     return count;
 }}
+/* Numbers are equal where their bits are, or both are NaN: its bits differ between processors. */
+static int differ_f32(const void *got, const unsigned char *want, size_t n)
+{{
+    int count = 0;
+    for (size_t i = 0; i < n; i += 4) {{
+        float a, b;
+        fill(&a, (const unsigned char *)got + i, 4);
+        fill(&b, want + i, 4);
+        count += !(a != a && b != b) && differ(&a, want + i, 4);
+    }}
+    return count;
+}}
+static int differ_f64(const void *got, const unsigned char *want, size_t n)
+{{
+    int count = 0;
+    for (size_t i = 0; i < n; i += 8) {{
+        double a, b;
+        fill(&a, (const unsigned char *)got + i, 8);
+        fill(&b, want + i, 8);
+        count += !(a != a && b != b) && differ(&a, want + i, 8);
+    }}
+    return count;
+}}
+{tests}
 void conformance_run(void);
 void conformance_run(void)
 {{

@@ -1,0 +1,48 @@
+"""add, sub, mul and div of int8 codes."""
+
+from __future__ import annotations
+
+from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
+from edgekit.codegen.program import Fields
+from edgekit.ir import Node
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.arithmetic import add_scales, div_scale, mul_scale
+from edgekit.ops.spec import is_quantized
+
+
+def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
+    """ek_add_s8 for a sum of equal shapes; the broadcasting kernels otherwise. Operands of the result's size may be
+    overwritten.
+    """
+    if not is_quantized(node):
+        lower_plain_binary(node, ctx)
+        return
+    a, b, y = node.input(0), node.input(1), node.output
+    low, high = fp.output_range(node.attrs["activation"], y)
+    zeros: Fields = {"a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1]}
+    out: Fields = {"zero_point": fp.single_quant(y)[1], "low": low, "high": high}
+    if node.op == "add" and a.shape == b.shape and not (a.is_constant or b.is_constant):
+        params = ctx.struct("ek_add_params", {"elements": y.elements, **zeros, **_scales(node), **out})
+        ctx.call("ek_add_s8", params, ctx.read(a), ctx.read(b), ctx.write(y))
+    else:
+        fields: Fields = {"walk": binary_fields(node), **zeros, **_scales(node), **out}
+        kernel = "ek_add_broadcast_s8" if node.op == "add" else f"ek_{node.op}_s8"
+        ctx.call(kernel, ctx.struct("ek_arithmetic_params", fields), ctx.operand(a), ctx.operand(b), ctx.write(y))
+    for operand in (a, b):
+        if operand.shape == y.shape:
+            ctx.allow_in_place(operand, y)
+
+
+def _scales(node: Node) -> Fields:
+    if node.op in ("add", "sub"):
+        scales = add_scales(node)
+        return {
+            "a_multiplier": scales.a[0], "a_shift": -scales.a[1],
+            "b_multiplier": scales.b[0], "b_shift": -scales.b[1],
+            "multiplier": scales.output[0], "shift": -scales.output[1],
+        }  # fmt: skip
+    if node.op == "mul":
+        multiplier, shift = mul_scale(node)
+        return {"multiplier": multiplier, "shift": -shift}
+    return {"multiplier": div_scale(node)}

@@ -1,0 +1,28 @@
+#include "ek_float.h"
+
+void ek_depthwise_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y)
+{
+    const ek_window *g = &p->window;
+    const int32_t multiplier = g->out_c / g->in_c;
+    for (int32_t n = 0; n < p->batch; ++n) {
+        for (int32_t i = 0; i < g->out_h * g->out_w; ++i) {
+            const int32_t y0 = i / g->out_w * g->stride_h - g->pad_top;
+            const int32_t x0 = i % g->out_w * g->stride_w - g->pad_left;
+            for (int32_t c = 0; c < g->out_c; ++c) {
+                float acc = 0.0f;
+                for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
+                    const int32_t row = y0 + ky * g->dilation_h;
+                    for (int32_t kx = 0; kx < g->kernel_w; ++kx) {
+                        const int32_t column = x0 + kx * g->dilation_w;
+                        if (row >= 0 && row < g->in_h && column >= 0 && column < g->in_w) {
+                            acc += x[((ptrdiff_t)row * g->in_w + column) * g->in_c + c / multiplier] *
+                                   w[(ptrdiff_t)(ky * g->kernel_w + kx) * g->out_c + c];
+                        }
+                    }
+                }
+                *y++ = ek_between(bias ? acc + bias[c] : acc, p->low, p->high);
+            }
+        }
+        x += (ptrdiff_t)g->in_h * g->in_w * g->in_c;
+    }
+}

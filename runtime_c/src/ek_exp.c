@@ -1,0 +1,3 @@
+#include "ek_elementwise.h"
+
+EK_UNARY(ek_exp_f32, float, ek_exp(x))

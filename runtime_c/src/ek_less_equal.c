@@ -1,0 +1,5 @@
+#include "ek_elementwise.h"
+
+#define NUMBERS(s, type, unused) EK_BINARY(ek_less_equal_##s, type, uint8_t, u <= v)
+
+EK_NUMBER_TYPES(NUMBERS)

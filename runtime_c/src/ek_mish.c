@@ -1,0 +1,3 @@
+#include "ek_elementwise.h"
+
+EK_UNARY(ek_mish_f32, float, x *ek_tanh(ek_softplus(x)))

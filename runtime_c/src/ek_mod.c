@@ -1,0 +1,17 @@
+#include "ek_elementwise.h"
+
+/* The remainder with the divisor's sign. */
+#define SIGNED(s, type, wide)                                                                                          \
+    static inline type floored_##s(type u, type v)                                                                     \
+    {                                                                                                                  \
+        if (v == 0 || v == -1) {                                                                                       \
+            return 0;                                                                                                  \
+        }                                                                                                              \
+        const type r = (type)(u % v);                                                                                  \
+        return (type)((r != 0 && (r < 0) != (v < 0)) ? r + v : r);                                                     \
+    }                                                                                                                  \
+    EK_BINARY(ek_mod_##s, type, type, floored_##s(u, v))
+#define UNSIGNED(s, type, wide) EK_BINARY(ek_mod_##s, type, type, v == 0 ? (type)0 : (type)(u % v))
+
+EK_SIGNED_TYPES(SIGNED)
+EK_UNSIGNED_TYPES(UNSIGNED)
