@@ -129,11 +129,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the program: where it lives and how its codes read."""
+    """An input or output of the program: where it lives, numpy's name of its type, and how its codes read."""
 
     name: str
     buffer: Buffer
     c_type: str
+    dtype: str
     shape: tuple[int, ...]
     scale: float | None
     zero_point: int | None

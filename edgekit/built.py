@@ -38,7 +38,7 @@ def open_build(folder: Path) -> Built:
             f"{name}_run",
             port_places(plan["inputs"]),
             port_places(plan["outputs"]),
-            port_places(plan["results"]),
+            tuple(port_places(places) for places in plan["results"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"{folder} is no finished build ({type(error).__name__}: {error}); run edgekit build") from error

@@ -12,6 +12,7 @@ from edgekit.boards import Board
 from edgekit.codegen.lowering import stepped_nodes
 from edgekit.emulators import UnicornMachine
 from edgekit.ir import Array, Graph, Value
+from edgekit.ops.reference import same_numbers
 from edgekit.toolchains import Image
 
 
@@ -35,7 +36,7 @@ class Firmware:
 
     Attributes:
         inputs, outputs: in the model's order.
-        steps: per layer, where its result stands.
+        steps: per layer, where its results stand.
     """
 
     board: Board
@@ -44,7 +45,7 @@ class Firmware:
     run_symbol: str
     inputs: tuple[PortPlace, ...]
     outputs: tuple[PortPlace, ...]
-    steps: tuple[PortPlace, ...]
+    steps: tuple[tuple[PortPlace, ...], ...]
 
     def machine(self) -> UnicornMachine:
         """An emulated board, booted and waiting for input."""
@@ -77,10 +78,11 @@ class Firmware:
         nodes = stepped_nodes(graph)
 
         def compare(index: int) -> None:
-            got, want = self.read(machine, self.steps[index]), values[nodes[index].output]
-            if not found and got.tobytes() != want.tobytes():
-                count = int(np.sum(got.reshape(-1) != want.reshape(-1)))
-                found.append(f"{nodes[index].name} ({nodes[index].op}): {count} of {want.size} elements differ")
+            for place, value in zip(self.steps[index], nodes[index].outputs, strict=True):
+                got, want = self.read(machine, place), values[value]
+                if not found and not same_numbers(got, want):
+                    count = int(np.sum(got.reshape(-1) != want.reshape(-1)))
+                    found.append(f"{nodes[index].name} ({nodes[index].op}): {count} of {want.size} elements differ")
 
         machine.run_stepwise(compare)
         return found[0] if found else None

@@ -16,7 +16,7 @@ from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name, emit_model
 from edgekit.codegen.lowering import Target, lower, stepped_nodes
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
-from edgekit.codegen.program import BufferArg, Port, Program
+from edgekit.codegen.program import Port, Program
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage, CheckFailed, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, port_records
@@ -33,7 +33,7 @@ from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_litert
 from edgekit.toolchains import Toolchain, get_toolchain
-from edgekit.validation import Validation, result_buffer, top1, validate_firmware
+from edgekit.validation import Validation, top1, validate_firmware
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
 CALIBRATION_SAMPLES = 256
@@ -215,17 +215,18 @@ def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:
     place = plan.places[port.buffer]
-    dtype = {"float": "float32"}.get(port.c_type, port.c_type.removesuffix("_t"))
-    return PortPlace(plan.arenas.index(place.region), place.offset, dtype, port.shape)
+    return PortPlace(plan.arenas.index(place.region), place.offset, port.dtype, port.shape)
 
 
-def _result_places(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[PortPlace, ...]:
-    regions, places = plan.arenas, []
-    for step, node in zip(program.steps, stepped_nodes(graph), strict=True):
-        arg: BufferArg = result_buffer(step)
-        place = plan.places[arg.buffer]
-        places.append(PortPlace(regions.index(place.region), place.offset, node.output.dtype.value, node.output.shape))
-    return tuple(places)
+def _result_places(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[tuple[PortPlace, ...], ...]:
+    """Per layer, where the outputs of its node stand."""
+    return tuple(
+        tuple(
+            PortPlace(plan.arenas.index(place.region), place.offset, value.dtype.value, value.shape)
+            for value, place in zip(node.outputs, (plan.places[b] for b in step.results), strict=True)
+        )
+        for step, node in zip(program.steps, stepped_nodes(graph), strict=True)
+    )
 
 
 def _report(
@@ -267,7 +268,7 @@ def _write_outputs(
         "name": name,
         "inputs": port_records(firmware.inputs),
         "outputs": port_records(firmware.outputs),
-        "results": port_records(firmware.steps),
+        "results": [port_records(places) for places in firmware.steps],
     }
     save_graph(graph, folder / "reference")
     shutil.copyfile(firmware.image.elf, folder / f"{name}.elf")

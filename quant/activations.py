@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgekit.ir import Graph, Node, QuantType, Value
+from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.quant.observers import Range
 
@@ -44,14 +44,13 @@ class _Groups:
     """Union-find over the values of a graph; a group's root is its first value."""
 
     def __init__(self, graph: Graph) -> None:
-        self.values = [v for v in graph.values() if not v.is_constant]
+        self.values = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
         self._order = {value: index for index, value in enumerate(self.values)}
         self._parent = {value: value for value in self.values}
         for node in graph.nodes:
-            if spec_of(node.op).shares_quantization:
-                for operand in node.inputs:
-                    if operand is not None and not operand.is_constant:
-                        self._join(operand, node.output)
+            tied = [v for v in spec_of(node.op).tied(node) if v in self._order]
+            for other in tied[1:]:
+                self._join(tied[0], other)
 
     def root(self, value: Value) -> Value:
         while self._parent[value] is not value:
@@ -80,7 +79,7 @@ def _choose(members: list[Value], ranges: Mapping[Value, Range]) -> QuantType:
 
 
 def _is_moved(value: Value) -> bool:
-    return value.producer is not None and spec_of(value.producer.op).shares_quantization
+    return value.producer is not None and value in spec_of(value.producer.op).tied(value.producer)
 
 
 def _fixed_quant(value: Value) -> QuantType | None:
@@ -95,9 +94,11 @@ def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType]) -> boo
     """
     changed = False
     for node in graph.nodes:
-        root = groups.root(node.output)
+        if node.outputs[0].dtype is not DType.FLOAT32:
+            continue
+        root = groups.root(node.outputs[0])
         least, quant = _least_scale(node, groups, chosen), chosen[root]
-        if quant.scale[0] < least and _fixed_quant(node.output) is None:
+        if quant.scale[0] < least and _fixed_quant(node.outputs[0]) is None:
             chosen[root] = QuantType.per_tensor(least * (1 + 1e-6), quant.zero_point[0])
             changed = True
     return changed
@@ -105,11 +106,36 @@ def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType]) -> boo
 
 def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType]) -> float:
     """The smallest output scale: no product multiplier above 1, no sum or mean that overflows."""
-    scales = [chosen[groups.root(v)].scale[0] for v in node.inputs if v is not None and not v.is_constant]
+    scales = [
+        chosen[groups.root(v)].scale[0]
+        for v in node.inputs
+        if v is not None and not v.is_constant and v.dtype is DType.FLOAT32
+    ]
     if node.op in PRODUCTS and scales:
         return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
-    if node.op == "add" and scales:
-        return max(scales) * 2.0**-18
+    if node.op in ("add", "sub") and scales:
+        return max(*scales, *_constant_scales(node)) * 2.0**-18
+    if node.op == "mul" and scales:
+        return float(np.prod([*scales, *_constant_scales(node)])) * 2.0**-12
+    if node.op == "div":
+        first, second = (
+            _constant_scale(v) if v.is_constant else chosen[groups.root(v)].scale[0]
+            for v in (node.input(0), node.input(1))
+        )
+        return first / second * 2.0**-6
     if node.op == "mean":
         return scales[0] * 2.0**-10
     return 0.0
+
+
+def constant_quant(value: Value) -> QuantType:
+    """The quantization of a constant operand that shares none: over all of its values."""
+    return asymmetric(float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0)))
+
+
+def _constant_scale(value: Value) -> float:
+    return constant_quant(value).scale[0]
+
+
+def _constant_scales(node: Node) -> list[float]:
+    return [_constant_scale(v) for v in node.inputs if v is not None and v.is_constant and v.dtype is DType.FLOAT32]

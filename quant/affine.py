@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.verify import verify_graph
-from edgekit.quant.activations import PRODUCTS, activation_quants, asymmetric
+from edgekit.quant.activations import PRODUCTS, activation_quants, constant_quant
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.weights import quantize_product
 
@@ -52,7 +55,11 @@ class _Rewriter:
         return Graph(self.graph.name, inputs, [self.values[v] for v in self.graph.outputs], self.nodes)
 
     def _code_value(self, value: Value) -> Value:
-        self.values[value] = Value(value.name, value.shape, DType.INT8, self.quants[value])
+        """The codes of a float value; whole numbers and bools stay as they are."""
+        if value.dtype is DType.FLOAT32:
+            self.values[value] = Value(value.name, value.shape, DType.INT8, self.quants[value])
+        else:
+            self.values[value] = Value(value.name, value.shape, value.dtype)
         return self.values[value]
 
     def _rewrite(self, node: Node) -> None:
@@ -63,20 +70,31 @@ class _Rewriter:
             operands += [] if bias is None else [bias]
         else:
             operands = [None if v is None else self._operand(node, v) for v in node.inputs]
-        output = self._code_value(node.output)
+        outputs = [self._code_value(v) for v in node.outputs]
+        output = outputs[0]
         fixed = spec_of(node.op).fixed_output_quant
         if node.op == "softmax" and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
             self.nodes.append(Node(node.op, node.name, operands, [own], node.attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
             return
-        self.nodes.append(Node(node.op, node.name, operands, [output], node.attrs))
+        self.nodes.append(Node(node.op, node.name, operands, outputs, self._attributes(node)))
+
+    def _attributes(self, node: Node) -> dict[str, Any]:
+        """The node's attributes; a fill value becomes its code."""
+        quant = self.quants.get(node.outputs[0])
+        if node.op != "pad" or quant is None:
+            return node.attrs
+        code = int(quant.quantize(np.array(node.attrs["value"], np.float32), DType.INT8))
+        return node.attrs | {"value": code}
 
     def _operand(self, node: Node, value: Value) -> Value:
         """The codes of an operand; a constant takes the result's quantization where the operator shares one."""
         if value not in self.values:
-            low, high = float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0))
-            shared = spec_of(node.op).shares_quantization
-            quant = self.quants[node.output] if shared else asymmetric(low, high)
+            if value.dtype is not DType.FLOAT32:
+                return Value.constant(value.name, value.array)
+            tied = spec_of(node.op).tied(node)
+            shared = next((v for v in tied if v in self.quants), None) if value in tied else None
+            quant = constant_quant(value) if shared is None else self.quants[shared]
             return Value.constant(value.name, quant.quantize(value.array, DType.INT8), quant)
         return self.values[value]

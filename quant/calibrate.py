@@ -34,6 +34,8 @@ def calibrate(
     observers: dict[Value, Observer] = {}
     for index, sample in enumerate(samples):
         for value, array in run_reference(graph, check_sample(graph, sample, index), exact=False).items():
+            if value.dtype is not DType.FLOAT32:
+                continue
             if not np.isfinite(array).all():
                 raise BadData(f"calibration sample {index} makes {value.name!r} infinite or NaN")
             if value not in observers:
@@ -45,9 +47,12 @@ def calibrate(
 
 
 def require_float(graph: Graph) -> None:
-    """Raise UnsupportedModel naming the first value that is not float32."""
-    for value in graph.values():
+    """Raise UnsupportedModel for an input that is not float32, or a value that has codes already."""
+    for value in graph.inputs:
         if value.dtype is not DType.FLOAT32:
+            raise UnsupportedModel(f"input {value.name!r} is {value.dtype.value}: only float32 models can be quantized")
+    for value in graph.values():
+        if value.quant is not None or value.dtype is DType.FLOAT64:
             raise UnsupportedModel(f"value {value.name!r} is {value.dtype.value}: only float32 models can be quantized")
 
 

@@ -35,15 +35,19 @@ def layer_errors(float_graph: Graph, int_graph: Graph, samples: Sequence[Sequenc
 
     `samples` are real-valued float32 arrays; the integer graph gets their codes.
     """
-    originals = {node.name: node.output for node in float_graph.nodes}
-    pairs = [(node, originals[node.name]) for node in int_graph.nodes if node.name in originals]
+    originals = {node.name: node.outputs[0] for node in float_graph.nodes}
+    pairs = [
+        (node, originals[node.name])
+        for node in int_graph.nodes
+        if node.name in originals and originals[node.name].dtype is DType.FLOAT32
+    ]
     sums = np.zeros((len(pairs), 4))
     for sample in samples:
         real = run_reference(float_graph, list(sample))
         codes = run_reference(int_graph, [_codes(v, a) for v, a in zip(int_graph.inputs, sample, strict=True)])
         for row, (node, original) in enumerate(pairs):
             x = real[original].astype(np.float64)
-            error = x - _real(node.output, codes[node.output]).reshape(x.shape)
+            error = x - _real(node.outputs[0], codes[node.outputs[0]]).reshape(x.shape)
             sums[row, 0] += float((x**2).sum())
             sums[row, 1] += float((error**2).sum())
             sums[row, 2] = max(sums[row, 2], float(np.abs(error).max(initial=0.0)))

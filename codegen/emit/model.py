@@ -34,8 +34,8 @@ class EmittedModel:
     run_symbol: str
 
 
-def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
-    """Generate the C of a program. `name` is a C identifier (see names.c_name)."""
+def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = True) -> EmittedModel:
+    """Generate the C of a program, its tables only with `weights`. `name` is a C identifier (see names.c_name)."""
     regions = plan.arenas
     layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
     values = {
@@ -47,7 +47,13 @@ def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
         "outputs": [_port(p, plan, regions) for p in program.outputs],
         "params": [(f"{name}_params_{p.index}", p.c_type, literals.struct(p.fields)) for p in program.params],
         "constants": [
-            (f"{name}_table_{c.index}", c.c_type, literals.elements(c.rows), literals.table(c), comment_text(c.layer))
+            (
+                f"{name}_table_{c.index}",
+                c.c_type,
+                literals.elements(c.rows),
+                literals.table(c) if weights else "",
+                comment_text(c.layer),
+            )
             for c in program.constants
         ],
         "layers": [
@@ -65,6 +71,8 @@ def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
         "harness/main.c": "main.c.j2",
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
+    if not weights:
+        del files[f"src/{name}_weights.c"]
     rendered = {path: _environment().get_template(template).render(values) for path, template in files.items()}
     return EmittedModel(name, rendered, tuple(layers), f"{name}_run")
 

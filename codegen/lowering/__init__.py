@@ -111,7 +111,7 @@ def _port(value: Value, ctx: LoweringContext, kind: str) -> Port:
     if buffer.kind == "activation":
         buffer.kind = kind
     scale, zero = (value.quant.scale[0], value.quant.zero_point[0]) if value.quant is not None else (None, None)
-    return Port(value.name, buffer, value.dtype.c_name, value.shape, scale, zero)
+    return Port(value.name, buffer, value.dtype.c_name, value.dtype.value, value.shape, scale, zero)
 
 
 __all__ = ["Target", "lower", "stepped_nodes"]

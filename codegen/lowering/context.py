@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ class LoweringContext:
         self.params: list[Params] = []
         self.steps: list[Step] = []
         self._of_value: dict[Value, Buffer] = {}
+        self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
     def begin(self, node: Node, macs: int) -> None:
         """Start the step of a node."""
@@ -99,13 +101,14 @@ class LoweringContext:
     def constant(self, c_type: str, rows: Array) -> ConstantArg:
         """A table in flash; equal tables are shared."""
         rows = np.ascontiguousarray(rows)
-        for known in self.constants:
-            if known.c_type == c_type and known.rows.shape == rows.shape and np.array_equal(known.rows, rows):
-                return ConstantArg(known)
+        key = (c_type, rows.shape, hashlib.sha256(rows.tobytes()).digest())
+        if key in self._tables:
+            return ConstantArg(self._tables[key])
         size = STRUCT_BYTES[c_type] * rows.shape[0] if c_type in STRUCT_BYTES else rows.nbytes
         step = self.steps[-1]
         constant = Constant(len(self.constants), c_type, rows, step.name, size)
         self.constants.append(constant)
+        self._tables[key] = constant
         step.weight_bytes += size
         return ConstantArg(constant)
 

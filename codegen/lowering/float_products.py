@@ -10,7 +10,6 @@ from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
-from edgekit.ops.window import window_of
 
 # EK_F32_BLOCK of runtime_c/include/ek_float.h.
 BLOCK = 8
@@ -74,7 +73,7 @@ def lower_fully_connected_f32(node: Node, ctx: LoweringContext) -> None:
 def lower_pool_f32(node: Node, ctx: LoweringContext) -> None:
     """ek_avg_pool2d_f32 or ek_max_pool2d_f32."""
     kernel = fp.as_pair(node.attrs["kernel"])
-    bottom, right = window_of(node, kernel).after
+    _, _, bottom, right = node.attrs["padding"]
     fields: Fields = {
         "window": window_fields(node, kernel), "batch": node.input(0).shape[0],
         "count_padding": int(bool(node.attrs.get("count_padding", False))),

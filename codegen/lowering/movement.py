@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.walk import broadcast_strides, merged, padded, strides_of
-from edgekit.codegen.program import Literal
+from edgekit.codegen.program import Fields, Literal
 from edgekit.ir import Node, Value
 
 
@@ -22,7 +22,7 @@ def copy(
         return
     sizes, (reading, writing) = merged(node, shape, source, target)
     size, kind = x.dtype.size, f"uint{8 * x.dtype.size}_t"
-    fields = {"rank": len(sizes), "shape": padded(sizes, 1), "from": padded(reading), "to": padded(writing)}
+    fields: Fields = {"rank": len(sizes), "shape": padded(sizes, 1), "from": padded(reading), "to": padded(writing)}
     ctx.call(
         f"ek_copy_{8 * size}", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, kind, from_element * size),
         ctx.write(node.output, kind, to_element * size),

@@ -50,9 +50,8 @@ def lower_where(node: Node, ctx: LoweringContext) -> None:
     """ek_where_<bits>."""
     c, a, b, y = node.input(0), node.input(1), node.input(2), node.output
     shape, strides = merged(node, y.shape, *(broadcast_strides(v.shape, y.shape) for v in (c, a, b)))
-    fields = {"rank": len(shape), "shape": padded(shape, 1)} | {
-        key: padded(own) for key, own in zip("abc", strides, strict=True)
-    }
+    steps = {key: padded(own) for key, own in zip("abc", strides, strict=True)}
+    fields: Fields = {"rank": len(shape), "shape": padded(shape, 1), **steps}
     bits, params = 8 * y.dtype.size, ctx.struct("ek_ternary_params", fields)
     kind = f"uint{bits}_t"
     ctx.call(
@@ -71,7 +70,7 @@ def lower_cast(node: Node, ctx: LoweringContext) -> None:
 
 
 def _copy(x: Value, y: Value, ctx: LoweringContext) -> None:
-    fields = {"rank": 1, "shape": padded([x.nbytes], 1), "from": padded([1]), "to": padded([1])}
+    fields: Fields = {"rank": 1, "shape": padded([x.nbytes], 1), "from": padded([1]), "to": padded([1])}
     ctx.call("ek_copy_8", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
 
 

@@ -149,12 +149,12 @@ class Div(_Quantized):
         return np.where((a < 0) != (b < 0), -magnitude, magnitude)
 
 
-def _arithmetic(kind: type[_Quantized], name: str, function: Callable[[Array, Array], Array], onnx: str) -> _Quantized:
-    return kind(name, function, (onnx,), (name.upper(),))
+def _arithmetic(kind: type[_Quantized], name: str, function: Callable[[Array, Array], Array], *onnx: str) -> _Quantized:
+    return kind(name, function, onnx, (name.upper(),))
 
 
 ARITHMETIC_OPS: tuple[_Quantized, ...] = (
-    _arithmetic(Add, "add", np.add, "Add"),
+    _arithmetic(Add, "add", np.add, "Add", "Sum", "Mean"),
     _arithmetic(Sub, "sub", np.subtract, "Sub"),
     _arithmetic(Mul, "mul", np.multiply, "Mul"),
     _arithmetic(Div, "div", _divide, "Div"),

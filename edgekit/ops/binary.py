@@ -139,14 +139,14 @@ class Shared(Binary):
 
 def _divide(a: Array, b: Array) -> Array:
     if a.dtype.kind == "f":
-        return a / b
+        return np.asarray(a / b)
     zero, safe = b == 0, np.where(b == 0, b.dtype.type(1), b)
     if a.dtype.kind == "u":
         return np.where(zero, b.dtype.type(0), a // safe)
     # Truncated; numpy rounds down, and the smallest number divided by -1 stays itself.
     floored = np.where(safe == -1, b.dtype.type(0) - a, a // np.where(safe == -1, b.dtype.type(1), safe))
     uneven = (safe != -1) & (floored * safe != a) & ((a < 0) != (safe < 0))
-    return np.where(zero, b.dtype.type(0), floored + uneven.astype(a.dtype))
+    return np.asarray(np.where(zero, b.dtype.type(0), floored + uneven.astype(a.dtype)))
 
 
 def _remainder(whole: Function) -> Function:

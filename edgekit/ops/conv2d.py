@@ -26,8 +26,10 @@ def symmetric_or_per_tensor(node: Node) -> bool:
 
 
 def one_type(node: Node) -> bool:
-    """input, weights and output must have one type (all int8 or all float32), the bias int32 or float32 with them."""
+    """input, weights and output must have one type (all int8 codes or all float32), the bias int32 or float32."""
     bias, kind = node.optional_input(2), node.input(0).dtype
+    if kind is DType.INT8 and None in (node.input(0).quant, node.input(1).quant, node.output.quant):
+        return False
     wanted = DType.INT32 if kind is DType.INT8 else DType.FLOAT32
     same = kind in (DType.INT8, DType.FLOAT32) and node.input(1).dtype is kind and node.output.dtype is kind
     return same and (bias is None or bias.dtype is wanted)

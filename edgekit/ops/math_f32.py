@@ -52,7 +52,7 @@ def _polynomial(z: Floats, terms: tuple[float, ...]) -> Floats:
 
 
 def _power_of_two(n: npt.NDArray[np.int32]) -> Floats:
-    return ((n + np.int32(127)) << np.int32(23)).astype(np.int32).view(np.float32)
+    return _f32(((n + np.int32(127)) << np.int32(23)).astype(np.int32).view(np.float32))
 
 
 def exp(x: Floats) -> Floats:
@@ -113,14 +113,14 @@ def expm1(x: Floats) -> Floats:
 def sqrt(x: Floats) -> Floats:
     """Square root, correctly rounded."""
     with np.errstate(all="ignore"):
-        return np.sqrt(_f32(x))
+        return _f32(np.sqrt(_f32(x)))
 
 
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + exp(-x))."""
     x = _f32(x)
     e = exp(-np.abs(x))
-    return np.where(x < 0, e, F32(1)) / (F32(1) + e)
+    return _f32(np.where(x < 0, e, F32(1)) / (F32(1) + e))
 
 
 def tanh(x: Floats) -> Floats:
@@ -142,7 +142,7 @@ def sinh(x: Floats) -> Floats:
         near = (u + u / (u + F32(1))) * F32(0.5)
         far = half * F32(0.5) * half
         y = np.where(np.abs(x) < F32(20), near, far)
-    return np.where(x < 0, -y, y)
+    return _f32(np.where(x < 0, -y, y))
 
 
 def cosh(x: Floats) -> Floats:
@@ -150,7 +150,7 @@ def cosh(x: Floats) -> Floats:
     x = _f32(x)
     with np.errstate(all="ignore"):
         half = exp(np.abs(x) * F32(0.5))
-        return half * F32(0.5) * half + F32(0.5) / (half * half)
+        return _f32(half * F32(0.5) * half + F32(0.5) / (half * half))
 
 
 def asinh(x: Floats) -> Floats:
@@ -217,7 +217,7 @@ def cos(x: Floats) -> Floats:
 def tan(x: Floats) -> Floats:
     """Tangent."""
     with np.errstate(all="ignore"):
-        return sin(x) / cos(x)
+        return _f32(sin(x) / cos(x))
 
 
 def atan(x: Floats) -> Floats:
@@ -229,7 +229,7 @@ def atan(x: Floats) -> Floats:
         t = np.where(far, F32(-1) / a, np.where(middle, (a - F32(1)) / (a + F32(1)), a))
         base = np.where(far, HALF_PI, np.where(middle, QUARTER_PI, F32(0)))
         y = base + t * _polynomial(t * t, ATAN)
-    return np.where(x < 0, -y, y)
+    return _f32(np.where(x < 0, -y, y))
 
 
 def asin(x: Floats) -> Floats:
@@ -289,4 +289,4 @@ def power(x: Floats, y: Floats) -> Floats:
 
 def round_half_even(x: Floats) -> Floats:
     """Nearest whole number, halves to the even one."""
-    return np.rint(_f32(x))
+    return _f32(np.rint(_f32(x)))

@@ -69,10 +69,11 @@ class Mean(OpSpec):
             graph = single_node_graph(self.name, [x], [y], {"axes": (1, 2), "keep_dims": keep})
             y.shape = self.infer(graph.nodes[0])[0]
             yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (np.full(shape, 127, np.int8),)))
-        for index, (shape, axes, keep) in enumerate([((2, 3, 4, 5), (1, 2), True), ((3, 4, 5), (0, 2), False)]):
+        plain: list[tuple[Shape, Shape, bool]] = [((2, 3, 4, 5), (1, 2), True), ((3, 4, 5), (0, 2), False)]
+        for index, (dense, axes, keep) in enumerate(plain):
             y = Value("y", (), DType.FLOAT32)
-            x = Value("x", shape, DType.FLOAT32)
+            x = Value("x", dense, DType.FLOAT32)
             graph = single_node_graph(self.name, [x], [y], {"axes": axes, "keep_dims": keep})
             y.shape = self.infer(graph.nodes[0])[0]
-            data = np.random.default_rng(650).normal(0, 2, shape).astype(np.float32)
+            data = np.random.default_rng(650).normal(0, 2, dense).astype(np.float32)
             yield Case(f"f32_{index}", graph, ((data,),))

@@ -66,7 +66,7 @@ class Transpose(_Movement):
 
     name = "transpose"
     summary = "permutation of axes"
-    onnx = ("Transpose",)
+    onnx = ("Transpose", "DepthToSpace", "SpaceToDepth")
     tflite = ("TRANSPOSE",)
 
     def infer(self, node: Node) -> list[Shape]:
@@ -178,7 +178,8 @@ class Tile(_Movement):
 
 def few_repeats(node: Node) -> bool:
     """axes and repeated axes together may be at most 8."""
-    return sum(d > 1 for d in node.input(0).shape) + sum(r > 1 for r in node.attrs["repeats"]) <= MAX_AXES
+    axes = sum(d > 1 for d in node.input(0).shape) + sum(int(r) > 1 for r in node.attrs["repeats"])
+    return axes <= MAX_AXES
 
 
 class Pad(_Movement):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,7 +71,9 @@ class _Pool(OpSpec):
     def _float_case(self, index: int, shape: Shape, attrs: dict[str, object]) -> Case:
         rng, batch = np.random.default_rng(550 + index), (2, *shape[1:])
         y = Value("y", (), DType.FLOAT32)
-        extra: dict[str, object] = {"count_padding": index % 2 == 1} if self.name == "avg_pool2d" else {}
+        extra: dict[str, object] = {"overhang": (0, 1), "dilation": (1, 1 + index % 2)}
+        if self.name == "avg_pool2d":
+            extra["count_padding"] = index % 2 == 1
         graph = single_node_graph(self.name, [Value("x", batch, DType.FLOAT32)], [y], {**attrs, **extra})
         y.shape = self.infer(graph.nodes[0])[0]
         return Case(f"f32_{index}", graph, ((rng.normal(0, 2, batch).astype(np.float32),),))
@@ -83,7 +86,11 @@ def _codes_or_float(node: Node) -> bool:
     """the input must be float32, or int8 codes of an undilated window that does not count its padding."""
     if node.input(0).dtype is DType.FLOAT32:
         return True
-    plain = tuple(node.attrs.get("dilation", (1, 1))) == (1, 1) and not node.attrs.get("count_padding", False)
+    plain = (
+        not any(node.attrs.get("overhang", ()))
+        and tuple(node.attrs.get("dilation", (1, 1))) == (1, 1)
+        and not node.attrs.get("count_padding", False)
+    )
     return node.input(0).dtype is DType.INT8 and is_quantized(node) and plain
 
 
@@ -114,8 +121,13 @@ class AvgPool2D(_Pool):
         """float32 [1,OH,OW,1]: what each mean divides by."""
         window, shape = window_of(node, fp.as_pair(node.attrs["kernel"])), node.input(0).shape
         ones = np.ones((1, shape[1], shape[2], 1), np.float32)
-        fill = 1.0 if node.attrs.get("count_padding", False) else 0.0
-        return patches(ones, window, fill).sum(axis=(3, 4), dtype=np.float32)
+        if node.attrs.get("count_padding", False):
+            top, left, bottom, right = node.attrs["padding"]
+            ones = np.pad(ones, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=1)
+            behind = node.attrs.get("overhang", (0, 0))
+            window = replace(window, before=(0, 0), after=(behind[0], behind[1]))
+        counts: Array = patches(ones, window, 0.0).sum(axis=(3, 4), dtype=np.float32)
+        return counts
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None

@@ -36,7 +36,8 @@ def rows_to_reduce(node: Node, x: Array) -> Array:
     axes = tuple(node.attrs["axes"])
     stay = [a for a in range(x.ndim) if a not in axes]
     outer = int(np.prod([x.shape[a] for a in stay], dtype=np.int64))
-    return x.transpose(*stay, *axes).reshape(outer, -1 if outer else 0)
+    rows: Array = x.transpose(*stay, *axes).reshape(outer, -1 if outer else 0)
+    return rows
 
 
 def ordered_sum(rows: Array) -> Array:
@@ -118,7 +119,7 @@ class Reduce(OpSpec):
 
 
 REDUCE_OPS: tuple[Reduce, ...] = (
-    Reduce("reduce_sum", ordered_sum, ("ReduceSum", "ReduceL1", "ReduceSumSquare", "ReduceLogSum"), ("SUM",)),
+    Reduce("reduce_sum", ordered_sum, ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"), ("SUM",)),
     Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
     Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),
            ("REDUCE_MAX",), keeps_codes=True),

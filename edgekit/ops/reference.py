@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgekit.ir import Array, Graph, Value
 from edgekit.ops import spec_of
 
@@ -20,3 +22,16 @@ def run_reference(graph: Graph, inputs: Sequence[Array], exact: bool = True) -> 
         for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands, exact), strict=True):
             values[value] = array
     return values
+
+
+def same_numbers(got: Array, want: Array) -> bool:
+    """Whether two arrays of one type have the same bits; any NaN is like any other, whose bits differ by processor."""
+    if got.dtype != want.dtype or got.shape != want.shape:
+        return False
+    if got.tobytes() == want.tobytes():
+        return True
+    if got.dtype.kind != "f":
+        return False
+    bits = f"u{got.dtype.itemsize}"
+    same = got.reshape(-1).view(bits) == want.reshape(-1).view(bits)
+    return bool((same | (np.isnan(got) & np.isnan(want)).reshape(-1)).all())

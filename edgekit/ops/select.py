@@ -123,7 +123,7 @@ def _plain(node: Node) -> bool:
 def cast_array(x: Array, dtype: DType) -> Array:
     """x in another type, with C's rounding made total: see Cast."""
     if dtype is DType.BOOL:
-        return x != 0
+        return np.asarray(x != 0)
     if x.dtype.kind != "f" or dtype.is_float:
         with np.errstate(all="ignore"):
             return x.astype(dtype.numpy)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.ir import DType, Graph, Node
+from edgekit.ir import Graph, Node
 from edgekit.ops import spec_of
-from edgekit.ops.spec import check_constraints, require_supported
+from edgekit.ops.spec import check_constraints, is_quantized, require_supported
 
 # Products and quotients of three scales inside stay finite and non-zero in double precision.
 MIN_SCALE, MAX_SCALE = 1e-30, 1e30
@@ -23,12 +23,13 @@ def _bad_values(node: Node) -> list[str]:
     where = f"layer {node.name!r} ({node.op})"
     broken = []
     for value in (*node.inputs, *node.outputs):
-        if value is None or value.dtype not in (DType.INT8, DType.UINT8):
+        if value is None or not value.dtype.is_integer:
             continue
         if value.quant is None:
-            broken.append(
-                f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again"
-            )
+            if value.dtype.size == 1 and is_quantized(node):
+                broken.append(
+                    f"{where}: tensor {value.name!r} is {value.dtype.value} without a scale; convert the model again"
+                )
             continue
         if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in value.quant.scale):
             broken.append(f"{where}: tensor {value.name!r} has a scale no trained model has; convert the model again")

@@ -134,18 +134,18 @@ def _wide_softplus(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    return F32(0.5) * x * (F32(1) + m.erf(x * m.SQRT_HALF))
+    return np.asarray(F32(0.5) * x * (F32(1) + m.erf(x * m.SQRT_HALF)))
 
 
 def _gelu_tanh(x: Array) -> Array:
     inner = F32(0.7978846) * (x + F32(0.044715) * x * x * x)
-    return F32(0.5) * x * (F32(1) + m.tanh(inner))
+    return np.asarray(F32(0.5) * x * (F32(1) + m.tanh(inner)))
 
 
 def _wide_erf(x: Array) -> Array:
     import math
 
-    return np.vectorize(math.erf, otypes=[np.float64])(x)
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x))
 
 
 def _sign(x: Array) -> Array:

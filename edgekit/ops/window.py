@@ -27,14 +27,18 @@ class Window:
 
 
 def window_of(node: Node, kernel: tuple[int, int]) -> Window:
-    """The window of a node with attributes stride (h, w), padding (top, left, bottom, right), dilation (h, w)."""
+    """The window of a node with attributes stride (h, w), padding (top, left, bottom, right), dilation (h, w).
+
+    attr overhang (h, w): how far the last windows reach beyond the padding (a pooling's ceil mode).
+    """
     shape = node.input(0).shape
     if len(shape) != 4:
         raise bad_shape(node, "needs a 4-D NHWC input")
     stride = node.attrs["stride"]
     dilation = node.attrs.get("dilation", (1, 1))
     top, left, bottom, right = node.attrs["padding"]
-    before, after = (top, left), (bottom, right)
+    overhang = node.attrs.get("overhang", (0, 0))
+    before, after = (top, left), (bottom + overhang[0], right + overhang[1])
     if min(*stride, *dilation, *kernel) < 1 or min(top, left, bottom, right) < 0:
         raise bad_shape(node, f"stride {stride}, dilation {dilation}, kernel {kernel} and padding must be positive")
     output = []

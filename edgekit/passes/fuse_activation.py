@@ -10,7 +10,9 @@ from edgekit.ops import spec_of
 from edgekit.ops.unary import Unary
 from edgekit.passes.base import Pass
 
-_FUSABLE = ("conv2d", "depthwise_conv2d", "fully_connected", "add", "avg_pool2d", "max_pool2d")
+_FUSABLE = (
+    "conv2d", "depthwise_conv2d", "fully_connected", "add", "sub", "mul", "div", "avg_pool2d", "max_pool2d"
+)  # fmt: skip
 
 
 class FuseActivation(Pass):

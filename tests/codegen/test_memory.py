@@ -24,8 +24,8 @@ def _program(sizes: list[int], skips: list[int], in_place: list[bool]) -> Progra
         if in_place[i]:
             step.in_place.append((buffers[i], buffers[i + 1]))
         steps.append(step)
-    port_in = Port("x", buffers[0], "int8_t", (sizes[0],), None, None)
-    port_out = Port("y", buffers[-1], "int8_t", (sizes[-1],), None, None)
+    port_in = Port("x", buffers[0], "int8_t", "int8", (sizes[0],), None, None)
+    port_out = Port("y", buffers[-1], "int8_t", "int8", (sizes[-1],), None, None)
     return Program("p", steps, buffers, [], [], [port_in], [port_out])
 
 

@@ -64,7 +64,8 @@ def write_suite(folder: Path, target: Target) -> Suite:
                 )
                 compare = {"float32": "differ_f32", "float64": "differ_f64"}.get(str(expected.dtype), "differ")
                 tests.append(
-                    f"static void run_{len(names) - 1}(void)\n{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n    paint({name.upper()}_ARENA_0_BYTES);\n"
+                    f"static void run_{len(names) - 1}(void)\n{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n"
+                    f"    paint({name.upper()}_ARENA_0_BYTES);\n"
                     f"    if ({name}_init(&ctx)) {{ return; }}\n{copies}    {name}_run(&ctx);\n"
                     f"    conformance_results[{len(names) - 1}] = {compare}({name}_output(&ctx, 0), {label}_y, "
                     f"sizeof {label}_y) + overrun({name.upper()}_ARENA_0_BYTES);\n}}"

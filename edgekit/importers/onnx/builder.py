@@ -56,11 +56,14 @@ class GraphBuilder:
     """Tensors by their name in the file, and the nodes so far.
 
     In a quantized (QDQ) model a computed value has integer codes from the start; its `quant` is None until a
-    QuantizeLinear says what the codes mean (`edgekit.importers.onnx.qdq` settles the rest).
+    QuantizeLinear says what the codes mean (`edgekit.importers.onnx.qdq` settles the rest). In any other model values
+    are plain numbers of the file's own types.
     """
 
     def __init__(self, opset: int, quantized: bool) -> None:
         self.opset, self.quantized = opset, quantized
+        # How many definitions (edgekit.importers.onnx.definitions) the current layer stands in.
+        self.depth = 0
         self.tensors: dict[str, Operand] = {}
         self.code_types: dict[str, DType] = {}
         self.nodes: list[Node] = []
@@ -74,17 +77,27 @@ class GraphBuilder:
 
     def emit(self, op: str, name: str, inputs: Sequence[Value | None], attrs: dict[str, Any]) -> Value:
         """A node and its output, the shape from the operator's spec."""
+        return self.emit_several(op, name, inputs, attrs, 1)[0]
+
+    def emit_several(
+        self, op: str, name: str, inputs: Sequence[Value | None], attrs: dict[str, Any], outputs: int
+    ) -> list[Value]:
+        """A node with several outputs, shapes and types from the operator's spec."""
         spec = spec_of(op)
-        output = Value(name, (), DType.INT8 if self.quantized else DType.FLOAT32)
-        node = Node(op, self.unique_name(name), inputs, [output], attrs)
-        (output.shape,) = spec.infer(node)
-        if output.elements > MAX_ELEMENTS:
-            raise BadModel(f"layer {name!r} ({op}) makes {list(output.shape)}: over {MAX_ELEMENTS} elements")
-        quants = {v.quant for v in node.inputs if v is not None}
-        if spec.shares_quantization and len(quants) == 1:
-            output.quant = quants.pop()
+        values = [Value(name if i == 0 else f"{name} {i}", (), DType.FLOAT32) for i in range(outputs)]
+        node = Node(op, self.unique_name(name), inputs, values, attrs)
+        for value, shape, dtype in zip(values, spec.infer(node), spec.infer_types(node), strict=True):
+            value.shape, value.dtype = tuple(shape), dtype
+            if value.elements > MAX_ELEMENTS:
+                raise BadModel(f"layer {name!r} ({op}) makes {list(value.shape)}: over {MAX_ELEMENTS} elements")
+        tied = spec.tied(node)
+        quants = {v.quant for v in tied if v not in values}
+        if len(quants) == 1:
+            (quant,) = quants
+            for value in tied:
+                value.quant = value.quant or quant
         self.nodes.append(node)
-        return output
+        return values
 
 
 class Layer:
@@ -157,6 +170,11 @@ class Layer:
             raise self.bad(f"input {index} is missing")
         return self.builder.tensors[self.record.inputs[index]]
 
+    def rank(self, index: int) -> int:
+        """How many axes an operand has."""
+        operand = self.operand(index)
+        return operand.array.ndim if isinstance(operand, Constant) else len(operand.shape)
+
     def is_constant(self, index: int) -> bool:
         return self.has(index) and isinstance(self.operand(index), Constant)
 
@@ -183,7 +201,25 @@ class Layer:
     def value(self, index: int) -> Value:
         """A computed operand; a constant in its place becomes a constant value."""
         operand = self.operand(index)
-        return self.weights(operand) if isinstance(operand, Constant) else operand
+        return self.constant_value(operand) if isinstance(operand, Constant) else operand
+
+    def constant_value(self, constant: Constant) -> Value:
+        """A value of plain numbers in their own type; of finite float32 numbers or codes in a quantized model."""
+        if self.builder.quantized:
+            return self.weights(constant)
+        array = constant.real()
+        if str(array.dtype) not in {d.value for d in DType}:
+            raise self.unsupported(f"tensor {constant.name!r} is {array.dtype}", "use float32 or integers")
+        return Value.constant(constant.name, array)
+
+    def number(self, value: float, like: Value, part: str = "constant") -> Value:
+        """A scalar constant in the type of another value."""
+        return Value.constant(f"{self.name} {part}", np.array(value).astype(like.dtype.numpy))
+
+    def dtype(self, index: int) -> np.dtype[Any]:
+        """The element type of an operand, constant or computed."""
+        operand = self.operand(index)
+        return operand.array.dtype if isinstance(operand, Constant) else operand.dtype.numpy
 
     def weights(self, constant: Constant) -> Value:
         """A value of finite float32 numbers, or of int8 / int32 codes."""

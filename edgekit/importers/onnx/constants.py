@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from edgekit.importers.onnx.builder import Constant, Layer
-from edgekit.importers.onnx.movement import permutation, target_shape
+from edgekit.importers.onnx.movement import permutation, slice_ranges, target_shape
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS
 from edgekit.ir import Array
 
@@ -52,7 +52,9 @@ def fold(layer: Layer) -> Constant | None:
 
 
 def shape_of(layer: Layer, shape: tuple[int, ...]) -> Constant:
-    """Shape of any tensor: all shapes are known at import."""
+    """Shape or Size of any tensor: all shapes are known at import."""
+    if layer.op == "Size":
+        return Constant(layer.record.outputs[0], np.array(math.prod(shape), np.int64))
     part = slice(layer.int_attr("start", 0), layer.int_attr("end", len(shape)))
     return Constant(layer.record.outputs[0], np.array(shape[part], np.int64))
 
@@ -122,22 +124,7 @@ def _gather(layer: Layer, xs: Sequence[Array]) -> Array:
 
 
 def _slice(layer: Layer, xs: Sequence[Array]) -> Array:
-    data = xs[0]
-    if layer.opset < 10:
-        starts, ends = layer.ints_attr_wide("starts"), layer.ints_attr_wide("ends")
-        axes, steps = layer.ints_attr("axes", tuple(range(len(starts)))), (1,) * len(starts)
-    else:
-        starts, ends = layer.integers(1), layer.integers(2)
-        axes = layer.integers(3) if layer.has(3) else tuple(range(len(starts)))
-        steps = layer.integers(4) if layer.has(4) else (1,) * len(starts)
-    index = [slice(None)] * data.ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        axis = layer.axis(axis, data.ndim)
-        size = data.shape[axis]
-        # A reversed slice ends before the first element, which numpy writes as None.
-        stop = None if step < 0 and (end < -size) else end
-        index[axis] = slice(start, stop, step)
-    return data[tuple(index)]
+    return xs[0][np.ix_(*slice_ranges(layer, xs[0].shape))]
 
 
 def _concat(layer: Layer, xs: Sequence[Array]) -> Array:

@@ -16,7 +16,7 @@ from edgekit.ir import Array
 
 MAX_FILE_BYTES = 1 << 29
 MAX_NODES = 20_000
-OLDEST_OPSET = 7
+OLDEST_OPSET = 6
 
 
 class Unreadable:
@@ -67,6 +67,11 @@ def read_onnx(path: Path) -> ModelRecord:
         raise BadModel(f"{path.name} is not an ONNX file, or is truncated") from None
     except OSError as error:
         raise BadModel(f"cannot read {path.name}: {error.strerror}") from None
+    return record_of(model, path)
+
+
+def record_of(model: onnx.ModelProto, path: Path) -> ModelRecord:
+    """The record of a model in memory; `path` names it, and external data stand in its folder."""
     try:
         return _record(model, path)
     except UnicodeDecodeError:
@@ -88,7 +93,7 @@ def _record(model: onnx.ModelProto, path: Path) -> ModelRecord:
         initializers[tensor.name] = read_tensor(tensor, path.parent)
     return ModelRecord(
         _opset(model, path),
-        [_node(index, node, path.parent) for index, node in enumerate(graph.node)],
+        [node_record(index, node, path.parent) for index, node in enumerate(graph.node)],
         _inputs(graph, initializers),
         [output.name for output in graph.output],
         initializers,
@@ -104,7 +109,10 @@ def _opset(model: onnx.ModelProto, path: Path) -> int:
     return int(versions[0])
 
 
-def _node(index: int, node: NodeProto, folder: Path) -> NodeRecord:
+def node_record(index: int, node: NodeProto, folder: Path) -> NodeRecord:
+    """One operator with its attributes as Python values; raises BadModel or UnsupportedModel naming it."""
+    if not all(isinstance(text, str) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
+        raise BadModel(f"operator {index} has names that are not UTF-8 text")
     op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     name = node.name or (node.output[0] if node.output else "") or f"operator {index}"
     attrs: dict[str, Any] = {}

@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from edgekit.errors import BadModel, BadUsage, UnsupportedModel
 from edgekit.importers.onnx import constants
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
+from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
 from edgekit.importers.onnx.qdq import settle_quantization
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS
-from edgekit.ir import DType, Graph, Node, QuantType, Value
+from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ops import spec_of
 
-_INPUT_TYPES = {"FLOAT": DType.FLOAT32, "INT8": DType.INT8, "UINT8": DType.UINT8}
+_INPUT_TYPES = {
+    "FLOAT": DType.FLOAT32,
+    "DOUBLE": DType.FLOAT64,
+    "BOOL": DType.BOOL,
+    **{d.name: d for d in DType if d.is_integer},
+}
 
 
-def import_onnx(path: Path, shapes: dict[str, list[int]]) -> Graph:
-    """A float32 or QDQ model as a Graph: a float graph, or an integer one with int8 inputs and outputs.
+def import_onnx(
+    path: Path, shapes: dict[str, list[int]], literal: bool = False, bound: Mapping[str, Array] | None = None
+) -> Graph:
+    """A float or QDQ model as a Graph: plain numbers, or an integer graph with int8 inputs and outputs.
 
     Layouts of inputs and outputs stay as in the file; 4-D operators work in NHWC between transposes, which passes
     remove. Axes that the file leaves open come from `shapes`, by input name; an open first axis is 1.
 
+    Args:
+        literal: take QuantizeLinear and DequantizeLinear as the arithmetic on plain numbers that they are, instead
+            of as the description of an integer graph.
+        bound: inputs by name that are constants from now on.
+
     Raises BadModel for a malformed file, BadUsage for shapes that do not fit it, UnsupportedModel naming every
     layer that edgekit does not build.
     """
-    record = read_onnx(path)
-    quantized = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
+    return graph_of(read_onnx(path), path, shapes, literal, bound or {})
+
+
+def graph_of(
+    record: ModelRecord, path: Path, shapes: dict[str, list[int]], literal: bool, bound: Mapping[str, Array]
+) -> Graph:
+    """`import_onnx` of a record; `path` names the model."""
+    quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
     builder = GraphBuilder(record.opset, quantized)
     for name, array in record.initializers.items():
         builder.tensors[name] = Constant(name, array)
-    inputs = [_add_input(builder, info, shapes, path) for info in record.inputs]
-    unknown = set(shapes) - {info.name for info in record.inputs}
+    unknown = (set(shapes) | set(bound)) - {info.name for info in record.inputs}
     if unknown:
         known = ", ".join(info.name for info in record.inputs)
-        raise BadUsage(f"--shape names {', '.join(sorted(unknown))}; the model's inputs are {known}")
-    _translate_all(builder, record, path)
+        raise BadUsage(f"{', '.join(sorted(unknown))}: no such input; the model's inputs are {known}")
+    for name, array in bound.items():
+        builder.tensors[name] = Constant(name, array)
+    inputs = [_add_input(builder, info, shapes, path) for info in record.inputs if info.name not in bound]
+    translate_all(builder, record, path)
     outputs: list[Value] = []
     for name in record.outputs:
         outputs.append(_output(builder, name, outputs))
@@ -44,11 +69,14 @@ def import_onnx(path: Path, shapes: dict[str, list[int]]) -> Graph:
 
 
 def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path) -> Value:
-    if info.type_name not in _INPUT_TYPES:
-        raise UnsupportedModel(f"input {info.name!r} of {path.name} is {info.type_name}: use FLOAT, INT8 or UINT8")
-    dtype = _INPUT_TYPES[info.type_name]
-    if dtype is not DType.FLOAT32 and not builder.quantized:
-        raise UnsupportedModel(f"input {info.name!r} of {path.name} is {info.type_name} in a float model: use FLOAT")
+    dtype = _INPUT_TYPES.get(info.type_name)
+    if dtype is None:
+        known = ", ".join(_INPUT_TYPES)
+        raise UnsupportedModel(f"input {info.name!r} of {path.name} is {info.type_name}: use one of {known}")
+    if builder.quantized and dtype not in (DType.FLOAT32, DType.INT8, DType.UINT8):
+        raise UnsupportedModel(
+            f"input {info.name!r} of {path.name} is {info.type_name} in a quantized model: use FLOAT, INT8 or UINT8"
+        )
     shape = _resolve_shape(info, shapes.get(info.name))
     if dtype is DType.FLOAT32 and builder.quantized:
         dtype = DType.INT8
@@ -56,7 +84,7 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
     if value.elements > MAX_ELEMENTS:
         raise BadModel(f"input {info.name!r} has {value.elements} elements, over the limit of {MAX_ELEMENTS}")
     inner = value
-    if dtype is DType.UINT8:
+    if dtype is DType.UINT8 and builder.quantized:
         inner = Value(f"{info.name} as int8", shape, DType.INT8)
         builder.nodes.append(Node("requantize", builder.unique_name(inner.name), [value], [inner]))
         builder.code_types[info.name] = DType.UINT8
@@ -75,12 +103,12 @@ def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...
         fixed = info.shape or (None,) * len(resolved)
         if len(fixed) != len(resolved) or any(f not in (None, g) for f, g in zip(fixed, resolved, strict=True)):
             raise BadUsage(f"--shape {info.name}={','.join(map(str, given))} does not fit the file's {list(fixed)}")
-    if not resolved or min(resolved) < 1 or len(resolved) > 8:
-        raise BadModel(f"input {info.name!r} has shape {list(resolved)}: needs 1 to 8 axes of at least 1; {example}")
+    if min(resolved, default=1) < 1 or len(resolved) > 8:
+        raise BadModel(f"input {info.name!r} has shape {list(resolved)}: needs at most 8 axes of at least 1; {example}")
     return resolved
 
 
-def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> None:
+def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> None:
     """Translate in file order; go on after an unsupported layer, to find all of them."""
     problems: list[str] = []
     lost: set[str] = set()
@@ -89,13 +117,15 @@ def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> No
         layer = Layer(builder, node)
         _check_order(layer, written)
         try:
-            if node.op not in _KNOWN:
+            if not known(node.op):
                 raise layer.unsupported("the operator is not supported", REWRITES.get(node.op, DEFAULT_REWRITE))
             if lost.intersection(node.inputs) - {""}:
                 lost.update(node.outputs)
                 continue
-            builder.tensors[node.outputs[0]] = _translate(layer)
-            lost.update(node.outputs[1:])
+            results = _translate(layer)
+            for name, result in zip(node.outputs, results, strict=False):
+                builder.tensors[name] = result
+            lost.update(node.outputs[len(results) :])
         except UnsupportedModel as error:
             problems.append(str(error))
             lost.update(node.outputs)
@@ -103,13 +133,15 @@ def _translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> No
     if missing:
         raise BadModel(f"{path.name}: output {missing[0]!r} is never computed")
     if not problems and lost.intersection(_reads(record)) - {""}:
-        several = (n for n in record.nodes if n.outputs[1:])
-        problems = [f"layer {n.name!r} ({n.op}): only its first output is supported" for n in several]
+        several = (n for n in record.nodes if set(n.outputs) & lost)
+        problems = [f"layer {n.name!r} ({n.op}): not all of its outputs are supported" for n in several]
     if problems:
         raise UnsupportedModel(f"{path.name} uses what edgekit does not build:\n  " + "\n  ".join(problems))
 
 
-_KNOWN = {*TRANSLATORS, *constants.FOLDERS, "Shape", "Constant"}
+def known(op: str) -> bool:
+    """Whether an operator has a translator, a definition by others, or is computed at import."""
+    return op in TRANSLATORS or op in constants.FOLDERS or op in ("Shape", "Size", "Constant") or has_definition(op)
 
 
 def _reads(record: ModelRecord) -> list[str]:
@@ -129,27 +161,54 @@ def _check_order(layer: Layer, written: set[str]) -> None:
         written.add(name)
 
 
-def _translate(layer: Layer) -> Operand:
-    record = layer.record
+def _translate(layer: Layer) -> Sequence[Operand]:
+    """The operands that the layer's outputs become, at most as many as the operator has here."""
+    record, builder = layer.record, layer.builder
     if record.op == "Constant":
-        return constants.constant_node(layer)
-    if record.op == "Shape":
+        return (constants.constant_node(layer),)
+    if record.op in ("Shape", "Size"):
         source = layer.operand(0)
-        return constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape)
-    if all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i)) and record.inputs:
+        return (constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape),)
+    constant = bool(record.inputs) and all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i))
+    if constant:
         folded = constants.fold(layer)
         if folded is not None:
-            return folded
-    if record.op not in TRANSLATORS:
+            return (folded,)
+    start = len(builder.nodes)
+    if record.op in TRANSLATORS:
+        result = TRANSLATORS[record.op](layer)
+        results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
+    elif has_definition(record.op):
+        results = tuple(expand_definition(layer, translate_all))
+    else:
         raise layer.unsupported("the operator is not supported", REWRITES.get(record.op, DEFAULT_REWRITE))
-    return TRANSLATORS[record.op](layer)
+    return results if builder.quantized else tuple(_folded(builder, start, r) for r in results)
+
+
+def _folded(builder: GraphBuilder, start: int, result: Operand) -> Operand:
+    """A result as a constant where the nodes from `start` on compute it from constants alone."""
+    if isinstance(result, Constant) or (result.producer is None and not result.is_constant):
+        return result
+    arrays: dict[Value, Array] = {}
+    for node in builder.nodes[start:]:
+        operands = [None if v is None else arrays.get(v, v.data) for v in node.inputs]
+        if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
+            continue
+        for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
+            arrays[value] = array
+    if result.is_constant:
+        return Constant(result.name, result.array, result.quant)
+    return Constant(result.name, np.asarray(arrays[result])) if result in arrays else result
 
 
 def _output(builder: GraphBuilder, name: str, others: list[Value]) -> Value:
     """A graph output under the file's name; uint8 codes of the file stay uint8."""
     operand = builder.tensors[name]
     if isinstance(operand, Constant):
-        raise UnsupportedModel(f"output {name!r} does not depend on the input: remove it from the model")
+        if builder.quantized or str(operand.array.dtype) not in {d.value for d in DType}:
+            raise UnsupportedModel(f"output {name!r} does not depend on the input: remove it from the model")
+        constant = Value.constant(f"{name} constant", operand.real())
+        return builder.emit("expand", name, [constant], {"shape": constant.shape})
     if builder.code_types.get(name) is DType.UINT8 and operand.quant is not None:
         quant = QuantType(operand.quant.scale, (operand.quant.zero_point[0] + 128,))
         value = Value(name, operand.shape, DType.UINT8, quant)

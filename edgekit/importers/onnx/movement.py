@@ -1,15 +1,14 @@
-"""Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Concat, Resize, Upsample, and operators that pass their input on."""
+"""Operators that only move elements: Reshape and its kin, Transpose, Concat, Slice, Split, Expand, Tile, Gather."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from onnx import TensorProto
 
-from edgekit.importers.onnx.builder import Layer, Operand
-from edgekit.ir import Array, Value
+from edgekit.importers.onnx.builder import Constant, Layer, Operand
+from edgekit.ir import Value
 
 
 def identity(layer: Layer) -> Operand:
@@ -17,18 +16,16 @@ def identity(layer: Layer) -> Operand:
     return layer.operand(0)
 
 
-def cast(layer: Layer) -> Operand:
-    """Nothing, from float32 to float32."""
-    if layer.int_attr("to") != TensorProto.FLOAT:
-        raise layer.unsupported("a computed tensor in another type", "compute in float32 throughout")
-    return layer.operand(0)
-
-
-def dropout(layer: Layer) -> Operand:
-    """Nothing at inference."""
-    if layer.has(2) and layer.scalar(2):
+def dropout(layer: Layer) -> Sequence[Operand]:
+    """Nothing at inference; the mask, where it is asked for, is all true."""
+    drops = not layer.has(1) or layer.scalar(1) != 0.0
+    if layer.has(2) and layer.scalar(2) and drops:
         raise layer.unsupported("training mode", "export the model in inference mode")
-    return layer.operand(0)
+    x = layer.operand(0)
+    if len(layer.record.outputs) < 2:
+        return (x,)
+    shape = x.array.shape if isinstance(x, Constant) else x.shape
+    return x, Constant(layer.record.outputs[1], np.ones(shape, bool))
 
 
 def target_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -123,88 +120,135 @@ def concat(layer: Layer) -> Value:
     if not parts:
         raise layer.bad("has no inputs")
     axis = layer.axis(layer.int_attr("axis"), len(parts[0].shape))
+    # Empty parts add nothing; runs of concatenated shapes often hold some.
+    parts = [p for p in parts if p.elements] or parts[:1]
     return parts[0] if len(parts) == 1 else layer.emit("concat", parts, {"axis": axis})
 
 
-_ROUNDINGS: dict[str, Callable[[Array], Array]] = {
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round_prefer_floor": lambda p: np.ceil(p - 0.5),
-    "round_prefer_ceil": lambda p: np.floor(p + 0.5),
-}
-
-
-def resize(layer: Layer) -> Value:
-    """Nearest-neighbour enlargement by whole factors, of NCHW or NHWC tensors."""
+def slices(layer: Layer) -> Value:
+    """Slice: starts, ends, axes and steps are attributes before opset 10, inputs after."""
     x = layer.value(0)
-    if len(x.shape) != 4:
-        raise layer.unsupported(f"the input has {len(x.shape)} axes", "resize 4-D tensors only")
-    mode = layer.str_attr("mode", "nearest")
-    if mode != "nearest":
-        raise layer.unsupported(f"mode {mode!r}", "use nearest-neighbour enlargement by whole factors")
-    factors = [_whole_factor(layer, size, out) for size, out in zip(x.shape, _resized(layer, x.shape), strict=True)]
-    for size, factor in zip(x.shape, factors, strict=True):
-        _check_positions(layer, size, factor)
-    if factors[:2] == [1, 1]:
-        y = layer.emit("resize_nearest", [layer.nhwc(x)], {"factors": (factors[2], factors[3])})
-        return layer.nchw(y)
-    if factors[0] == factors[3] == 1:
-        return layer.emit("resize_nearest", [x], {"factors": (factors[1], factors[2])})
-    raise layer.unsupported(f"factors {factors}", "enlarge height and width only")
+    ranges = slice_ranges(layer, x.shape)
+    return _part(layer, x, [r.start for r in ranges], [r.step for r in ranges], [len(r) for r in ranges])
 
 
-def _resized(layer: Layer, shape: tuple[int, ...]) -> list[int]:
-    """The output shape, from scales or sizes, wherever this opset keeps them."""
-    if layer.op == "Resize" and layer.opset >= 11:
-        if layer.str_attr("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise layer.unsupported("keep_aspect_ratio_policy", "give the scales instead")
-        axes = [layer.axis(a, 4) for a in layer.ints_attr("axes", (0, 1, 2, 3))]
-        by_size = layer.has(3) and layer.constant(3).array.size > 0
-        numbers = [float(v) for v in layer.integers(3)] if by_size else _scales(layer, 2)
+def _part(layer: Layer, x: Value, starts: list[int], steps: list[int], sizes: list[int], part: str = "") -> Value:
+    if 0 in sizes:
+        raise layer.unsupported(f"makes an empty tensor {sizes}", "remove the layer")
+    return layer.emit("slice", [x], {"starts": tuple(starts), "steps": tuple(steps), "sizes": tuple(sizes)}, part)
+
+
+def slice_ranges(layer: Layer, shape: tuple[int, ...]) -> list[range]:
+    """The indices that a Slice takes of every axis."""
+    rank = len(shape)
+    if layer.opset < 10:
+        starts, ends = layer.ints_attr_wide("starts"), layer.ints_attr_wide("ends")
+        axes, steps = layer.ints_attr("axes", tuple(range(len(starts)))), (1,) * len(starts)
     else:
-        axes, by_size = [0, 1, 2, 3], False
-        in_attribute = layer.op == "Upsample" and layer.opset < 9
-        numbers = [float(v) for v in layer.floats_attr("scales")] if in_attribute else _scales(layer, 1)
-    if len(numbers) != len(axes) or not all(0 < v < 1 << 20 for v in numbers):
-        raise layer.bad("needs one positive scale or size per axis")
-    result = list(shape)
-    for axis, number in zip(axes, numbers, strict=True):
-        result[axis] = int(number) if by_size else math.floor(shape[axis] * number)
-    return result
+        starts, ends = layer.integers(1), layer.integers(2)
+        axes = layer.integers(3) if layer.has(3) else tuple(range(len(starts)))
+        steps = layer.integers(4) if layer.has(4) else (1,) * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise layer.bad("starts, ends, axes and steps differ in number")
+    ranges = [range(size) for size in shape]
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if step == 0:
+            raise layer.bad("a step is 0")
+        axis = layer.axis(axis, rank)
+        # A reversed slice ends before the first element, which Python writes as None.
+        stop = None if step < 0 and end < -shape[axis] else end
+        ranges[axis] = range(shape[axis])[slice(start, stop, step)]
+    return ranges
 
 
-def _scales(layer: Layer, index: int) -> list[float]:
-    array = layer.constant(index).real()
-    if array.dtype.kind != "f" or array.size > 4:
-        raise layer.bad("scales must be up to four float numbers")
-    return [float(v) for v in array.reshape(-1)]
+def split(layer: Layer) -> list[Value]:
+    """Parts along an axis: of given sizes, or as equal as can be."""
+    x, count = layer.value(0), len(layer.record.outputs)
+    axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
+    size = x.shape[axis]
+    if layer.has(1):
+        sizes = list(layer.integers(1))
+    elif layer.has_attr("split"):
+        sizes = list(layer.ints_attr("split"))
+    else:
+        count = layer.int_attr("num_outputs", count)
+        each = -(-size // max(count, 1))
+        sizes = [min(each, size - each * i) for i in range(count)]
+    if sum(sizes) != size or min(sizes, default=0) < 1 or len(sizes) != len(layer.record.outputs):
+        raise layer.bad(f"parts {sizes} do not make an axis of {size} and {len(layer.record.outputs)} outputs")
+    parts, start = [], 0
+    for index, length in enumerate(sizes):
+        starts = [start if a == axis else 0 for a in range(len(x.shape))]
+        lengths = [length if a == axis else d for a, d in enumerate(x.shape)]
+        parts.append(_part(layer, x, starts, [1] * len(x.shape), lengths, "" if len(sizes) == 1 else str(index)))
+        start += length
+    return parts
 
 
-def _whole_factor(layer: Layer, size: int, out: int) -> int:
-    if size < 1 or out % size or out < size:
-        raise layer.unsupported(f"resizes an axis from {size} to {out}", "enlarge by whole factors")
-    return out // size
+def expand(layer: Layer) -> Value:
+    """Broadcast with a shape, in either direction."""
+    x = layer.value(0)
+    try:
+        shape = np.broadcast_shapes(x.shape, layer.integers(1))
+    except ValueError:
+        raise layer.bad(f"{list(x.shape)} does not broadcast with {list(layer.integers(1))}") from None
+    return layer.emit("expand", [x], {"shape": tuple(int(d) for d in shape)})
 
 
-def _check_positions(layer: Layer, size: int, factor: int) -> None:
-    """Refuse coordinate modes that do not give pixel i // factor."""
-    if factor == 1:
-        return
-    i = np.arange(size * factor, dtype=np.float64)
-    legacy = layer.op == "Upsample" or layer.opset < 11
-    where = "asymmetric" if legacy else layer.str_attr("coordinate_transformation_mode", "half_pixel")
-    rounding = "floor" if legacy else layer.str_attr("nearest_mode", "round_prefer_floor")
-    half = (i + 0.5) / factor - 0.5
-    positions = {
-        "asymmetric": i / factor,
-        "half_pixel": half,
-        "half_pixel_symmetric": half,
-        "pytorch_half_pixel": half,
-        "align_corners": i * (size - 1) / max(size * factor - 1, 1),
-    }
-    if where not in positions or rounding not in _ROUNDINGS:
-        raise layer.unsupported(f"coordinates {where!r}, rounding {rounding!r}", "use 'asymmetric' and 'floor'")
-    if not np.array_equal(np.clip(_ROUNDINGS[rounding](positions[where]), 0, size - 1), i // factor):
-        raise layer.unsupported(
-            f"coordinates {where!r} with rounding {rounding!r} and factor {factor}", "use 'asymmetric' and 'floor'"
-        )
+def tile(layer: Layer) -> Value:
+    """Repetition along every axis."""
+    x = layer.value(0)
+    if layer.opset < 6:
+        raise layer.unsupported("this form of Tile", "export with opset 6 or newer")
+    repeats = layer.integers(1)
+    if len(repeats) != len(x.shape) or min(repeats, default=1) < 1:
+        raise layer.bad(f"repeats {list(repeats)} do not fit {list(x.shape)}")
+    return layer.emit("tile", [x], {"repeats": repeats})
+
+
+def gather(layer: Layer) -> Value:
+    """Rows by constant or computed indices."""
+    x, indices = layer.value(0), layer.value(1)
+    axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
+    if indices.is_constant and indices.elements:
+        low, high = int(indices.array.min()), int(indices.array.max())
+        if low < -x.shape[axis] or high >= x.shape[axis]:
+            raise layer.bad(f"indices {low} to {high} leave an axis of {x.shape[axis]}")
+    return layer.emit("gather", [x, indices], {"axis": axis})
+
+
+def depth_to_space(layer: Layer) -> Value:
+    """Blocks of channels to blocks of pixels (NCHW): a reshape, a permutation and a reshape."""
+    x, block = layer.value(0), layer.int_attr("blocksize")
+    n, c, h, w = _image(layer, x)
+    if block < 1 or c % (block * block):
+        raise layer.bad(f"{c} channels are no multiple of {block} x {block}")
+    depth = c // (block * block)
+    mode = layer.str_attr("mode", "DCR")
+    if mode == "DCR":
+        split_shape, perm = (n, block, block, depth, h, w), (0, 3, 4, 1, 5, 2)
+    elif mode == "CRD":
+        split_shape, perm = (n, depth, block, block, h, w), (0, 1, 4, 2, 5, 3)
+    else:
+        raise layer.bad(f"attribute 'mode' is {mode!r}")
+    moved = layer.transpose(layer.reshape(x, split_shape, "blocks"), perm, "permute")
+    return layer.reshape(moved, (n, depth, h * block, w * block), "")
+
+
+def space_to_depth(layer: Layer) -> Value:
+    """Blocks of pixels to blocks of channels (NCHW)."""
+    x, block = layer.value(0), layer.int_attr("blocksize")
+    n, c, h, w = _image(layer, x)
+    if block < 1 or h % block or w % block:
+        raise layer.bad(f"an image of {h} x {w} has no blocks of {block}")
+    blocks = layer.reshape(x, (n, c, h // block, block, w // block, block), "blocks")
+    mode = layer.str_attr("mode", "DCR")
+    perm = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    return layer.reshape(layer.transpose(blocks, perm, "permute"), (n, c * block * block, h // block, w // block), "")
+
+
+def _image(layer: Layer, x: Value) -> tuple[int, int, int, int]:
+    if len(x.shape) != 4:
+        raise layer.bad(f"the input has {len(x.shape)} axes, needs 4")
+    n, c, h, w = x.shape
+    return n, c, h, w

@@ -2,45 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from edgekit.importers.onnx import activations, arithmetic, movement, padding, pooling, products, quantization
+from edgekit.importers.onnx import (
+    activations,
+    elementwise,
+    movement,
+    normalization,
+    padding,
+    pooling,
+    products,
+    quantization,
+    reductions,
+    resize,
+)
 from edgekit.importers.onnx.builder import Layer, Operand
 
-TRANSLATORS: dict[str, Callable[[Layer], Operand]] = {
-    "Add": arithmetic.add,
+Translator = Callable[[Layer], Operand | Sequence[Operand]]
+
+_UNARY = (
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
+    "Exp", "Floor", "HardSigmoid", "HardSwish", "IsNaN", "LeakyRelu", "Log", "Mish", "Not", "Reciprocal", "Round",
+    "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh",
+    "ThresholdedRelu",
+)  # fmt: skip
+_BINARY = (
+    "And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or",
+    "Xor",
+)  # fmt: skip
+_REDUCTIONS = (
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum",
+    "ReduceSumSquare",
+)  # fmt: skip
+
+TRANSLATORS: dict[str, Translator] = {
+    **dict.fromkeys(_UNARY, activations.unary),
+    **dict.fromkeys(_BINARY, elementwise.binary),
+    **dict.fromkeys(_REDUCTIONS, reductions.reduce),
+    "Add": elementwise.add,
     "AveragePool": pooling.average_pool,
-    "BatchNormalization": arithmetic.batch_normalization,
-    "Cast": movement.cast,
+    "BatchNormalization": normalization.batch_normalization,
+    "BitShift": elementwise.shift,
+    "Cast": elementwise.cast,
+    "CastLike": elementwise.cast,
     "Clip": activations.clip,
     "Concat": movement.concat,
     "Conv": products.conv,
+    "DepthToSpace": movement.depth_to_space,
     "DequantizeLinear": quantization.dequantize_linear,
-    "Div": arithmetic.div,
+    "Div": elementwise.div,
     "Dropout": movement.dropout,
+    "Expand": movement.expand,
     "Flatten": movement.reshape,
+    "Gather": movement.gather,
+    "Gelu": activations.gelu,
     "Gemm": products.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalMaxPool": pooling.global_max_pool,
     "Identity": movement.identity,
+    "IsInf": activations.is_inf,
+    "LogSoftmax": activations.softmax,
     "MatMul": products.matmul,
+    "Max": elementwise.variadic,
     "MaxPool": pooling.max_pool,
-    "Mul": arithmetic.mul,
-    "Neg": arithmetic.neg,
+    "Mean": elementwise.mean,
+    "Min": elementwise.variadic,
+    "Mod": elementwise.mod,
+    "Mul": elementwise.mul,
+    "Neg": elementwise.neg,
+    "PRelu": activations.prelu,
     "Pad": padding.pad,
+    "Pow": elementwise.power,
     "QuantizeLinear": quantization.quantize_linear,
     "ReduceMean": pooling.reduce_mean,
-    "Relu": activations.unary,
+    "Relu": activations.relu,
     "Reshape": movement.reshape,
-    "Resize": movement.resize,
-    "Sigmoid": activations.unary,
+    "Resize": resize.resize,
+    "Slice": movement.slices,
     "Softmax": activations.softmax,
+    "SpaceToDepth": movement.space_to_depth,
+    "Split": movement.split,
     "Squeeze": movement.reshape,
-    "Sub": arithmetic.sub,
-    "Tanh": activations.unary,
+    "Sub": elementwise.sub,
+    "Sum": elementwise.variadic,
+    "Tile": movement.tile,
     "Transpose": movement.transpose,
     "Unsqueeze": movement.reshape,
-    "Upsample": movement.resize,
+    "Upsample": resize.resize,
+    "Where": elementwise.where,
 }
 
 _UNROLL = "run it outside the model, or retrain with convolutions"

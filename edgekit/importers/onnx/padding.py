@@ -1,44 +1,77 @@
-"""Pad: zeros around an image, as a depthwise 1x1 convolution with padding, which a pass moves into the layer after."""
+"""Pad: zeros around an image as a depthwise 1x1 convolution, which a pass moves into the layer after, or a node."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgekit.importers.onnx.builder import Constant, Layer
-from edgekit.ir import Value
+from edgekit.ir import DType, Value
 
 
 def pad(layer: Layer) -> Value:
-    """Zero padding of height and width, of NCHW or NHWC tensors."""
-    x = layer.value(0)
-    if layer.builder.quantized or len(x.shape) != 4:
-        raise layer.unsupported("padding of this tensor", "use the pads of the Conv or pooling after it")
-    if layer.str_attr("mode", "constant") != "constant" or _fill(layer) != 0.0:
-        raise layer.unsupported("padding with anything but zeros", "pad with zeros")
-    before, after = _amounts(layer)
-    if min(*before, *after) < 0:
-        raise layer.unsupported("negative padding crops", "crop before the model")
-    used = {axis for axis in range(4) if before[axis] or after[axis]}
-    if used <= {2, 3}:
+    """Padding, or cropping where an amount is negative, with a constant, the edge, a reflection, or the other side."""
+    x, mode = layer.value(0), layer.str_attr("mode", "constant")
+    before, after = _amounts(layer, len(x.shape))
+    if mode in ("edge", "reflect", "wrap"):
+        return _mirrored(layer, x, mode, before, after)
+    if mode != "constant":
+        raise layer.bad(f"attribute 'mode' is {mode!r}")
+    fill, image = _fill(layer), len(x.shape) == 4 and min(*before, *after) >= 0
+    used = {axis for axis in range(len(x.shape)) if before[axis] or after[axis]}
+    floats = x.dtype is DType.FLOAT32 and fill == 0.0
+    if image and floats and used <= {2, 3}:
         return layer.nchw(_padded(layer, layer.nhwc(x), (before[2], before[3], after[2], after[3])))
-    if used <= {1, 2}:
+    if image and floats and used <= {1, 2}:
         return _padded(layer, x, (before[1], before[2], after[1], after[2]))
-    raise layer.unsupported(f"padding of axes {sorted(used)}", "pad height and width only")
+    if layer.builder.quantized:
+        raise layer.unsupported("padding of this tensor", "use the pads of the Conv or pooling after it")
+    if min((*before, *after), default=0) < 0:
+        x = _cropped(layer, x, before, after)
+    positive = {"before": tuple(max(b, 0) for b in before), "after": tuple(max(a, 0) for a in after), "value": fill}
+    return layer.emit("pad", [x], positive)
 
 
-def _fill(layer: Layer) -> float:
+def _cropped(layer: Layer, x: Value, before: list[int], after: list[int]) -> Value:
+    starts = tuple(max(-b, 0) for b in before)
+    sizes = tuple(d - s - max(-a, 0) for d, s, a in zip(x.shape, starts, after, strict=True))
+    if min(sizes) < 1:
+        raise layer.bad(f"crops {list(x.shape)} to {list(sizes)}")
+    return layer.emit("slice", [x], {"starts": starts, "steps": (1,) * len(sizes), "sizes": sizes}, "crop")
+
+
+def _mirrored(layer: Layer, x: Value, mode: str, before: list[int], after: list[int]) -> Value:
+    """One gather per padded axis, with indices that repeat, reflect or wrap around."""
+    for axis, (first, last) in enumerate(zip(before, after, strict=True)):
+        size = x.shape[axis]
+        if not first and not last:
+            continue
+        places = np.arange(-first, size + last)
+        if mode == "edge":
+            indices = np.clip(places, 0, size - 1)
+        elif mode == "wrap":
+            indices = places % size
+        else:
+            period = max(2 * (size - 1), 1)
+            folded = places % period
+            indices = np.where(folded < size, folded, period - folded)
+        constant = Value.constant(f"{layer.name} indices {axis}", indices.astype(np.int32))
+        x = layer.emit("gather", [x, constant], {"axis": axis}, f"axis {axis}")
+    return x
+
+
+def _fill(layer: Layer) -> float | int | bool:
     if layer.opset >= 11:
-        return layer.scalar(2) if layer.has(2) else 0.0
+        return layer.constant(2).array.reshape(-1)[0].item() if layer.has(2) else 0.0
     return layer.float_attr("value", 0.0)
 
 
-def _amounts(layer: Layer) -> tuple[list[int], list[int]]:
-    """Zeros (before, after) each of the four axes."""
+def _amounts(layer: Layer, rank: int) -> tuple[list[int], list[int]]:
+    """Elements (before, after) each axis; negative ones crop."""
     pads = layer.integers(1) if layer.opset >= 11 else layer.ints_attr("pads")
-    axes = [layer.axis(a, 4) for a in (layer.integers(3) if layer.has(3) else range(4))]
+    axes = [layer.axis(a, rank) for a in (layer.integers(3) if layer.has(3) else range(rank))]
     if len(pads) != 2 * len(axes):
         raise layer.bad(f"has {len(pads)} pads for {len(axes)} axes")
-    before, after = [0] * 4, [0] * 4
+    before, after = [0] * rank, [0] * rank
     for position, axis in enumerate(axes):
         before[axis], after[axis] = pads[position], pads[len(axes) + position]
     return before, after

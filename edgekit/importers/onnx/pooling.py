@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from edgekit.importers.onnx.builder import Constant, Layer
-from edgekit.importers.onnx.window import Padding, Pair, ceil_padding, dilations_of, kernel_of, padding_of, strides_of
+from edgekit.importers.onnx.builder import NCHW_TO_NHWC, Layer
+from edgekit.importers.onnx.reductions import reduced_axes
+from edgekit.importers.onnx.window import ceil_padding, dilations_of, kernel_of, padding_of, strides_of
 from edgekit.ir import Value
 
 
@@ -23,28 +24,34 @@ def average_pool(layer: Layer) -> Value:
 
 def _pool(layer: Layer, op: str, zeros_count: bool = False) -> Value:
     x = layer.value(0)
-    nhwc = layer.nhwc(x)
-    kernel, stride, size = kernel_of(layer), strides_of(layer), (x.shape[2], x.shape[3])
-    if dilations_of(layer) != (1, 1):
+    if len(x.shape) == 3:
+        n, channels, length = x.shape
+        image = layer.transpose(layer.reshape(x, (n, channels, 1, length), "image"), NCHW_TO_NHWC, "to NHWC")
+        y = layer.nchw(_pool2d(layer, image, op, zeros_count))
+        return layer.reshape(y, (y.shape[0], y.shape[1], y.shape[3]), "line")
+    return layer.nchw(_pool2d(layer, layer.nhwc(x), op, zeros_count))
+
+
+def _pool2d(layer: Layer, nhwc: Value, op: str, zeros_count: bool) -> Value:
+    kernel, stride, size = kernel_of(layer), strides_of(layer), (nhwc.shape[1], nhwc.shape[2])
+    dilation = dilations_of(layer)
+    if layer.builder.quantized and dilation != (1, 1):
         raise layer.unsupported("dilated pooling", "use dilations of 1")
-    padding = padding_of(layer, size, kernel, stride, (1, 1))
-    grown = padding
+    padding = padding_of(layer, size, kernel, stride, dilation)
+    grown, reach = padding, tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     if layer.int_attr("ceil_mode", 0) and layer.str_attr("auto_pad", "NOTSET") == "NOTSET":
-        grown = ceil_padding(padding, size, kernel, stride)
-    if zeros_count and any(padding):
-        if grown != padding:
-            raise layer.unsupported("count_include_pad with ceil_mode", "export with count_include_pad 0")
-        return layer.nchw(_mean_with_zeros(layer, nhwc, kernel, stride, padding))
-    attrs = {"kernel": kernel, "stride": stride, "padding": grown, "activation": "none"}
-    return layer.nchw(layer.emit(op, [nhwc], attrs))
-
-
-def _mean_with_zeros(layer: Layer, x: Value, kernel: Pair, stride: Pair, padding: Padding) -> Value:
+        grown = ceil_padding(padding, size, (reach[0], reach[1]), stride)
+    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding, "activation": "none"}
     if layer.builder.quantized:
-        raise layer.unsupported("count_include_pad in a quantized model", "export with count_include_pad 0")
-    weights = np.full((*kernel, x.shape[3]), 1.0 / (kernel[0] * kernel[1]), np.float32)
-    attrs = {"stride": stride, "padding": padding, "dilation": (1, 1), "activation": "none"}
-    return layer.emit("depthwise_conv2d", [x, layer.weights(Constant(f"{layer.name} weights", weights))], attrs)
+        if zeros_count and any(padding):
+            raise layer.unsupported("count_include_pad in a quantized model", "export with count_include_pad 0")
+        return layer.emit(op, [nhwc], attrs | {"padding": grown})
+    attrs |= {
+        "dilation": dilation,
+        "count_padding": zeros_count,
+        "overhang": (grown[2] - padding[2], grown[3] - padding[3]),
+    }
+    return layer.emit(op, [nhwc], attrs)
 
 
 def global_max_pool(layer: Layer) -> Value:
@@ -61,13 +68,12 @@ def global_average_pool(layer: Layer) -> Value:
 
 
 def reduce_mean(layer: Layer) -> Value:
-    """Mean over the spatial axes, of NCHW or NHWC tensors, or over the one spatial axis of a 3-D tensor."""
+    """Mean over any axes; over spatial axes, of NCHW, NHWC or 3-D tensors, in the form that int8 has."""
     x, keep = layer.value(0), bool(layer.int_attr("keepdims", 1))
     rank = len(x.shape)
-    raw = layer.integers(1) if layer.has(1) else layer.ints_attr("axes", ())
-    if not raw and layer.int_attr("noop_with_empty_axes", 0):
+    axes = reduced_axes(layer, rank)
+    if axes is None:
         return x
-    axes = tuple(sorted({layer.axis(a, rank) for a in raw})) or tuple(range(rank))
     kept_shape = [1 if a in axes else d for a, d in enumerate(x.shape)]
     out_shape = kept_shape if keep else [d for a, d in enumerate(x.shape) if a not in axes]
     mean = {"axes": (1, 2), "keep_dims": True}
@@ -81,5 +87,5 @@ def reduce_mean(layer: Layer) -> Value:
         moved = layer.transpose(layer.reshape(x, (*x.shape, 1)), (0, 2, 3, 1))
         y = layer.emit("mean", [moved], mean)
     else:
-        raise layer.unsupported(f"mean over axes {list(axes)} of {rank}", "use global average pooling over H and W")
+        y = layer.emit("mean", [x], {"axes": axes, "keep_dims": keep})
     return y if y.shape == tuple(out_shape) else layer.reshape(y, out_shape)

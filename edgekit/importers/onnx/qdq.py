@@ -42,9 +42,7 @@ def _spread(graph: Graph) -> None:
         for node in graph.nodes:
             if node.op == "requantize":
                 moved |= _spread_uint8(node)
-            if not spec_of(node.op).shares_quantization:
-                continue
-            values = [v for v in (*node.inputs, *node.outputs) if v is not None]
+            values = spec_of(node.op).tied(node)
             known = {v.quant for v in values if v.quant is not None}
             if len(known) == 1 and any(v.quant is None for v in values):
                 quant = known.pop()

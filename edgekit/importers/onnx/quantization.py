@@ -59,10 +59,11 @@ def _assign(layer: Layer, value: Value, quant: QuantType) -> None:
     """Set a quantization, and through operators that keep their input's, that of what they read."""
     value.quant = quant
     node = value.producer
-    if node is None or not spec_of(node.op).shares_quantization:
+    tied = [] if node is None else spec_of(node.op).tied(node)
+    if node is None or value not in tied:
         return
     for index, operand in enumerate(node.inputs):
-        if operand is None or operand.is_constant:
+        if operand is None or operand.is_constant or operand not in tied:
             continue
         if operand.quant is None:
             _assign(layer, operand, quant)

@@ -21,17 +21,25 @@ def dilations_of(layer: Layer) -> Pair:
 
 def kernel_of(layer: Layer) -> Pair:
     """kernel_shape (h, w), which must be there."""
-    height, width = layer.ints_attr("kernel_shape", None, 2)
+    height, width = _pair(layer, layer.ints_attr("kernel_shape", None, layer.rank(0) - 2), 1)
     if min(height, width) < 1:
         raise layer.bad("attribute 'kernel_shape' must be positive")
     return height, width
 
 
 def _positive(layer: Layer, name: str) -> Pair:
-    first, second = layer.ints_attr(name, (1, 1), 2)
+    axes = layer.rank(0) - 2
+    first, second = _pair(layer, layer.ints_attr(name, (1,) * axes, axes), 1)
     if min(first, second) < 1:
         raise layer.bad(f"attribute {name!r} must be positive")
     return first, second
+
+
+def _pair(layer: Layer, numbers: tuple[int, ...], missing: int) -> Pair:
+    """(h, w) of a list for one or two spatial axes; a line has height 1."""
+    if len(numbers) not in (1, 2):
+        raise layer.unsupported(f"{len(numbers)} spatial axes", "use 1-D or 2-D windows")
+    return (missing, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 def padding_of(layer: Layer, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
@@ -46,7 +54,9 @@ def padding_of(layer: Layer, size: Pair, kernel: Pair, stride: Pair, dilation: P
         return pairs[0][0], pairs[1][0], pairs[0][1], pairs[1][1]
     if mode != "NOTSET":
         raise layer.bad(f"attribute 'auto_pad' is {mode!r}")
-    top, left, bottom, right = layer.ints_attr("pads", (0, 0, 0, 0), 4)
+    axes = layer.rank(0) - 2
+    pads = layer.ints_attr("pads", (0,) * (2 * axes), 2 * axes)
+    (top, left), (bottom, right) = _pair(layer, pads[:axes], 0), _pair(layer, pads[axes:], 0)
     if min(top, left, bottom, right) < 0:
         raise layer.unsupported("negative pads crop the input", "crop before the model, or use pads of at least 0")
     return top, left, bottom, right

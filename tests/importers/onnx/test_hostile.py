@@ -136,13 +136,13 @@ def test_giant_result(tmp_path: Path) -> None:
 
 def test_all_unsupported_layers_in_one_error(tmp_path: Path) -> None:
     nodes = [
-        node("LSTM", "x", "a"), node("Relu", "a", "b"), node("Conv", "x w", "c", group=2), node("Elu", "x", "d"),
+        node("LSTM", "x", "a"), node("Relu", "a", "b"), node("Conv", "x x", "c"), node("NonZero", "x", "d"),
         node("Concat", "b c d", "y", axis=1),
     ]  # fmt: skip
     with pytest.raises(UnsupportedModel) as caught:
         import_model(make_model(nodes, [1, 4, 4, 4], {"w": np.ones((4, 2, 1, 1), np.float32)}), tmp_path)
     lines = str(caught.value).splitlines()[1:]
-    assert [line.split("'")[1] for line in lines] == ["LSTM_a", "Conv_c", "Elu_d"]
+    assert [line.split("'")[1] for line in lines] == ["LSTM_a", "Conv_c", "NonZero_d"]
     assert all(";" in line for line in lines)
 
 
@@ -160,16 +160,16 @@ def test_subgraphs_are_refused(tmp_path: Path) -> None:
 
 def test_second_output_in_use(tmp_path: Path) -> None:
     nodes = [helper.make_node("MaxPool", ["x"], ["p", "i"], name="pool", kernel_shape=[2, 2])]
-    fails(UnsupportedModel, "pool.*first output", tmp_path, *nodes, outputs=["p", "i"])
+    fails(UnsupportedModel, "pool.*outputs", tmp_path, *nodes, outputs=["p", "i"])
 
 
-@pytest.mark.parametrize("opset", [6, 99])
+@pytest.mark.parametrize("opset", [5, 99])
 def test_opset(opset: int, tmp_path: Path) -> None:
     fails(UnsupportedModel, f"opset {opset}", tmp_path, node("Relu", "x", "y"), opset=opset)
 
 
 def test_input_type(tmp_path: Path) -> None:
-    fails(UnsupportedModel, "'x'.*DOUBLE", tmp_path, node("Relu", "x", "y"), input_type=TensorProto.DOUBLE)
+    fails(UnsupportedModel, "'x'.*STRING", tmp_path, node("Relu", "x", "y"), input_type=TensorProto.STRING)
 
 
 def test_dynamic_axes_ask_for_shapes(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Operators that ONNX itself defines by other operators: the layer is replaced by its definition's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import FunctionProto, NodeProto, defs, helper, numpy_helper
+
+from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
+from edgekit.importers.onnx.file import ModelRecord, NodeRecord, node_record
+
+MAX_DEPTH = 8
+Translate = Callable[[GraphBuilder, ModelRecord, Path], None]
+
+
+def has_definition(op: str) -> bool:
+    """Whether the onnx package defines the operator by others, in any version."""
+    domain, _, name = op.rpartition(".")
+    schemas = [s for s in defs.get_all_schemas_with_history() if s.name == name and s.domain == domain]
+    return any(s.has_function or s.has_context_dependent_function for s in schemas)
+
+
+def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
+    """Translate the nodes that define the layer; the operands of its outputs, in order.
+
+    Raises UnsupportedModel where the model's opset has no definition, or the definition needs what is not built.
+    """
+    builder = layer.builder
+    function = _function(layer)
+    if function is None or builder.depth >= MAX_DEPTH:
+        raise layer.unsupported(f"has no definition in opset {layer.opset}", "export with a newer opset")
+    opset = next((o.version for o in function.opset_import if o.domain in ("", "ai.onnx")), layer.opset)
+    prefix = builder.unique_name(f"{layer.name} part")
+    names = {"": ""} | dict(zip(function.input, layer.record.inputs, strict=False))
+    names |= {formal: "" for formal in function.input if formal not in names}
+    outer = builder.opset
+    builder.opset, builder.depth = opset, builder.depth + 1
+    try:
+        nodes = [_renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
+        wanted = [names[formal] for formal, given in zip(function.output, layer.record.outputs, strict=False) if given]
+        translate(builder, ModelRecord(opset, nodes, [], wanted, {}), Path(layer.name))
+        return [
+            builder.tensors[names[formal]] if given else builder.tensors[wanted[0]]
+            for formal, given in zip(function.output, layer.record.outputs, strict=False)
+        ]
+    finally:
+        builder.opset, builder.depth = outer, builder.depth - 1
+
+
+def _function(layer: Layer) -> FunctionProto | None:
+    domain, _, name = layer.op.rpartition(".")
+    try:
+        schema = defs.get_schema(name, layer.opset if not domain else 1, domain)
+    except defs.SchemaError:
+        return None
+    if schema.has_context_dependent_function:
+        types = [_type(layer, i).SerializeToString() for i in range(len(layer.record.inputs))]
+        body = schema.get_context_dependent_function(_node(layer).SerializeToString(), types)
+        return FunctionProto.FromString(body) if body else None
+    versions = [v for v in schema.function_opset_versions if v <= layer.opset or domain]
+    if not versions:
+        return None
+    return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
+
+
+def _type(layer: Layer, index: int) -> onnx.TypeProto:
+    if not layer.has(index):
+        return onnx.TypeProto()
+    operand = layer.operand(index)
+    shape = operand.array.shape if isinstance(operand, Constant) else operand.shape
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(layer.dtype(index)), shape)
+
+
+def _node(layer: Layer) -> NodeProto:
+    """The layer as a node again, for definitions that depend on attributes."""
+    domain, _, name = layer.op.rpartition(".")
+    attrs: dict[str, Any] = {
+        key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for key, value in layer.record.attrs.items()
+    }
+    return helper.make_node(name, layer.record.inputs, layer.record.outputs, layer.name, domain=domain, **attrs)
+
+
+def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
+    """The definition's nodes with references to the layer's attributes filled in."""
+    own = {attribute.name: attribute for attribute in _node(layer).attribute}
+    defaults = {attribute.name: attribute for attribute in function.attribute_proto}
+    nodes = []
+    for template in function.node:
+        node = NodeProto()
+        node.CopyFrom(template)
+        del node.attribute[:]
+        for attribute in template.attribute:
+            source = attribute
+            if attribute.ref_attr_name:
+                given = own.get(attribute.ref_attr_name, defaults.get(attribute.ref_attr_name))
+                if given is None:
+                    continue
+                source = onnx.AttributeProto()
+                source.CopyFrom(given)
+                source.name = attribute.name
+            node.attribute.append(source)
+        nodes.append(node)
+    return nodes
+
+
+def _renamed(record: NodeRecord, names: dict[str, str], prefix: str) -> NodeRecord:
+    """The record with tensors renamed: the definition's own ones get names that no other layer has."""
+    inputs = tuple(names.get(name, name) for name in record.inputs)
+    for name in record.outputs:
+        names[name] = f"{prefix}/{name}" if name else ""
+    outputs = tuple(names[name] for name in record.outputs)
+    return replace(record, name=f"{prefix} {record.op}", inputs=inputs, outputs=outputs)
