@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from edgekit.codegen.emit import literals
 from edgekit.codegen.emit.names import comment_text
+from edgekit.codegen.emit.rendering import template_environment
 from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Port, Program, Step
 
@@ -36,14 +35,7 @@ class EmittedModel:
 def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
     """Generate the C of a program. `name` is a C identifier (see names.c_name)."""
     regions = plan.arenas
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    environment = template_environment(_TEMPLATES)
     layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
     values = {
         "name": name,
@@ -62,6 +54,7 @@ def emit_model(name: str, program: Program, plan: MemoryPlan) -> EmittedModel:
             for step in program.steps
         ],
         "macs": sum(step.macs for step in program.steps),
+        "weights": sum(constant.size for constant in program.constants),
         "signature": signature(program, plan),
     }
     files = {
@@ -104,8 +97,9 @@ def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]
         "shape": port.shape,
         "elements": max(1, port.buffer.size // {"float": 4, "int32_t": 4}.get(port.c_type, 1)),
         "bytes": port.buffer.size,
-        "scale": None if port.scale is None else literals.float32(port.scale),
-        "zero_point": port.zero_point,
+        "quantized": port.scale is not None,
+        "scale": literals.float32_decimal(1.0 if port.scale is None else port.scale),
+        "zero_point": f"({port.zero_point})" if (port.zero_point or 0) < 0 else str(port.zero_point or 0),
         "label": comment_text(port.name),
     }
 

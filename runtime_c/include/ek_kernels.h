@@ -16,11 +16,15 @@
 
 /* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */
 #ifndef EK_WEIGHTS
-#if defined(__arm__)
+#if defined(__arm__) && !defined(ARDUINO) && !defined(__ZEPHYR__) /* their linker scripts do not know the section */
 #define EK_WEIGHTS __attribute__((aligned(4), section(".edgekit_weights")))
 #else
 #define EK_WEIGHTS __attribute__((aligned(4)))
 #endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 /* A window over H and W; padding is what is cut off before the first row and column. */
@@ -135,4 +139,7 @@ void ek_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, con
 /* Rows of `width` floats; y may be x. */
 void ek_log_softmax_f32(int32_t rows, int32_t width, const float *x, float *y);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
