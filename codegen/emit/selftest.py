@@ -30,7 +30,11 @@ def emit_selftest(name: str, inputs: Sequence[Array], outputs: Sequence[Array]) 
         large = array.nbytes > CHECKSUM_BYTES
         wanted.append(
             _table(array)
-            | {"first": first, "width": array.itemsize, "checksum": f"{fnv1a(array.tobytes()):#010x}u" if large else None}
+            | {
+                "first": first,
+                "width": array.itemsize,
+                "checksum": f"{fnv1a(array.tobytes()):#010x}u" if large else None,
+            }
         )
         first += array.size
     values = {"name": name, "inputs": [_table(a) for a in inputs], "outputs": wanted}

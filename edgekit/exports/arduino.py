@@ -14,7 +14,7 @@ def arduino_files(project: Project) -> dict[str, str]:
         BadUsage: the build keeps something off the chip, which Arduino cores do not set up.
     """
     require_on_chip(project, "an Arduino core")
-    prefix = plain("arduino/floats.h")
+    prefix = plain("arduino/floats.h") + "\n"
     sources = {name: prefix + text if "float" in text else text for name, text in project.sources.items()}
     sketch = f"{project.name}_example"
     return {

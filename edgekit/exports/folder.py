@@ -72,9 +72,7 @@ def _check_replaceable(output: Path, force: bool) -> None:
         return
     for path in sorted(p for p in output.rglob("*") if not p.is_dir() or p.is_symlink()):
         name = path.relative_to(output).as_posix()
-        if name != RECORD and (
-            path.is_symlink() or hashes.get(name) != hashlib.sha256(path.read_bytes()).hexdigest()
-        ):
+        if name != RECORD and (path.is_symlink() or hashes.get(name) != hashlib.sha256(path.read_bytes()).hexdigest()):
             raise BadUsage(
                 f"{output}/{name} was changed or added since the export: choose another folder with -o, or give "
                 "--force to replace all of it"
