@@ -36,9 +36,10 @@ def export(build: Path, target: str, output: Path) -> Path:
 
 
 def call(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a program that has to succeed; its standard output."""
+    """Run a program that has to succeed, without a warning; its standard output."""
     result = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    assert "warning" not in result.stderr.lower(), result.stderr
     return result.stdout
 
 

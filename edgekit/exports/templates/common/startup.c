@@ -9,7 +9,7 @@ extern uint32_t __ek_bss_start[], __ek_bss_end[];
 
 int main(void);
 void Reset_Handler(void);
-__attribute__((noreturn)) void Default_Handler(void);
+void Default_Handler(void);
 
 #define WEAK __attribute__((weak, alias("Default_Handler")))
 WEAK void NMI_Handler(void);
@@ -52,10 +52,12 @@ __attribute__((noreturn)) void Reset_Handler(void)
     }
     (void)main();
     Default_Handler();
+    for (;;) {
+    }
 }
 
 /* A debugger finds the program here after a fault, and where main gave up. */
-__attribute__((noinline, noreturn)) void Default_Handler(void)
+__attribute__((noinline)) void Default_Handler(void)
 {
     for (;;) {
         __asm__ volatile("");
