@@ -5,7 +5,7 @@ OUT ?= out/firmware
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py constraints.txt
-C_SOURCES = $(shell find runtime_c -name '*.[ch]')
+C_SOURCES = $(shell find runtime_c edgekit/exports -name '*.[ch]')
 
 .PHONY: firmware test lint benchmark docs clean
 

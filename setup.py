@@ -2,7 +2,18 @@
 
 from setuptools import find_packages, setup
 
-PATTERNS = ["*.toml", "*.c", "*.j2", "*.onnx", "*.npz", "*.txt", "py.typed", "templates/*", "qemu/*.toml"]
+PATTERNS = [
+    "*.toml",
+    "*.c",
+    "*.j2",
+    "*.onnx",
+    "*.npz",
+    "*.txt",
+    "py.typed",
+    "templates/*",
+    "templates/*/*",
+    "qemu/*.toml",
+]
 FOLDERS = ("quant", "nas", "codegen", "runtime_c", "boards")
 packages = ["edgekit", *find_packages("edgekit", exclude=[f"{f}*" for f in FOLDERS])]
 packages = ["edgekit", *(f"edgekit.{p}" for p in packages[1:])]

@@ -68,6 +68,7 @@ class Board:
         qemu_machine: name of the QEMU machine with the same core (see `load_qemu_machine`), or None.
         unicorn_cpu: Unicorn's CPU model, e.g. 'CORTEX_M7'.
         vector_offset: bytes at the start of flash that a second-stage boot loader owns.
+        mcu: the chip as STM32CubeIDE calls it, or None for chips of other vendors.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Board:
     qemu_machine: str | None
     unicorn_cpu: str
     vector_offset: int = 0
+    mcu: str | None = None
 
     @property
     def ram_internal(self) -> Region:

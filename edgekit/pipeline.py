@@ -26,7 +26,7 @@ from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.passes import optimise
 from edgekit.progress import Progress
-from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, link, write_sources
+from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, link, write_selftest, write_sources
 from edgekit.quant.affine import quantize_graph
 from edgekit.quant.error import layer_errors
 from edgekit.reports.build_report import build_report
@@ -121,6 +121,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         )  # fmt: skip
         progress.stage(f"emulating {board.name} on {len(source.samples)} inputs ({source.origin})")
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
+        write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(source, board, toolchain, program, plan, linked, validation, progress)
         _write_outputs(folder, source.graph, firmware, program, plan, report, name)
         _publish(folder, options.output)

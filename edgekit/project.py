@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit import runtime_c
 from edgekit.boards import Board
-from edgekit.codegen.emit import EmittedModel
+from edgekit.codegen.emit import EmittedModel, emit_selftest
 from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
+from edgekit.ir import Array
 from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stack_bound
 
 # Set aside in RAM for stack and data while the arena is planned; the linked image then says what they really take.
@@ -38,6 +40,11 @@ def write_sources(folder: Path, emitted: EmittedModel, program: Program) -> None
     for header in runtime_c.headers():
         shutil.copyfile(header, folder / "include" / header.name)
     shutil.copyfile(runtime_c.HARNESS / "startup.c", folder / "harness" / "startup.c")
+
+
+def write_selftest(folder: Path, name: str, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+    """Add the self-test of one sample; after linking, so that what is measured does not hold it."""
+    (folder / "src" / f"{name}_selftest.c").write_text(emit_selftest(name, inputs, outputs))
 
 
 def link(folder: Path, board: Board, toolchain: Toolchain, program: Program, external: bool) -> LinkedProject:

@@ -42,6 +42,12 @@ def _special(value: float, suffix: str) -> str | None:
     return None
 
 
+def float32_decimal(value: float) -> str:
+    """An exact float literal for people and for C++ before C++17: nine digits name every float32."""
+    digits = f"{float(np.float32(value)):.9g}"
+    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"
+
+
 def table(constant: Constant) -> str:
     """The initialiser of a constant, wrapped into lines."""
     if constant.rows.dtype.kind == "f":

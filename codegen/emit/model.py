@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-import jinja2
 
 from edgekit.codegen.emit import literals
 from edgekit.codegen.emit.names import comment_text
+from edgekit.codegen.emit.rendering import template_environment
 from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Port, Program, Step
 
@@ -37,6 +35,7 @@ class EmittedModel:
 def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = True) -> EmittedModel:
     """Generate the C of a program, its tables only with `weights`. `name` is a C identifier (see names.c_name)."""
     regions = plan.arenas
+    environment = template_environment(_TEMPLATES)
     layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
     values = {
         "name": name,
@@ -61,6 +60,7 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
             for step in program.steps
         ],
         "macs": sum(step.macs for step in program.steps),
+        "weights": sum(constant.size for constant in program.constants),
         "signature": signature(program, plan),
     }
     files = {
@@ -73,20 +73,8 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
     }
     if not weights:
         del files[f"src/{name}_weights.c"]
-    rendered = {path: _environment().get_template(template).render(values) for path, template in files.items()}
+    rendered = {path: environment.get_template(template).render(values) for path, template in files.items()}
     return EmittedModel(name, rendered, tuple(layers), f"{name}_run")
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
 
 
 def signature(program: Program, plan: MemoryPlan) -> str:
@@ -117,8 +105,9 @@ def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]
         "shape": port.shape,
         "elements": max(1, port.buffer.size // element_bytes(port.c_type)),
         "bytes": port.buffer.size,
-        "scale": None if port.scale is None else literals.float32(port.scale),
-        "zero_point": port.zero_point,
+        "quantized": port.scale is not None,
+        "scale": literals.float32_decimal(1.0 if port.scale is None else port.scale),
+        "zero_point": f"({port.zero_point})" if (port.zero_point or 0) < 0 else str(port.zero_point or 0),
         "label": comment_text(port.name),
     }
 

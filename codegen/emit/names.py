@@ -7,7 +7,10 @@ import re
 _KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if inline int long "
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while "
-    "main model"
+    "main model "
+    # Headers of the C library: a model's own header must not hide them.
+    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef stdint "
+    "stdio stdlib string tgmath time wchar wctype"
 )
 MAX_LENGTH = 40
 

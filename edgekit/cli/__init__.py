@@ -15,6 +15,7 @@ VERBS = {
     "boards": "boards with their memories",
     "build": "model to validated firmware",
     "doctor": "which toolchains and emulators are here",
+    "export": "a built folder as a CMake, Zephyr, Arduino or STM32CubeIDE project",
     "ops": "the table of supported operators",
     "run": "run a built image in the emulator",
     "validate": "accuracy and layer diff of a built image",

@@ -36,6 +36,13 @@ def _ask(*arguments: str) -> str:
     return result.stdout.strip()
 
 
+def core_flags(board: Board) -> list[str]:
+    """GCC's flags for the board's core, FPU and calling convention."""
+    float_flags = ["-mfloat-abi=hard", f"-mfpu={board.fpu}"] if board.fpu else ["-mfloat-abi=soft"]
+    lacks_dsp = board.core == "cortex-m33" and not board.dsp
+    return ["-mthumb", f"-mcpu={board.core}{'+nodsp' if lacks_dsp else ''}", *float_flags]
+
+
 @dataclass(frozen=True)
 class GccToolchain(Toolchain):
     """GCC with GNU ld; newlib's mathematics is linked where it is installed."""
@@ -51,9 +58,7 @@ class GccToolchain(Toolchain):
         return [gcc_binary()]
 
     def _core_flags(self, board: Board) -> list[str]:
-        float_flags = ["-mfloat-abi=hard", f"-mfpu={board.fpu}"] if board.fpu else ["-mfloat-abi=soft"]
-        lacks_dsp = board.core == "cortex-m33" and not board.dsp
-        return ["-mthumb", f"-mcpu={board.core}{'+nodsp' if lacks_dsp else ''}", *float_flags]
+        return core_flags(board)
 
     def _stack_usage_flags(self, su_file: Path) -> list[str]:
         # GCC writes it beside the object by itself.

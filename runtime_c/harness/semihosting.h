@@ -4,6 +4,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Write a zero-terminated string to the host's console. */
 void ek_semihost_write(const char *text);
 
@@ -13,4 +17,7 @@ void ek_semihost_hex(const void *data, size_t size);
 /* End the program with an exit status; does not return. */
 __attribute__((noreturn)) void ek_semihost_exit(int status);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -7,6 +7,10 @@
 #include "ek_elementwise.h"
 #include "ek_window.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Outputs that are computed side by side, each in its own accumulator. */
 #define EK_F32_BLOCK 8
 
@@ -57,4 +61,7 @@ void ek_max_pool2d_f32(const ek_pool_f32_params *p, const float *x, float *y);
 void ek_softmax_f32(int32_t rows, int32_t width, float beta, const float *x, float *y);
 void ek_log_softmax_f32(int32_t rows, int32_t width, const float *x, float *y);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -21,11 +21,15 @@
 
 /* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */
 #ifndef EK_WEIGHTS
-#if defined(__arm__)
+#if defined(__arm__) && !defined(ARDUINO) && !defined(__ZEPHYR__) /* their linker scripts do not know the section */
 #define EK_WEIGHTS __attribute__((aligned(4), section(".edgekit_weights")))
 #else
 #define EK_WEIGHTS __attribute__((aligned(4)))
 #endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 typedef struct {
@@ -125,4 +129,7 @@ void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);
 void ek_quantize_f32_s8(int32_t elements, float scale, int32_t zero_point, const float *x, int8_t *y);
 void ek_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, const int8_t *x, float *y);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -4,6 +4,10 @@
 
 #include "ek_elementwise.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Steps per axis in elements, of the source (may be negative, or 0 to repeat) and of the destination. */
 typedef struct {
     int32_t rank;
@@ -29,4 +33,7 @@ typedef struct {
 void ek_gather_i32(const ek_gather_params *p, const void *x, const int32_t *indices, void *y);
 void ek_gather_i64(const ek_gather_params *p, const void *x, const int64_t *indices, void *y);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

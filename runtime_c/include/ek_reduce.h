@@ -4,6 +4,10 @@
 
 #include "ek_elementwise.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Axes that stay and axes that are reduced, both at least one; strides in elements of x. */
 typedef struct {
     int32_t outer_rank;
@@ -50,4 +54,7 @@ EK_NUMBER_TYPES(EK_DECLARE_REDUCE)
 
 void ek_reduce_mean_f32(const ek_reduce_params *p, const float *x, float *y);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
