@@ -51,9 +51,11 @@ def relocated(board: Board, machine: Board) -> Board:
 
 
 def moves(board: Board, emulated: Board) -> list[str]:
-    """What moved, as text: `axi1 to 0x21000000`."""
-    before = {region.name: region.address for region in board.regions}
-    return [f"{r.name} to {r.address:#010x}" for r in emulated.regions if before[r.name] != r.address]
+    """What moved, as text: `axi1 to axi6 at 0x21000000`."""
+    after = {region.name: region.address for region in emulated.regions}
+    moved = [group for group in _groups(board.regions) if after[group[0].name] != group[0].address]
+    names = [" to ".join(dict.fromkeys((group[0].name, group[-1].name))) for group in moved]
+    return [f"{name} at {after[group[0].name]:#010x}" for name, group in zip(names, moved, strict=True)]
 
 
 def _groups(regions: tuple[Region, ...]) -> list[list[Region]]:

@@ -39,6 +39,8 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 
@@ -46,7 +48,7 @@ __attribute__((visibility("default"))) extern int qemu_plugin_version;
 int qemu_plugin_version = 1;
 
 enum { WRITE = 1, EXECUTE = 2 };
-enum { NO_FAULT, READ_FAULT, WRITE_FAULT, FETCH_FAULT };
+enum { NO_FAULT, READ_FAULT, WRITE_FAULT, FETCH_FAULT, ALIGNMENT_FAULT };
 #define NO_LAYER UINT32_MAX
 #define MAX_MEMORIES 64
 #define MAX_OVERHEADS 8
@@ -130,6 +132,23 @@ static void access_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t
     }
 }
 
+/* QEMU lets vector loads and stores pass that a core faults on: every element has to be aligned. */
+static void access_vector(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    const uint64_t size = 1u << qemu_plugin_mem_size_shift(info);
+    if (address % size != 0) {
+        fault(ALIGNMENT_FAULT, address, size, (uint64_t)(uintptr_t)pc);
+    }
+    access_memory(cpu, info, address, pc);
+}
+
+/* The vector extension's loads and stores: 111x110x in the first byte, coprocessor 14 or 15 in the second half word. */
+static bool is_vector_access(const struct qemu_plugin_insn *instruction)
+{
+    const uint8_t *bytes = (const uint8_t *)qemu_plugin_insn_data(instruction);
+    return qemu_plugin_insn_size(instruction) == 4 && (bytes[1] & 0xEEu) == 0xECu && (bytes[3] & 0x0Eu) == 0x0Eu;
+}
+
 static uint32_t layer_at(uint64_t address)
 {
     for (size_t i = 0; i < layer_count; i++) {
@@ -157,8 +176,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         if (block->bad_fetch == 0 && (memory == NULL || !(memory->flags & EXECUTE))) {
             block->bad_fetch = at;
         }
-        qemu_plugin_register_vcpu_mem_cb(instruction, access_memory, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-                                         (void *)(uintptr_t)at);
+        qemu_plugin_register_vcpu_mem_cb(instruction, is_vector_access(instruction) ? access_vector : access_memory,
+                                         QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)at);
     }
     qemu_plugin_register_vcpu_tb_exec_cb(tb, run_block, QEMU_PLUGIN_CB_NO_REGS, block);
 }

@@ -161,7 +161,7 @@ class QemuMachine(Machine):
                 self._gdb.breakpoint(address, address in wanted)
             self._breakpoints = wanted
             self._gdb.send("c")
-            in_time = self._wait(budget)
+            interrupted = self._wait(budget)
             self._pc = self._gdb.register(_PC)
         except ToolchainError as error:
             raise self._ended(error) from error
@@ -170,39 +170,42 @@ class QemuMachine(Machine):
         if bad is not None:
             at = f"{bad.pc:#010x} in {self.image.symbol_at(bad.pc)}"
             raise CheckFailed(f"{what}: fault: {bad.what} {bad.address:#010x} ({bad.size} B) at pc {at}")
-        if not in_time:
-            raise CheckFailed(f"{what}: not finished after {budget} instructions; {where}")
+        if interrupted:
+            raise CheckFailed(f"{what}: {interrupted}; {where}")
         if self._pc == self._fault:
             raise CheckFailed(f"{what}: {self._fault_text()}")
         if self._pc not in stops:
             raise CheckFailed(f"{what}: the emulator stopped at {where}")
         return self._pc
 
-    def _wait(self, budget: int) -> bool:
-        """Wait until the program stops; False where it had to be stopped, out of budget or not running."""
+    def _wait(self, budget: int) -> str | None:
+        """Wait until the program stops; why where it had to be stopped."""
         start = seen = self._state.total
         moved = time.monotonic()
         while True:
             if self._gdb.receive(_POLL_S) is not None:
-                return self._state.total - start < budget
+                return f"not finished after {budget} instructions" if self._state.total - start >= budget else None
             total, now = self._state.total, time.monotonic()
             if total != seen:
                 seen, moved = total, now
-            if total - start >= budget or now - moved > STALL_S:
+            if total - start >= budget or now - moved > STALL_S or self._state.fault():
                 self._gdb.interrupt()
                 if self._gdb.receive(STALL_S) is None:
                     raise ToolchainError("the emulator cannot be stopped")
-                return False
+                spent = total - start >= budget
+                return f"not finished after {budget} instructions" if spent else "no instruction is executed any more"
 
     def _fault_text(self) -> str:
         if not self._gdb.register(_XPSR) & 0x1FF:
             return "the program gave up (ek_fault): main returned"
-        at = int.from_bytes(self.read(self._gdb.register(_SP) + _STACKED_PC, 4), "little")
-        cfsr = self._word(_CFSR)
-        text = f"exception (CFSR {cfsr:#010x}"
+        cfsr, stack = self._word(_CFSR), self._gdb.register(_SP)
+        text = f"fault: exception (CFSR {cfsr:#010x}"
         if cfsr & _BFAR_VALID:
             text += f", access to {self._word(_BFAR):#010x}"
-        return f"fault: {text}) at pc {at:#010x} in {self.image.symbol_at(at)}"
+        if not self._inside(stack, _STACKED_PC + 4):
+            return f"{text}); the stack pointer left memory: {stack:#010x}"
+        at = self._word(stack + _STACKED_PC)
+        return f"{text}) at pc {at:#010x} in {self.image.symbol_at(at)}"
 
     def _word(self, address: int) -> int:
         return int.from_bytes(self._gdb.read(address, 4) or bytes(4), "little")

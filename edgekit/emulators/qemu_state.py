@@ -12,7 +12,7 @@ from edgekit.boards import Board
 
 _HEAD = struct.Struct("=5Q")  # total, fault, its address, size and pc
 _WRITE, _EXECUTE = 1, 2
-_FAULTS = {1: "read from", 2: "write to", 3: "execution of"}
+_FAULTS = {1: "read from", 2: "write to", 3: "execution of non-executable", 4: "unaligned vector access to"}
 
 
 @dataclass(frozen=True)
