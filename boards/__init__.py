@@ -197,7 +197,9 @@ def _check(board: Board) -> None:
         raise BadBoard(f"{where}: regions {' and '.join(marked)} are both marked as program flash")
     for kind in ("ram", "flash"):
         if not _merged(board.regions, kind) and not (kind == "flash" and marked):
-            raise BadBoard(f"{where}: no internal {kind} region" + (", and none has program = true" * (kind == "flash")))
+            raise BadBoard(
+                f"{where}: no internal {kind} region" + (", and none has program = true" * (kind == "flash"))
+            )
 
 
 def _check_region(where: str, region: Region) -> None:

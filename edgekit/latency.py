@@ -18,8 +18,8 @@ _CPI = {
     "cortex-m4": (1.66, 1.39, 1.93),
     "cortex-m33": (1.39, 1.22, 1.56),
 }
-# The same, assumed: M3 has M4's pipeline; M0+ takes two cycles per load and taken branch; M55's vector instructions take
-# two cycles each and overlap with loads.
+# The same, assumed: M3 has M4's pipeline; M0+ takes two cycles per load and taken branch; M55's vector instructions
+# take two cycles each and overlap with loads.
 _ASSUMED = {
     "cortex-m0plus": (1.6, 1.0, 3.0),
     "cortex-m3": (1.66, 1.0, 3.0),

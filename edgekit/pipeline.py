@@ -121,7 +121,9 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
             _result_places(source.graph, program, plan),
         )  # fmt: skip
-        progress.stage(f"emulating {board.name} ({emulator_name(board)}) on {len(source.samples)} inputs ({source.origin})")
+        progress.stage(
+            f"emulating {board.name} ({emulator_name(board)}) on {len(source.samples)} inputs ({source.origin})"
+        )
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
         report = _report(source, board, toolchain, program, plan, linked, validation, progress)
         _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from edgekit.boards import Board, Region, load_qemu_machine
 from edgekit.errors import BadBoard
 
-ALIGNMENT = 4096
+# Moved memories keep so many bytes apart: they do not join, and what runs over an end faults.
+GAP = 4096
 
 
 def emulated_board(board: Board) -> Board:
@@ -79,14 +80,14 @@ def _holds(memory: Region, group: list[Region]) -> bool:
 
 
 def _free(board: Board, machine: Board, group: list[Region], taken: list[tuple[int, int]]) -> int:
-    """The lowest free place of a group."""
+    """The lowest free place of a group, away from what is taken."""
     for memory in machine.regions:
         if memory.kind != group[0].kind:
             continue
         start = memory.address
         for low, high in sorted(taken):
-            if low < start + _size(group) and high > start:
-                start = -(-high // ALIGNMENT) * ALIGNMENT
+            if low < start + _size(group) + GAP and high + GAP > start:
+                start = -(-high // GAP) * GAP + GAP
         if start + _size(group) <= memory.end:
             return start
     raise BadBoard(f"board {board.name}: QEMU's {machine.name} has no {_size(group)} B of memory for {group[0].name}")

@@ -41,9 +41,7 @@ class PluginState:
         overheads: (start, end) of the functions outside layers; layers: their entries, in order.
     """
 
-    def __init__(
-        self, folder: Path, board: Board, overheads: Sequence[tuple[int, int]], layers: Sequence[int]
-    ) -> None:
+    def __init__(self, folder: Path, board: Board, overheads: Sequence[tuple[int, int]], layers: Sequence[int]) -> None:
         self.config = folder / "config"
         state = folder / "state"
         self._values = len(layers) + 1
