@@ -21,7 +21,7 @@ else:
 
 BOARD_DIR = Path(__file__).resolve().parent
 QEMU_DIR = BOARD_DIR / "qemu"
-CORES = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33")
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 FPUS = ("fpv4-sp-d16", "fpv5-sp-d16", "fpv5-d16")
 
 
@@ -37,6 +37,7 @@ class Region:
         access_cost: cycles per 32-bit word read in sequence, relative to zero-wait memory (1.0).
         cost_source: 'measured' or 'estimated'.
         note: what the region is good for.
+        program: whether it is the program flash, wherever it is; only for parts that start from flash off the chip.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Region:
     access_cost: float
     cost_source: str
     note: str = ""
+    program: bool = False
 
     @property
     def end(self) -> int:
@@ -60,15 +62,16 @@ class Board:
 
     Attributes:
         name, title: file name and human name.
-        core: 'cortex-m0plus', 'cortex-m4', 'cortex-m7' or 'cortex-m33'.
+        core: one of CORES.
         mhz: core clock in MHz.
         fpu: GCC's name of the FPU, or None.
         dsp: whether the core has the DSP instructions (SMLAD and friends).
         regions: memories in address order.
         qemu_machine: name of the QEMU machine with the same core (see `load_qemu_machine`), or None.
-        unicorn_cpu: Unicorn's CPU model, e.g. 'CORTEX_M7'.
+        unicorn_cpu: Unicorn's CPU model, e.g. 'CORTEX_M7', or None where Unicorn lacks the core: QEMU emulates it then.
         vector_offset: bytes at the start of flash that a second-stage boot loader owns.
         mcu: the chip as STM32CubeIDE calls it, or None for chips of other vendors.
+        mve: whether the core has the vector extension (Helium) with integer instructions.
     """
 
     name: str
@@ -79,9 +82,10 @@ class Board:
     dsp: bool
     regions: tuple[Region, ...]
     qemu_machine: str | None
-    unicorn_cpu: str
+    unicorn_cpu: str | None
     vector_offset: int = 0
     mcu: str | None = None
+    mve: bool = False
 
     @property
     def ram_internal(self) -> Region:
@@ -90,8 +94,12 @@ class Board:
 
     @property
     def flash_internal(self) -> Region:
-        """The largest contiguous program flash, its banks merged."""
-        return max(_merged(self.regions, "flash"), key=lambda region: region.size)
+        """The program flash: the region marked so, else the largest contiguous on-chip flash, its banks merged.
+
+        It is off the chip only where the part has no flash of its own.
+        """
+        marked = next((r for r in self.regions if r.program), None)
+        return marked or max(_merged(self.regions, "flash"), key=lambda region: region.size)
 
     @property
     def external_ram(self) -> Region | None:
@@ -101,7 +109,7 @@ class Board:
     @property
     def external_flash(self) -> Region | None:
         """The first flash off the chip that is not the program flash, or None."""
-        return next((r for r in self.regions if r.external and r.kind == "flash"), None)
+        return next((r for r in self.regions if r.external and r.kind == "flash" and not r.program), None)
 
     @property
     def extra_ram(self) -> tuple[Region, ...]:
@@ -153,6 +161,7 @@ def parse_board(name: str, text: str) -> Board:
         regions = tuple(sorted((_region(row) for row in rows), key=lambda region: region.address))
         data.setdefault("fpu", None)
         data.setdefault("qemu_machine", None)
+        data.setdefault("unicorn_cpu", None)
         board = Board(name=name, regions=regions, **data)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BadBoard(f"board {name}: {type(error).__name__}: {error}") from error
@@ -172,6 +181,10 @@ def _check(board: Board) -> None:
         raise BadBoard(f"{where}: core {board.core!r} is not one of {', '.join(CORES)}")
     if board.fpu is not None and board.fpu not in FPUS:
         raise BadBoard(f"{where}: fpu {board.fpu!r} is not one of {', '.join(FPUS)}")
+    if board.unicorn_cpu is None and board.qemu_machine is None:
+        raise BadBoard(f"{where}: neither unicorn_cpu nor qemu_machine: nothing could emulate it")
+    if board.mve and board.core != "cortex-m55":
+        raise BadBoard(f"{where}: mve: {board.core} has no vector extension")
     if board.vector_offset % 256:
         raise BadBoard(f"{where}: vector_offset {board.vector_offset} is not a multiple of 256")
     for region in board.regions:
@@ -181,9 +194,14 @@ def _check(board: Board) -> None:
             raise BadBoard(f"{where}: regions {low.name} and {high.name} overlap at {high.address:#x}")
     if len({region.name for region in board.regions}) != len(board.regions):
         raise BadBoard(f"{where}: two regions have the same name")
+    marked = [region.name for region in board.regions if region.program]
+    if len(marked) > 1:
+        raise BadBoard(f"{where}: regions {' and '.join(marked)} are both marked as program flash")
     for kind in ("ram", "flash"):
-        if not _merged(board.regions, kind):
-            raise BadBoard(f"{where}: no internal {kind} region")
+        if not _merged(board.regions, kind) and not (kind == "flash" and marked):
+            raise BadBoard(
+                f"{where}: no internal {kind} region" + (", and none has program = true" * (kind == "flash"))
+            )
 
 
 def _check_region(where: str, region: Region) -> None:
@@ -192,6 +210,8 @@ def _check_region(where: str, region: Region) -> None:
         raise BadBoard(f"{where}: region name {name!r} is not a lower-case identifier")
     if region.kind not in ("ram", "flash"):
         raise BadBoard(f"{where}: region {name}: kind {region.kind!r} is neither 'ram' nor 'flash'")
+    if region.program and (region.kind != "flash" or not region.external):
+        raise BadBoard(f"{where}: region {name}: program = true is for flash with external = true")
     if region.cost_source not in ("measured", "estimated"):
         raise BadBoard(f"{where}: region {name}: cost_source {region.cost_source!r} is not measured or estimated")
     if region.size <= 0 or region.end > 1 << 32:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.boards import load_board
+from edgekit.emulators import emulated_board
 from edgekit.errors import BadUsage
 from edgekit.firmware import Firmware, port_places
 from edgekit.ir import Graph, load_graph
@@ -31,9 +32,12 @@ def open_build(folder: Path) -> Built:
         name = str(plan["name"])
         if not name.isidentifier():
             raise BadUsage(f"{folder}/plan.json names no model")
+        board = load_board(report["board"])
+        emulated = emulated_board(board)
+        elf = folder / f"{name}.elf" if emulated == board else folder / "emulator" / f"{name}.elf"
         firmware = Firmware(
-            load_board(report["board"]),
-            Image.load(folder / f"{name}.elf", load_board(report["board"]), []),
+            emulated,
+            Image.load(elf, emulated, []),
             tuple(f"{name}_layer_{i:03d}" for i in range(len(plan["steps"]))),
             f"{name}_run",
             port_places(plan["inputs"]),

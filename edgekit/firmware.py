@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.boards import Board
 from edgekit.codegen.lowering import stepped_nodes
-from edgekit.emulators import UnicornMachine
+from edgekit.emulators import Machine, open_machine
 from edgekit.ir import Array, Graph, Value
 from edgekit.ops.reference import same_numbers
 from edgekit.toolchains import Image
@@ -35,6 +35,8 @@ class Firmware:
     """The image and what is known of its memory.
 
     Attributes:
+        board, image: as the emulator has them, which is not the shipped image where the emulator lacks the board's
+            memories (`emulators.emulated_board`).
         inputs, outputs: in the model's order.
         steps: per layer, where its results stand.
     """
@@ -47,9 +49,9 @@ class Firmware:
     outputs: tuple[PortPlace, ...]
     steps: tuple[tuple[PortPlace, ...], ...]
 
-    def machine(self) -> UnicornMachine:
-        """An emulated board, booted and waiting for input."""
-        machine = UnicornMachine(self.board, self.image, list(self.layer_symbols), self.run_symbol)
+    def machine(self) -> Machine:
+        """An emulated board, booted and waiting for input; close it after use."""
+        machine = open_machine(self.board, self.image, list(self.layer_symbols), self.run_symbol)
         machine.stack_paint()
         machine.boot()
         return machine
@@ -58,21 +60,21 @@ class Firmware:
         """The address of a port or result."""
         return self.image.symbols[f"arena_{place.arena}"][0] + place.offset
 
-    def write_inputs(self, machine: UnicornMachine, sample: Sequence[Array]) -> None:
+    def write_inputs(self, machine: Machine, sample: Sequence[Array]) -> None:
         """Put one sample where the model reads it."""
         for place, array in zip(self.inputs, sample, strict=True):
             machine.write(self.address(place), np.ascontiguousarray(array).tobytes())
 
-    def read(self, machine: UnicornMachine, place: PortPlace) -> Array:
+    def read(self, machine: Machine, place: PortPlace) -> Array:
         """The array at a place."""
         data = machine.read(self.address(place), place.nbytes)
         return np.frombuffer(data, place.dtype).reshape(place.shape)
 
-    def read_outputs(self, machine: UnicornMachine) -> list[Array]:
+    def read_outputs(self, machine: Machine) -> list[Array]:
         """All outputs of the last run."""
         return [self.read(machine, place) for place in self.outputs]
 
-    def first_difference(self, machine: UnicornMachine, graph: Graph, values: dict[Value, Array]) -> str | None:
+    def first_difference(self, machine: Machine, graph: Graph, values: dict[Value, Array]) -> str | None:
         """Run once, comparing every layer's result; the first that differs as text, or None."""
         found: list[str] = []
         nodes = stepped_nodes(graph)

@@ -18,6 +18,7 @@ from edgekit.codegen.lowering import Target, lower, stepped_nodes
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
 from edgekit.data import Dataset, codes_of, load_data
+from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import BadData, BadUsage, CheckFailed, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, port_records
 from edgekit.importers import import_model
@@ -96,6 +97,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     """
     board = load_board(options.board)
     toolchain = get_toolchain(options.toolchain)
+    require_emulator(board)
     check_writable(options.output)
     source = load_source(options, progress)
     require_supported_graph(source.graph)
@@ -115,15 +117,17 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         write_sources(folder, emitted, program)
         linked = link(folder, board, toolchain, program, options.external)
         firmware = Firmware(
-            board, linked.image, emitted.layer_symbols, emitted.run_symbol,
+            linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
             _result_places(source.graph, program, plan),
         )  # fmt: skip
-        progress.stage(f"emulating {board.name} on {len(source.samples)} inputs ({source.origin})")
+        progress.stage(
+            f"emulating {board.name} ({emulator_name(board)}) on {len(source.samples)} inputs ({source.origin})"
+        )
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
         write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(source, board, toolchain, program, plan, linked, validation, progress)
-        _write_outputs(folder, source.graph, firmware, program, plan, report, name)
+        _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
         _publish(folder, options.output)
     _raise_failures(report)
     return report
@@ -260,6 +264,7 @@ def _write_outputs(
     folder: Path,
     graph: Graph,
     firmware: Firmware,
+    linked: LinkedProject,
     program: Program,
     plan: MemoryPlan,
     report: dict[str, Any],
@@ -272,7 +277,10 @@ def _write_outputs(
         "results": [port_records(places) for places in firmware.steps],
     }
     save_graph(graph, folder / "reference")
-    shutil.copyfile(firmware.image.elf, folder / f"{name}.elf")
+    shutil.copyfile(linked.image.elf, folder / f"{name}.elf")
+    if linked.emulated is not linked.image:
+        (folder / "emulator").mkdir()
+        shutil.copyfile(linked.emulated.elf, folder / "emulator" / f"{name}.elf")
     (folder / "plan.json").write_text(json.dumps(record, indent=1) + "\n")
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     (folder / "report.html").write_text(render_html(report, record))

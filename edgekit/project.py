@@ -11,6 +11,7 @@ from edgekit import runtime_c
 from edgekit.boards import Board
 from edgekit.codegen.emit import EmittedModel, emit_selftest
 from edgekit.codegen.program import Program
+from edgekit.emulators import emulated_board
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Array
 from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stack_bound
@@ -22,11 +23,20 @@ DATA_RESERVE = 1024
 
 @dataclass(frozen=True)
 class LinkedProject:
-    """The image, its static stack bound, and where weights went ("flash" or "external_flash")."""
+    """The linked project.
+
+    Attributes:
+        image: for the board: what is measured and shipped.
+        stack: its static bound.
+        weights_region: where weights went: "flash" or "external_flash".
+        emulated: for `emulated_board`: the same image, or the same objects linked for the emulator's addresses.
+    """
 
     image: Image
     stack: StackBound
     weights_region: str
+    emulated_board: Board
+    emulated: Image
 
 
 def write_sources(folder: Path, emitted: EmittedModel, program: Program) -> None:
@@ -70,8 +80,14 @@ def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region:
         image = toolchain.compile(sources, include_dirs, board, folder / "build", script, {})
         bound = stack_bound(image.elf, image.su_files, "Reset_Handler")
         if bound.bytes <= stack_bytes:
-            return LinkedProject(image, bound, weights_region)
+            break
         stack_bytes = -(-bound.bytes // 256) * 256
+    where, emulated = emulated_board(board), image
+    if where != board:
+        script = linker_script(where, stack_bytes=stack_bytes, weights_region=weights_region)
+        build = folder / "build"
+        emulated = toolchain.compile(sources, include_dirs, where, build, script, {}, output="emulated.elf")
+    return LinkedProject(image, bound, weights_region, where, emulated)
 
 
 def _costliest(error: DoesNotFit, board: Board, program: Program, weights: int) -> list[tuple[str, int]]:

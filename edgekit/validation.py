@@ -41,26 +41,27 @@ def validate_firmware(
     firmware: Firmware, graph: Graph, samples: Sequence[Sequence[Array]], progress: Progress
 ) -> Validation:
     """Run every sample in the emulator and compare; the first one is compared after every layer."""
-    machine = firmware.machine()
     outputs: list[list[Array]] = []
     references: list[list[Array]] = []
     mismatch, instructions, per_layer = None, 0, [0] * len(firmware.steps)
-    for index, sample in enumerate(progress.track(samples, "emulating")):
-        values = run_reference(graph, sample)
-        references.append([values[v] for v in graph.outputs])
-        firmware.write_inputs(machine, sample)
-        if index == 0:
-            mismatch = firmware.first_difference(machine, graph, values)
+    with firmware.machine() as machine:
+        for index, sample in enumerate(progress.track(samples, "emulating")):
+            values = run_reference(graph, sample)
+            references.append([values[v] for v in graph.outputs])
             firmware.write_inputs(machine, sample)
-        counts = machine.run_once()
-        instructions, per_layer = counts.total, list(counts.per_layer)
-        outputs.append(firmware.read_outputs(machine))
-        if mismatch is None and not _equal(outputs[-1], references[-1]):
-            # An input-dependent difference: run this sample again, layer by layer, to name where it starts.
-            firmware.write_inputs(machine, sample)
-            mismatch = firmware.first_difference(machine, graph, values)
-            mismatch = mismatch or f"outputs of sample {index} (all layers agree when run one by one)"
-    return Validation(outputs, references, mismatch, instructions, per_layer, machine.stack_high_water())
+            if index == 0:
+                mismatch = firmware.first_difference(machine, graph, values)
+                firmware.write_inputs(machine, sample)
+            counts = machine.run_once()
+            instructions, per_layer = counts.total, list(counts.per_layer)
+            outputs.append(firmware.read_outputs(machine))
+            if mismatch is None and not _equal(outputs[-1], references[-1]):
+                # An input-dependent difference: run this sample again, layer by layer, to name where it starts.
+                firmware.write_inputs(machine, sample)
+                mismatch = firmware.first_difference(machine, graph, values)
+                mismatch = mismatch or f"outputs of sample {index} (all layers agree when run one by one)"
+        stack = machine.stack_high_water()
+    return Validation(outputs, references, mismatch, instructions, per_layer, stack)
 
 
 def _equal(got: Sequence[Array], want: Sequence[Array]) -> bool:

@@ -14,7 +14,7 @@ from edgekit.cli.common import json_option, print_json
 PACKAGES = ("numpy", "onnx", "onnxruntime", "ai-edge-litert", "ortools", "unicorn", "ziglang")
 PROGRAMS = {
     "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi (optional: --toolchain gcc)",
-    "qemu-system-arm": "apt install qemu-system-arm (optional: second emulator)",
+    "qemu-system-arm": "apt install qemu-system-arm (optional: emulates Cortex-M55 boards)",
     "gcc": "apt install gcc (optional: kernels under sanitizers)",
     "clang": "apt install clang (optional: kernels under sanitizers)",
 }

@@ -25,18 +25,18 @@ def command(folder: Path, input_path: Path, output_path: Path | None, dequantize
 
     built = open_build(folder)
     dataset = load_data(input_path, built.graph.inputs)
-    machine = built.firmware.machine()
     outputs, instructions = [], 0
-    for sample in dataset.samples:
-        built.firmware.write_inputs(machine, sample)
-        instructions = machine.run_once().total
-        results = built.firmware.read_outputs(machine)
-        if dequantize:
-            results = [
-                r if v.quant is None else v.quant.dequantize(r)
-                for r, v in zip(results, built.graph.outputs, strict=True)
-            ]
-        outputs.append(results)
+    with built.firmware.machine() as machine:
+        for sample in dataset.samples:
+            built.firmware.write_inputs(machine, sample)
+            instructions = machine.run_once().total
+            results = built.firmware.read_outputs(machine)
+            if dequantize:
+                results = [
+                    r if v.quant is None else v.quant.dequantize(r)
+                    for r, v in zip(results, built.graph.outputs, strict=True)
+                ]
+            outputs.append(results)
     stacked = [np.concatenate([o[i][None] for o in outputs]) for i in range(len(built.graph.outputs))]
     # A batch axis of 1 is the sample axis already.
     stacked = [s.reshape(len(outputs), *s.shape[2:]) if s.ndim > 2 and s.shape[1] == 1 else s for s in stacked]

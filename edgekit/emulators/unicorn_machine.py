@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import unicorn
 from unicorn import arm_const
 
 from edgekit.boards import Board
 from edgekit.emulators.count_hook import AT_WATCH, OUT_OF_BUDGET, CountHook
+from edgekit.emulators.machine import BOOT_BUDGET, RUN_BUDGET, Machine, RunCounts
 from edgekit.emulators.memory_map import SYSTEM_SPACE, MemoryMap
 from edgekit.errors import CheckFailed
 from edgekit.toolchains import Image
 
-BOOT_BUDGET = 200_000_000
-RUN_BUDGET = 100_000_000_000
-_PAINT = 0xA5
 _CPACR = SYSTEM_SPACE + 0xD88
 _FPU_ON = 0xF << 20
 # Watch classes of CountHook.
@@ -25,25 +22,8 @@ _FAULT, _READY, _RUN, _DONE, _LAYER = 1, 2, 3, 4, 5
 _OVERHEAD = 1
 
 
-@dataclass(frozen=True)
-class RunCounts:
-    """Executed instructions of one run, from the run function's entry to ek_done.
-
-    Attributes:
-        total: all of them; per_layer: by layer function with all that it calls.
-        overhead: those outside layers: total - sum(per_layer).
-    """
-
-    total: int
-    per_layer: list[int]
-
-    @property
-    def overhead(self) -> int:
-        return self.total - sum(self.per_layer)
-
-
-class UnicornMachine:
-    """One emulated board with an image in flash; boot it, then run it as often as needed.
+class UnicornMachine(Machine):
+    """One board in Unicorn; see `Machine`.
 
     Args:
         board, image: linked with the board's linker script and runtime_c/harness/startup.c.
@@ -55,7 +35,7 @@ class UnicornMachine:
     """
 
     def __init__(self, board: Board, image: Image, layer_symbols: Sequence[str], run_symbol: str) -> None:
-        self.board, self.image = board, image
+        super().__init__(board, image)
         # No UC_MODE_MCLASS: with it Unicorn takes the Cortex-M33 whatever model is asked for, and a Cortex-M0 then
         # runs Thumb-2 and unaligned accesses that the real core faults on.
         self._engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
@@ -73,34 +53,10 @@ class UnicornMachine:
         tags += [(address, address + 2, _OVERHEAD + 1 + index) for address, index in self._layer_at.items()]
         base, code = _code(image)
         self._counts = CountHook(self._engine, base, code, tags, self._layer_count + _OVERHEAD + 1, watches)
-        self._painted = False
         self._pc = 0
 
-    def stack_paint(self) -> None:
-        """Fill the reserved stack with a pattern, for `stack_high_water`; before `boot`."""
-        limit, top = self._stack()
-        self._engine.mem_write(limit, bytes([_PAINT]) * (top - limit))
-        self._painted = True
-
-    def stack_high_water(self) -> int:
-        """Most stack used since `stack_paint`, in bytes.
-
-        Raises:
-            CheckFailed: the stack was not painted.
-        """
-        if not self._painted:
-            raise CheckFailed("the stack was not painted before boot")
-        limit, top = self._stack()
-        used = bytes(self._engine.mem_read(limit, top - limit)).lstrip(bytes([_PAINT]))
-        return len(used)
-
     def boot(self, budget: int = BOOT_BUDGET) -> int:
-        """Reset the board and run to ek_ready; returns the executed instructions.
-
-        Raises:
-            CheckFailed: a fault (with address, pc and function), no ek_ready within `budget` instructions, or the
-                FPU left off.
-        """
+        """See `Machine.boot`."""
         vectors = self.image.symbols["ek_vectors"].address
         stack, reset = (int.from_bytes(self.read(vectors + at, 4), "little") for at in (0, 4))
         self._engine.reg_write(arm_const.UC_ARM_REG_SP, stack)
@@ -112,45 +68,27 @@ class UnicornMachine:
         return self._counts.total
 
     def read(self, address: int, size: int) -> bytes:
-        """Bytes of memory.
-
-        Raises:
-            CheckFailed: the range is not inside the board's memories.
-        """
+        """See `Machine.read`."""
         try:
             return bytes(self._engine.mem_read(address, size))
         except unicorn.UcError as error:
             raise CheckFailed(f"no memory at {address:#010x} ({size} B) to read") from error
 
     def write(self, address: int, data: bytes) -> None:
-        """Put bytes into memory, flash included.
-
-        Raises:
-            CheckFailed: the range is not inside the board's memories.
-        """
+        """See `Machine.write`."""
         try:
             self._engine.mem_write(address, data)
         except unicorn.UcError as error:
             raise CheckFailed(f"no memory at {address:#010x} ({len(data)} B) to write") from error
 
     def run_once(self, budget: int = RUN_BUDGET) -> RunCounts:
-        """One inference.
-
-        Raises:
-            CheckFailed: a fault, or more than `budget` instructions.
-        """
+        """See `Machine.run_once`."""
         self._enter_run(budget)
         self._go({_DONE}, budget, "run")
         return self._result()
 
     def run_stepwise(self, callback: Callable[[int], None], budget: int = RUN_BUDGET) -> RunCounts:
-        """One inference that stops after every layer and calls `callback` with the index of the finished layer.
-
-        The callback comes when the next layer's function is entered, or at ek_done: it may read and write memory.
-
-        Raises:
-            CheckFailed: a fault, or more than `budget` instructions.
-        """
+        """See `Machine.run_stepwise`."""
         self._enter_run(budget)
         current: int | None = None
         while True:
@@ -170,10 +108,6 @@ class UnicornMachine:
     def _result(self) -> RunCounts:
         first = _OVERHEAD + 1
         return RunCounts(self._counts.total, self._counts.layers[first : first + self._layer_count])
-
-    def _stack(self) -> tuple[int, int]:
-        symbols = self.image.symbols
-        return symbols["__ek_stack_limit"].address, symbols["__ek_stack_top"].address
 
     def _go(self, classes: set[int], budget: int, what: str) -> int:
         """Run on to an address of one of the watch classes and return it."""

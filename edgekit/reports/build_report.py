@@ -9,6 +9,7 @@ from typing import Any
 from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.program import Program
+from edgekit.emulators import emulator_name, moves
 from edgekit.latency import estimate
 from edgekit.project import LinkedProject
 from edgekit.quant.error import LayerError
@@ -59,11 +60,12 @@ def build_report(
             "source": origin,
             "bit_exact": validation.bit_exact,
             "first_mismatch": validation.first_mismatch,
-            "emulator": "unicorn",
+            "emulator": emulator_name(board),
+            "image": _emulated_image(board, linked),
             "runtimes": list(runtimes),
         },
         "quantization": [asdict(e) for e in errors],
-        "warnings": _warnings(board, ram, flash),
+        "warnings": _warnings(board, ram, flash, linked),
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }
 
@@ -104,8 +106,12 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
     }
 
 
-def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int]) -> list[str]:
+def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int], linked: LinkedProject) -> list[str]:
     warnings = []
+    if linked.emulated is not linked.image:
+        warnings.append(_emulated_image(board, linked))
+    if board.flash_internal.external:
+        warnings.append(f"the part has no flash inside: code and weights run from {_name(board.flash_internal)}")
     if ram["external"]:
         warnings.append(
             f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}"
@@ -115,6 +121,17 @@ def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int]) -> list[
             f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"
         )
     return warnings
+
+
+def _emulated_image(board: Board, linked: LinkedProject) -> str:
+    """Which image ran in the emulator."""
+    if linked.emulated is linked.image:
+        return "the shipped one"
+    moved = ", ".join(moves(board, linked.emulated_board))
+    return (
+        f"{emulator_name(board)} lacks the board's addresses: it ran the same objects linked with {moved}, "
+        "the shipped image was linked and measured but not run"
+    )
 
 
 def _name(region: Any) -> str:

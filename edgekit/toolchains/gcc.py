@@ -39,8 +39,13 @@ def _ask(*arguments: str) -> str:
 def core_flags(board: Board) -> list[str]:
     """GCC's flags for the board's core, FPU and calling convention."""
     float_flags = ["-mfloat-abi=hard", f"-mfpu={board.fpu}"] if board.fpu else ["-mfloat-abi=soft"]
-    lacks_dsp = board.core == "cortex-m33" and not board.dsp
-    return ["-mthumb", f"-mcpu={board.core}{'+nodsp' if lacks_dsp else ''}", *float_flags]
+    extension = ""
+    if board.core == "cortex-m33" and not board.dsp:
+        extension = "+nodsp"
+    elif board.core == "cortex-m55":
+        # Integer vectors only: vector floats flush subnormals to zero, which is not what the reference computes.
+        extension = "+nomve.fp" if board.mve else "+nomve"
+    return ["-mthumb", f"-mcpu={board.core}{extension}", *float_flags]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,9 @@ class ZigToolchain(Toolchain):
         if board.core == "cortex-m33":
             # Optional on this core, and off in Zig's model of it.
             cpu += "+dsp" if board.dsp else "-dsp"
+        elif board.mve:
+            # Integer vectors only: vector floats flush subnormals to zero, which is not what the reference computes.
+            cpu += "+mve"
         return ["-target", f"thumb-freestanding-{abi}", f"-mcpu={cpu}"]
 
     def _stack_usage_flags(self, su_file: Path) -> list[str]:

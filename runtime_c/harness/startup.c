@@ -32,7 +32,7 @@ const ek_vector_table ek_vectors = {__ek_stack_top,
 __attribute__((used, noreturn)) void Reset_Handler(void)
 {
     EK_SCB_VTOR = (uint32_t)(uintptr_t)&ek_vectors;
-#if defined(__ARM_FP)
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     EK_SCB_CPACR |= 0xFu << 20;
     __asm__ volatile("dsb\n\tisb" ::: "memory");
 #endif

@@ -42,7 +42,8 @@ def _emitted() -> dict[str, str]:
     step.calls.append(KernelCall("ek_dequantize_s8_f32", args))
     program = Program(
         "net", [step], [x, y], [], [],
-        [Port("x */ evil", x, "int8_t", "int8", (1, 2, 3), 0.1, -7)], [Port("y", y, "float", "float32", (6,), None, None)],
+        [Port("x */ evil", x, "int8_t", "int8", (1, 2, 3), 0.1, -7)],
+        [Port("y", y, "float", "float32", (6,), None, None)],
     )  # fmt: skip
     plan: MemoryPlan = plan_memory(program, [PlanRegion("ram", 1024)])
     return dict(emit_model("net", program, plan).files)

@@ -15,7 +15,11 @@ from tests.exports.emulate import GCC, call, device, export, need
 
 ST = "com.st.stm32cube.ide.mcu.gnu.managedbuild"
 # The IDE knows a chip's core by its name.
-CORES = {"STM32F4": "cortex-m4", "STM32F7": "cortex-m7", "STM32H7": "cortex-m7", "STM32U5": "cortex-m33"}
+CORES = {
+    "STM32F1": "cortex-m3", "STM32L1": "cortex-m3", "STM32F4": "cortex-m4", "STM32L4": "cortex-m4",
+    "STM32F7": "cortex-m7", "STM32H7": "cortex-m7", "STM32H5": "cortex-m33", "STM32U5": "cortex-m33",
+    "STM32N6": "cortex-m55",
+}  # fmt: skip
 CUBEMX_SCRIPT = """ENTRY(Reset_Handler)
 MEMORY
 {

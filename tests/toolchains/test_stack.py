@@ -50,6 +50,13 @@ def test_branches(half_words: tuple[int, ...], kind: str, target: int) -> None:
         (0xF3BF, 0x8F4F),  # dsb
         (0xF85D, 0xFB04),  # ldr pc, [sp], #4
         (0xE8D0, 0xF001),  # tbb [r0, r1]
+        # Armv8.1-M: loops stay inside their function.
+        (0xF040, 0xC817),  # wls lr, r0, .+50
+        (0xF002, 0xE001),  # dlstp.8 lr, r2
+        (0xF01F, 0xC009),  # letp lr, .-12
+        (0xF02F, 0xC005),  # le .-4
+        (0xEA51, 0x9002),  # csinc r0, r1, r2, eq
+        (0xED9D, 0x1F04),  # vldrw.u32 q0, [sp, #16]
     ],
 )
 def test_no_branches(half_words: tuple[int, ...]) -> None:
@@ -72,6 +79,8 @@ def test_no_branches(half_words: tuple[int, ...]) -> None:
         ((0xEBAD, 0x0D03), None),  # sub.w sp, sp, r3
         ((0xB020,), 0),  # add sp, #128
         ((0x2001,), 0),  # movs r0, #1
+        ((0xED8D, 0x1F04), 0),  # vstrw.32 q0, [sp, #16]
+        ((0xEA50, 0x11CF), 0),  # lsll r0, r1, #7
     ],
 )
 def test_stack_growth(half_words: tuple[int, ...], growth: int | None) -> None:
@@ -140,21 +149,25 @@ OBJDUMP = "arm-none-eabi-objdump"
 
 
 @pytest.mark.skipif(shutil.which(OBJDUMP) is None, reason=f"{OBJDUMP} is not installed")
-@pytest.mark.parametrize("name", ["stm32f746", "stm32u585", "rp2040"])
+@pytest.mark.parametrize("name", ["stm32f746", "stm32l152", "stm32u585", "stm32n657", "rp2040"])
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_branches_equal_objdump(toolchain: str, name: str, tmp_path: Path) -> None:
     image = build(load_board(name), toolchain, tmp_path)
     start, end = (image.symbols[f"__ek_text_{mark}"].address for mark in ("start", "end"))
     code = next(s.data[start - s.address :] for s in image.segments if s.address <= start < s.address + len(s.data))
     listing = subprocess.run([OBJDUMP, "-d", str(image.elf)], capture_output=True, text=True, check=True).stdout
-    line = re.compile(
-        r"^ *([0-9a-f]{7,8}):\t([0-9a-f ]+?) *\t(b\w*(?:\.[nw])?|cbn?z)\t(?:r\d+, )?([0-9a-f]{7,8}) <", re.M
-    )
-    found = 0
-    for address, words, mnemonic, target in line.findall(listing):
+    line = re.compile(r"^ *([0-9a-f]{7,8}):\t([0-9a-f ]+?) *\t([a-z][\w.]*)(?:\t(.*))?$", re.M)
+    branch = re.compile(r"(bl|b(eq|ne|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?(\.[nw])?|cbn?z)")
+    found = others = 0
+    for address, words, mnemonic, operands in line.findall(listing):
         at = int(address, 16)
         (instruction,) = thumb.instructions(code[at - start : at - start + 2 * len(words.split())], at)
-        kind = thumb.CALL if mnemonic == "bl" else thumb.JUMP
-        assert thumb.flow(instruction) == (kind, int(target, 16)), (address, mnemonic)
-        found += 1
-    assert found > 10 and end > start
+        if branch.fullmatch(mnemonic):
+            (target,) = re.findall(r"([0-9a-f]{7,8}) <", operands)
+            kind = thumb.CALL if mnemonic == "bl" else thumb.JUMP
+            assert thumb.flow(instruction) == (kind, int(target, 16)), (address, mnemonic)
+            found += 1
+        elif not mnemonic.startswith(("bx", "blx")):
+            assert thumb.flow(instruction) is None, (address, mnemonic, operands)
+            others += 1
+    assert found > 10 and others > 100 and end > start
