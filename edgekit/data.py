@@ -107,14 +107,26 @@ def _as_input(array: Array, value: Value, where: str) -> Array:
         raise BadData(f"{where} is {array.dtype}: needs numbers")
     if value.dtype is not DType.FLOAT32 and array.dtype == value.dtype.numpy:
         return array
+    if value.quant is None and value.dtype is not DType.FLOAT32:
+        return _as_plain(array, value, where)
     real = array.astype(np.float32)
     if not np.isfinite(real).all():
         raise BadData(f"{where} has NaN or infinite numbers")
     if value.dtype is DType.FLOAT32:
         return real
-    if value.quant is None:
-        raise BadData(f"{where} is {array.dtype}, the model's input {value.name!r} is plain {value.dtype.value}")
+    assert value.quant is not None
     return value.quant.quantize(real, value.dtype)
+
+
+def _as_plain(array: Array, value: Value, where: str) -> Array:
+    """Whole numbers in the input's type, where they fit it; floats for float64."""
+    plain = array.astype(value.dtype.numpy)
+    if value.dtype.is_float:
+        return plain
+    if array.dtype.kind == "f" or not np.array_equal(plain, array):
+        kind = value.dtype.value
+        raise BadData(f"{where} is {array.dtype}, the model's input {value.name!r} takes whole numbers of type {kind}")
+    return plain
 
 
 def _labels(labels: Array, count: int, path: Path) -> npt.NDArray[np.int64]:

@@ -11,8 +11,8 @@ from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory
 from edgekit.ir import Graph
 from edgekit.ops.supported import require_supported_graph
-from edgekit.pipeline import is_float
 from edgekit.project import DATA_RESERVE, STACK_RESERVE
+from edgekit.source import is_float
 
 # What the start-up code and a typical set of kernels take, measured on the MLPerf Tiny models.
 CODE_BYTES = 9_000

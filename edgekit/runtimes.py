@@ -8,7 +8,66 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.ir import Array
+from edgekit.ir import Array, Graph, Value
+
+# Floats that differ by less count as equal: other runtimes add in another order.
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
+
+
+def compare_with_runtime(
+    model: Path, graph: Graph, samples: Sequence[Sequence[Array]], references: Sequence[Sequence[Array]]
+) -> dict[str, Any]:
+    """The runtime that the model file is made for: LiteRT for TFLite, onnxruntime for ONNX."""
+    if model.suffix == ".tflite":
+        return compare_with_litert(model, samples, references)
+    return compare_with_onnxruntime(model, graph, samples, references)
+
+
+def compare_with_onnxruntime(
+    model: Path, graph: Graph, samples: Sequence[Sequence[Array]], references: Sequence[Sequence[Array]]
+) -> dict[str, Any]:
+    """Count the output elements that differ from onnxruntime's; what is a code here may be a real number there."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except _refusals() as error:
+        return {"name": "onnxruntime", "outputs": 0, "differing": 0, "refused": str(error).splitlines()[0][:200]}
+    elements = differing = 0
+    largest = 0.0
+    for sample, reference in zip(samples, references, strict=True):
+        feeds = {
+            declared.name: _as_declared(value, array, declared.type)
+            for declared, value, array in zip(session.get_inputs(), graph.inputs, sample, strict=True)
+        }
+        for got, value, want in zip(session.run(None, feeds), graph.outputs, reference, strict=True):
+            wanted = want if value.quant is None or got.dtype == want.dtype else value.quant.dequantize(want)
+            apart, distance = _apart(np.asarray(got), wanted)
+            elements, differing, largest = elements + got.size, differing + apart, max(largest, distance)
+    return {"name": "onnxruntime", "outputs": elements, "differing": differing, "max_abs_difference": largest}
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for a model that it cannot load."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    found = (getattr(state, name) for name in ("Fail", "InvalidArgument", "InvalidGraph", "NotImplemented"))
+    return tuple(kind for kind in found if issubclass(kind, Exception))
+
+
+def _as_declared(value: Value, array: Array, declared: str) -> Array:
+    return value.quant.dequantize(array) if value.quant is not None and declared == "tensor(float)" else array
+
+
+def _apart(got: Array, want: Array) -> tuple[int, float]:
+    """How many elements differ, and by how much at most."""
+    if got.dtype.kind != "f":
+        return int(np.sum(got != want)), 0.0
+    equal = np.isclose(got, want, RELATIVE, ABSOLUTE, equal_nan=True)
+    finite = np.isfinite(got) & np.isfinite(want)
+    return int(np.sum(~equal)), float(np.abs(got[finite].astype(np.float64) - want[finite]).max(initial=0.0))
 
 
 def compare_with_litert(
@@ -20,12 +79,14 @@ def compare_with_litert(
     interpreter = Interpreter(str(model), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     interpreter.allocate_tensors()
     elements = differing = 0
+    largest = 0.0
     for sample, reference in zip(samples, references, strict=True):
         for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
             interpreter.set_tensor(detail["index"], array)
         interpreter.invoke()
         for detail, want in zip(interpreter.get_output_details(), reference, strict=True):
             got = interpreter.get_tensor(detail["index"])
-            elements += got.size
-            differing += int(np.sum(got != want))
-    return {"name": "LiteRT BUILTIN_REF", "outputs": elements, "differing": differing}
+            apart, distance = _apart(got, want)
+            elements, differing, largest = elements + got.size, differing + apart, max(largest, distance)
+    record: dict[str, Any] = {"name": "LiteRT BUILTIN_REF", "outputs": elements, "differing": differing}
+    return record | ({"max_abs_difference": largest} if largest else {})

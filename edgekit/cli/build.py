@@ -17,7 +17,7 @@ from edgekit.progress import Progress
 @click.option("--board", required=True, help="Target board, see edgekit boards.")
 @click.option("--data", type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("firmware"), show_default=True)
-@click.option("--precision", type=click.Choice(["int8"]), default="int8", show_default=True)
+@click.option("--precision", type=click.Choice(["int8", "float32"]), default="int8", show_default=True)
 @click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True)
 @click.option("--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
@@ -37,7 +37,7 @@ def command(
     if as_json and dumps:
         raise BadUsage("--dump and --json both write to standard output: use one")
     options = BuildOptions(
-        board=board, output=output, model=model, data=data, toolchain=toolchain, observer=observer,
+        board=board, output=output, model=model, data=data, precision=precision, toolchain=toolchain, observer=observer,
         shapes=shape_options(shapes), samples=samples, external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
@@ -67,7 +67,10 @@ def summary(report: dict[str, Any], output: Path) -> str:
         reference = "" if accuracy["reference"] is None else f"float {accuracy['reference']:.1%}, "
         lines.append(f"  top-1 {reference}emulated {accuracy['emulated']:.1%} on {accuracy['samples']} samples")
     lines.append(f"  bit-exact on {check['inputs']} inputs ({check['source']})")
-    lines += [f"  {r['name']}: {r['differing']} of {r['outputs']} outputs differ" for r in check["runtimes"]]
+    for runtime in check["runtimes"]:
+        distance = runtime.get("max_abs_difference")
+        by = "" if distance is None else f" (largest difference {distance:.2g})"
+        lines.append(f"  {runtime['name']}: {runtime['differing']} of {runtime['outputs']} outputs differ{by}")
     lines += [f"  note: {w}" for w in report["warnings"]]
     lines.append(f"  {output}/report.html")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from edgekit.validation import Validation
 
 def build_report(
     model: str,
+    precision: str,
     origin: str,
     board: Board,
     toolchain: Toolchain,
@@ -37,7 +38,7 @@ def build_report(
         "model": model,
         "board": board.name,
         "toolchain": f"{toolchain.name} {toolchain.version()}",
-        "precision": "int8",
+        "precision": precision,
         "macs": sum(step.macs for step in program.steps),
         "ram": ram,
         "flash": flash,

@@ -199,7 +199,8 @@ class _Graph:
         else:
             target = branch.target
         inside = function.start <= target < function.end
-        if inside and (branch is None or branch.kind == thumb.JUMP):
+        # Armv6-M has no long branch: compilers jump far inside a function with bl, to anywhere but its start.
+        if inside and (branch is None or branch.kind == thumb.JUMP or target != function.start):
             return
         callee = self._containing(target)
         if callee is None:

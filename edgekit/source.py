@@ -1,0 +1,176 @@
+"""What is built and what it is held against: the imported model, quantized where asked for, and its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data import Dataset, codes_of, load_data
+from edgekit.errors import BadData, BadUsage
+from edgekit.importers import import_model
+from edgekit.ir import Array, DType, Graph, dump_graph
+from edgekit.passes import optimise
+from edgekit.progress import Progress
+from edgekit.quant.affine import quantize_graph
+
+DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
+PRECISIONS = ("int8", "float32")
+CALIBRATION_SAMPLES = 256
+SAMPLES = 10
+PACKAGED_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What `edgekit build` was asked for.
+
+    Attributes:
+        model: None builds the board's packaged model.
+        data: calibration and validation samples.
+        precision: "int8", or "float32" for a float model as it is.
+        shapes: dynamic dimensions of ONNX inputs by name.
+        samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
+        external: whether memories outside the chip may be used.
+        dumps: stages to print (see DUMP_STAGES).
+    """
+
+    board: str
+    output: Path
+    model: Path | None = None
+    data: Path | None = None
+    precision: str = "int8"
+    toolchain: str = "zig"
+    observer: str = "mse"
+    shapes: dict[str, list[int]] = field(default_factory=dict)
+    samples: int | None = None
+    external: bool = True
+    dumps: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The imported model with what its results are held against.
+
+    Attributes:
+        graph: the graph to build, in integers or in floats.
+        floats: the float graph it was quantized from, or None for a model that is built as the file has it.
+        samples: validation inputs as the graph takes them; labels, or None.
+        origin: where the samples come from, for the report.
+        float_samples: the same inputs for the float graph.
+    """
+
+    name: str
+    path: Path
+    graph: Graph
+    floats: Graph | None
+    samples: list[list[Array]]
+    labels: Array | None
+    origin: str
+    float_samples: list[list[Array]]
+
+
+def load_source(options: BuildOptions, progress: Progress) -> Source:
+    """Import, optimise, and quantize where the model is float and int8 is asked for."""
+    if options.model is None:
+        return _packaged(options, progress)
+    model, data = options.model, options.data
+    imported = optimised(model, options, progress)
+    dataset = None if data is None else load_data(data, imported.inputs)
+    if options.precision == "float32":
+        if not is_float(imported):
+            raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
+        return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
+    if is_float(imported):
+        if dataset is None:
+            raise BadData(
+                f"{model.name} is a float model: int8 needs calibration samples; give --data FILE.npz (array x, first "
+                "axis = samples), an .npy, or a folder of images with one sub-folder per class; or build it with "
+                "--precision float32"
+            )
+        return _quantized(imported, model, dataset, dataset, options, progress, str(data))
+    return _as_it_is(imported, model, dataset, options, "random codes: no --data given")
+
+
+def _packaged(options: BuildOptions, progress: Progress) -> Source:
+    from edgekit.models import packaged_model
+
+    packaged = packaged_model()
+    model, origin = packaged.model_path, "packaged test images"
+    progress.stage(f"no model given: building the packaged {model.stem}")
+    imported = optimised(model, options, progress)
+    if options.precision == "float32":
+        count = options.samples or SAMPLES
+        samples = [list(s) for s in packaged.test.samples[:count]]
+        labels = None if packaged.test.labels is None else packaged.test.labels[:count]
+        return Source(model.stem, model, imported, None, samples, labels, origin, [])
+    return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, origin)
+
+
+def optimised(model: Path, options: BuildOptions, progress: Progress) -> Graph:
+    """Import a model and run the passes."""
+    progress.stage(f"importing {model.name}")
+    graph = import_model(model, options.shapes, literal=options.precision == "float32")
+    dump(options, "import", lambda: dump_graph(graph))
+    graph = optimise(graph)
+    dump(options, "optimise", lambda: dump_graph(graph))
+    return graph
+
+
+def is_float(graph: Graph) -> bool:
+    """Whether no value of the graph is quantized yet."""
+    return all(v.quant is None for v in graph.values())
+
+
+def _as_it_is(graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, random: str) -> Source:
+    """The graph with samples of the data, or random ones."""
+    count = options.samples or SAMPLES
+    if dataset is None:
+        return Source(model.stem, model, graph, None, _random_samples(graph, count), None, random, [])
+    samples = [list(s) for s in dataset.samples[:count]]
+    labels = None if dataset.labels is None else dataset.labels[: len(samples)]
+    return Source(model.stem, model, graph, None, samples, labels, str(options.data), [])
+
+
+def _quantized(
+    graph: Graph,
+    model: Path,
+    calibration: Dataset,
+    test: Dataset,
+    options: BuildOptions,
+    progress: Progress,
+    origin: str,
+) -> Source:
+    used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
+    progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
+    quantized = quantize_graph(graph, used, options.observer)
+    dump(options, "quantize", lambda: dump_graph(quantized))
+    floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
+    codes = [codes_of(s, quantized.inputs) for s in floats]
+    labels = None if test.labels is None else test.labels[: len(codes)]
+    return Source(model.stem, model, quantized, graph, codes, labels, origin, floats)
+
+
+def _random_samples(graph: Graph, count: int) -> list[list[Array]]:
+    rng = np.random.default_rng(0)
+    return [[_random_array(rng, v.dtype, v.shape, v.quant is not None) for v in graph.inputs] for _ in range(count)]
+
+
+def _random_array(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...], codes: bool) -> Array:
+    """Codes over their whole range; plain numbers of ordinary size."""
+    if dtype is DType.BOOL:
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.is_float:
+        return rng.uniform(0.0, 1.0, shape).astype(dtype.numpy)
+    info = np.iinfo(dtype.numpy)
+    low, high = (int(info.min), int(info.max) + 1) if codes else (0, 100)
+    return rng.integers(low, high, shape).astype(dtype.numpy)
+
+
+def dump(options: BuildOptions, stage: str, text: Any) -> None:
+    """Print a stage where it was asked for; `text` is called only then."""
+    if stage in options.dumps:
+        print(text())
