@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -78,15 +75,7 @@ class _Rewriter:
             self.nodes.append(Node(node.op, node.name, operands, [own], node.attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
             return
-        self.nodes.append(Node(node.op, node.name, operands, outputs, self._attributes(node)))
-
-    def _attributes(self, node: Node) -> dict[str, Any]:
-        """The node's attributes; a fill value becomes its code."""
-        quant = self.quants.get(node.outputs[0])
-        if node.op != "pad" or quant is None:
-            return node.attrs
-        code = int(quant.quantize(np.array(node.attrs["value"], np.float32), DType.INT8))
-        return node.attrs | {"value": code}
+        self.nodes.append(Node(node.op, node.name, operands, outputs, node.attrs))
 
     def _operand(self, node: Node, value: Value) -> Value:
         """The codes of an operand; a constant takes the result's quantization where the operator shares one."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.walk import broadcast_strides, merged, padded, strides_of
 from edgekit.codegen.program import Fields, Literal
 from edgekit.ir import Node, Value
+from edgekit.ops import spec_of
+from edgekit.ops.movement import Pad
 
 
 def copy(
@@ -64,7 +64,9 @@ def lower_tile(node: Node, ctx: LoweringContext) -> None:
 def lower_pad(node: Node, ctx: LoweringContext) -> None:
     """A fill of the whole output, then one copy into it."""
     x, y = node.input(0), node.output
-    fill = np.array([node.attrs["value"]]).astype(y.dtype.numpy)
+    spec = spec_of(node.op)
+    assert isinstance(spec, Pad)
+    fill = spec.fill(node).reshape(1)
     ctx.call(
         "ek_fill", Literal(y.elements), Literal(y.dtype.size), ctx.constant(y.dtype.c_name, fill), ctx.write(y, "void")
     )

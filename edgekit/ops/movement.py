@@ -183,7 +183,7 @@ def few_repeats(node: Node) -> bool:
 
 
 class Pad(_Movement):
-    """Input x; attrs before, after (elements per axis, at least 0), value: a number of the tensor's type, or a code."""
+    """Input x; attrs before, after (elements per axis, at least 0), value: a number, of which codes hold the code."""
 
     name = "pad"
     summary = "padding with a constant"
@@ -201,7 +201,14 @@ class Pad(_Movement):
         widths = list(zip(node.attrs["before"], node.attrs["after"], strict=True))
         if not widths:
             return [inputs[0].copy()]
-        return [np.pad(inputs[0], widths, constant_values=np.array(node.attrs["value"]).astype(inputs[0].dtype))]
+        return [np.pad(inputs[0], widths, constant_values=self.fill(node))]
+
+    def fill(self, node: Node) -> Array:
+        """The fill value in the output's type, a scalar array."""
+        value, y = node.attrs["value"], node.output
+        if y.quant is None:
+            return np.array(value).astype(y.dtype.numpy)
+        return np.asarray(y.quant.quantize(np.array(value, np.float32), y.dtype))
 
     def cases(self) -> Iterable[Case]:
         for dtype, fill in ((DType.INT8, 3), (DType.FLOAT32, -1.5), (DType.INT64, 7), (DType.INT16, -9)):

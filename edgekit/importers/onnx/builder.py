@@ -205,7 +205,7 @@ class Layer:
 
     def constant_value(self, constant: Constant) -> Value:
         """A value of plain numbers in their own type; of finite float32 numbers or codes in a quantized model."""
-        if self.builder.quantized:
+        if self.builder.quantized and (constant.quant is not None or constant.array.dtype.kind == "f"):
             return self.weights(constant)
         array = constant.real()
         if str(array.dtype) not in {d.value for d in DType}:

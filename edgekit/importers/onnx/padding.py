@@ -19,12 +19,10 @@ def pad(layer: Layer) -> Value:
     fill, image = _fill(layer), len(x.shape) == 4 and min(*before, *after) >= 0
     used = {axis for axis in range(len(x.shape)) if before[axis] or after[axis]}
     floats = x.dtype is DType.FLOAT32 and fill == 0.0
-    if image and floats and used <= {2, 3}:
+    if image and floats and not layer.builder.quantized and used <= {2, 3}:
         return layer.nchw(_padded(layer, layer.nhwc(x), (before[2], before[3], after[2], after[3])))
-    if image and floats and used <= {1, 2}:
+    if image and floats and not layer.builder.quantized and used <= {1, 2}:
         return _padded(layer, x, (before[1], before[2], after[1], after[2]))
-    if layer.builder.quantized:
-        raise layer.unsupported("padding of this tensor", "use the pads of the Conv or pooling after it")
     if min((*before, *after), default=0) < 0:
         x = _cropped(layer, x, before, after)
     positive = {"before": tuple(max(b, 0) for b in before), "after": tuple(max(a, 0) for a in after), "value": fill}
@@ -61,7 +59,7 @@ def _mirrored(layer: Layer, x: Value, mode: str, before: list[int], after: list[
 
 def _fill(layer: Layer) -> float | int | bool:
     if layer.opset >= 11:
-        return layer.constant(2).array.reshape(-1)[0].item() if layer.has(2) else 0.0
+        return layer.constant(2).real().reshape(-1)[0].item() if layer.has(2) else 0.0
     return layer.float_attr("value", 0.0)
 
 

@@ -24,6 +24,9 @@ def settle_quantization(graph: Graph) -> Graph:
     for node in list(graph.nodes):
         _apply_fixed(graph, node)
     _spread(graph)
+    for node in list(graph.nodes):
+        _reconcile(graph, node)
+    _spread(graph)
     problems = [text for node in graph.nodes if (text := _problem(node)) is not None]
     problems += [f"input {v.name!r} is not quantized; {_REWRITE}" for v in graph.inputs if v.quant is None]
     if problems:
@@ -73,6 +76,24 @@ def _apply_fixed(graph: Graph, node: Node) -> None:
         graph.replace_value(y, target)
         y.quant = quant
         graph.insert_after(node, Node("requantize", f"{node.name} requantize", [y], [target]))
+
+
+def _reconcile(graph: Graph, node: Node) -> None:
+    """Where operands that must share one quantization have several: the result's own for all, else the widest."""
+    tied = [v for v in spec_of(node.op).tied(node) if not v.is_constant]
+    quants = {v.quant for v in tied if v.quant is not None}
+    if len(quants) < 2:
+        return
+    results = [v.quant for v in node.outputs if v in tied and v.quant is not None]
+    target = results[0] if results else max(quants, key=lambda quant: quant.scale[0])
+    for value in node.outputs:
+        if value in tied:
+            value.quant = target
+    for index, operand in enumerate(node.inputs):
+        if operand in tied and operand is not None and operand.quant not in (None, target):
+            fixed = Value(f"{operand.name} requantized", operand.shape, DType.INT8, target)
+            graph.insert_before(node, Node("requantize", f"{node.name} requantize {index}", [operand], [fixed]))
+            node.set_input(index, fixed)
 
 
 def _problem(node: Node) -> str | None:
