@@ -1,7 +1,7 @@
 """Normalization of int8 codes over groups of elements, with an integer square root and one rounding at the end.
 
 For a group of n codes x with zero point z: t = n x - sum(x), D = n sum(x^2) - sum(x)^2 + epsilon n^2 / scale^2, and the
-normalized value is t / sqrt(D); without centring (RMS), t = n (x - z) and D = n sum((x - z)^2) + .. . It is formed in
+normalized value is t / sqrt(D); without centring (RMS), t = n (x - z) and D = n sum((x - z)^2) + .. . It has
 units of 2**-22, then scaled by gamma and moved by beta in one 64-bit step. Result: within 1 code of the rounded real one.
 """
 
@@ -82,4 +82,5 @@ def to_codes(values: Int64, constants: NormConstants, scale: Int64, offset: Int6
     """Output codes of normalized values; `scale` and `offset` broadcast to them."""
     bits = constants.shift - OFFSET_BITS
     total = values * scale + (offset << bits) + (np.int64(1) << (constants.shift - 1))
-    return np.clip((total >> constants.shift) + zero_y, -128, 127)
+    codes: Int64 = np.clip((total >> constants.shift) + zero_y, -128, 127)
+    return codes
