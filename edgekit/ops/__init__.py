@@ -6,6 +6,7 @@ from edgekit.errors import InternalError
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.concat import Concat
+from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
@@ -26,6 +27,8 @@ OPS: tuple[OpSpec, ...] = (
     Conv2D(),
     DepthwiseConv2D(),
     FullyConnected(),
+    Conv(),
+    ConvTranspose(),
     MatMul(),
     *ARITHMETIC_OPS,
     *PLAIN_BINARY_OPS,

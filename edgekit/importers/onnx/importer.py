@@ -17,6 +17,10 @@ from edgekit.importers.onnx.qdq import settle_quantization
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spatial import SPATIAL_OPS
+
+# Multiply-accumulates that one layer of constants may cost at import.
+MAX_FOLDED_MACS = 1 << 24
 
 _INPUT_TYPES = {
     "FLOAT": DType.FLOAT32,
@@ -191,9 +195,15 @@ def _folded(builder: GraphBuilder, start: int, result: Operand) -> Operand:
         return result
     arrays: dict[Value, Array] = {}
     for node in builder.nodes[start:]:
+        if node.op in SPATIAL_OPS:
+            continue
         operands = [None if v is None else arrays.get(v, v.data) for v in node.inputs]
         if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
             continue
+        if spec_of(node.op).macs(node) > MAX_FOLDED_MACS:
+            raise UnsupportedModel(
+                f"layer {node.name!r} ({node.op}) multiplies large constants: compute it before the export"
+            )
         for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
             arrays[value] = array
     if result.is_constant:

@@ -15,6 +15,7 @@ from edgekit.importers.onnx import (
     quantization,
     reductions,
     resize,
+    spatial,
 )
 from edgekit.importers.onnx.builder import Layer, Operand
 
@@ -48,6 +49,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Clip": activations.clip,
     "Concat": movement.concat,
     "Conv": products.conv,
+    "ConvTranspose": spatial.conv_transpose,
     "DepthToSpace": movement.depth_to_space,
     "DequantizeLinear": quantization.dequantize_linear,
     "Div": elementwise.div,
@@ -100,7 +102,6 @@ _RELU = "use Relu or Clip(0, 6) and retrain"
 REWRITES = {
     "ArgMax": "take the largest output outside the model",
     "ConvInteger": _QDQ,
-    "ConvTranspose": "use Resize (nearest) followed by Conv",
     "DynamicQuantizeLinear": "use static quantization in QDQ format",
     "Elu": _RELU,
     "Gelu": _RELU,
