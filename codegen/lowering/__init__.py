@@ -34,7 +34,7 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
-from edgekit.codegen.lowering.spatial import lower_conv
+from edgekit.codegen.lowering.spatial import lower_conv, lower_max_unpool, lower_spatial_pool
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import DType, Graph, Node, Value
@@ -61,6 +61,9 @@ RULES: dict[str, Rule] = {
     "cast": lower_cast,
     "avg_pool2d": lower_pool,
     "max_pool2d": lower_pool,
+    "avg_pool": lower_spatial_pool,
+    "max_pool": lower_spatial_pool,
+    "max_unpool": lower_max_unpool,
     "mean": lower_mean,
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,

@@ -9,7 +9,8 @@ from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Node
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
-from edgekit.ops.spatial import MAX_SPATIAL, Grid
+from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
+from edgekit.ops.spatial_pool import SpatialAvgPool, SpatialMaxPool, index_steps
 
 
 def three(values: Sequence[int], fill: int = 1) -> list[int]:
@@ -38,3 +39,29 @@ def lower_conv(node: Node, ctx: LoweringContext) -> None:
     ctx.call(
         f"ek_{node.op}_{x.dtype.suffix}", params, ctx.operand(x), ctx.operand(node.input(1)), addend, ctx.write(y)
     )
+
+
+def lower_spatial_pool(node: Node, ctx: LoweringContext) -> None:
+    """ek_avg_pool_<type> or ek_max_pool_<type>."""
+    spec, x, y = spec_of(node.op), node.input(0), node.outputs[0]
+    assert isinstance(spec, (SpatialAvgPool, SpatialMaxPool))
+    divisor = node.attrs.get("divisor", "none")
+    fields: Fields = {
+        "grid": grid_fields(spec.grid(node)), "planes": x.shape[0] * x.shape[1],
+        "divides": int(divisor != "none"), "padded": int(divisor == "padded"),
+        "after": three(split_padding(node)[1], 0), "index_step": three(index_steps(node), 0),
+    }  # fmt: skip
+    args: list[Arg] = [ctx.struct("ek_pool_spatial_params", fields), ctx.operand(x), ctx.write(y)]
+    if node.op == "max_pool":
+        args.append(ctx.write(node.outputs[1]) if len(node.outputs) > 1 else Literal(0))
+    ctx.call(f"ek_{node.op}_{x.dtype.suffix}", *args)
+
+
+def lower_max_unpool(node: Node, ctx: LoweringContext) -> None:
+    """ek_max_unpool_<bits>."""
+    x, y = node.input(0), node.output
+    bits = 8 * x.dtype.size
+    ctx.call(
+        f"ek_max_unpool_{bits}", Literal(x.elements), Literal(y.elements), ctx.operand_as(x, f"uint{bits}_t"),
+        ctx.operand(node.input(1)), ctx.write(y, f"uint{bits}_t"),
+    )  # fmt: skip

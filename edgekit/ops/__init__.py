@@ -20,6 +20,7 @@ from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resize import ResizeNearest
 from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
+from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
@@ -36,6 +37,9 @@ OPS: tuple[OpSpec, ...] = (
     Cast(),
     AvgPool2D(),
     MaxPool2D(),
+    SpatialAvgPool(),
+    SpatialMaxPool(),
+    MaxUnpool(),
     Mean(),
     *REDUCE_OPS,
     Softmax(),

@@ -74,6 +74,28 @@ typedef struct {
                                type *y);
 EK_CONV_TYPES(EK_DECLARE_CONV)
 
+typedef struct {
+    ek_grid grid;
+    int32_t planes;          /* batch times channels */
+    int32_t divides, padded; /* avg: by how many places lie in the input, or in the padded input */
+    int32_t after[EK_SPATIAL];
+    int32_t index_step[EK_SPATIAL]; /* max: what a step along each axis adds to a position */
+} ek_pool_spatial_params;
+
+void ek_avg_pool_f32(const ek_pool_spatial_params *p, const float *x, float *y);
+void ek_avg_pool_f64(const ek_pool_spatial_params *p, const double *x, double *y);
+
+/* `positions` of the maxima in x, or 0. */
+void ek_max_pool_f32(const ek_pool_spatial_params *p, const float *x, float *y, int64_t *positions);
+void ek_max_pool_f64(const ek_pool_spatial_params *p, const double *x, double *y, int64_t *positions);
+void ek_max_pool_i8(const ek_pool_spatial_params *p, const int8_t *x, int8_t *y, int64_t *positions);
+void ek_max_pool_u8(const ek_pool_spatial_params *p, const uint8_t *x, uint8_t *y, int64_t *positions);
+
+/* y is `size` zeros, with x[i] at positions[i]; positions outside y are left out. */
+void ek_max_unpool_8(int32_t count, int32_t size, const uint8_t *x, const int64_t *positions, uint8_t *y);
+void ek_max_unpool_32(int32_t count, int32_t size, const uint32_t *x, const int64_t *positions, uint32_t *y);
+void ek_max_unpool_64(int32_t count, int32_t size, const uint64_t *x, const int64_t *positions, uint64_t *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,6 +16,7 @@ from edgekit.importers.onnx import (
     reductions,
     resize,
     spatial,
+    spatial_pooling,
 )
 from edgekit.importers.onnx.builder import Layer, Operand
 
@@ -60,13 +61,17 @@ TRANSLATORS: dict[str, Translator] = {
     "Gelu": activations.gelu,
     "Gemm": products.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
+    "GlobalLpPool": spatial_pooling.global_lp_pool,
     "GlobalMaxPool": pooling.global_max_pool,
     "Identity": movement.identity,
     "IsInf": activations.is_inf,
+    "LRN": spatial_pooling.lrn,
     "LogSoftmax": activations.softmax,
+    "LpPool": spatial_pooling.lp_pool,
     "MatMul": products.matmul,
     "Max": elementwise.variadic,
     "MaxPool": pooling.max_pool,
+    "MaxUnpool": spatial_pooling.max_unpool,
     "Mean": elementwise.mean,
     "Min": elementwise.variadic,
     "Mod": elementwise.mod,
@@ -112,7 +117,6 @@ REWRITES = {
     "If": _STATIC,
     "InstanceNormalization": "use BatchNormalization",
     "LayerNormalization": "use BatchNormalization",
-    "LRN": "use BatchNormalization",
     "LSTM": _UNROLL,
     "LeakyRelu": _RELU,
     "LogSoftmax": "use Softmax, or return the logits",
