@@ -36,9 +36,7 @@ def lower_conv(node: Node, ctx: LoweringContext) -> None:
     }  # fmt: skip
     addend: Arg = Literal(0) if bias is None else ctx.operand(bias)
     params = ctx.struct("ek_conv_spatial_params", fields)
-    ctx.call(
-        f"ek_{node.op}_{x.dtype.suffix}", params, ctx.operand(x), ctx.operand(node.input(1)), addend, ctx.write(y)
-    )
+    ctx.call(f"ek_{node.op}_{x.dtype.suffix}", params, ctx.operand(x), ctx.operand(node.input(1)), addend, ctx.write(y))
 
 
 def lower_spatial_pool(node: Node, ctx: LoweringContext) -> None:

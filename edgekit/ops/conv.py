@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edgekit.ir import Array, DType, Node, Value
-from edgekit.ops.spatial import Grid, check_window, narrow_shape, reach_of, split_padding
+from edgekit.ops.spatial import Grid, at, check_window, narrow_shape, reach_of, split_padding
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, is_quantized, random_numbers, single_node_graph
 
 CONV_TYPES = (DType.FLOAT32, DType.FLOAT64, DType.INT32)
@@ -111,8 +111,8 @@ class Conv(_Convolution):
         with np.errstate(all="ignore"):
             for c in range(x.shape[2]):
                 for place, wide, narrow in self.grid(node).taps():
-                    weights = w[(slice(None), slice(None), c, *place)]
-                    acc[(..., *narrow)] += x[(slice(None), slice(None), c, None, *wide)] * weights.reshape(
+                    weights = w[at(slice(None), slice(None), c, *place)]
+                    acc[at(..., *narrow)] += x[at(slice(None), slice(None), c, None, *wide)] * weights.reshape(
                         *weights.shape, *column
                     )
             return self._with_bias(node, acc, bias)
@@ -160,8 +160,8 @@ class ConvTranspose(_Convolution):
         with np.errstate(all="ignore"):
             for c in range(x.shape[2]):
                 for place, wide, narrow in self.grid(node).taps():
-                    weights = w[(slice(None), c, slice(None), *place)]
-                    acc[(..., *wide)] += x[(slice(None), slice(None), c, None, *narrow)] * weights.reshape(
+                    weights = w[at(slice(None), c, slice(None), *place)]
+                    acc[at(..., *wide)] += x[at(slice(None), slice(None), c, None, *narrow)] * weights.reshape(
                         *weights.shape, *column
                     )
             return self._with_bias(node, acc, bias)

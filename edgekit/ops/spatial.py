@@ -1,16 +1,16 @@
 """Geometry of windows over one to three spatial axes in the file's own layout [N, C, *spatial].
 
 A window joins a wide and a narrow tensor: narrow position i of an axis meets wide position
-i * stride + k * dilation - before for every k of the kernel. A convolution reads the wide one and writes the narrow one,
-a transposed convolution the other way round.
+i * stride + k * dilation - before for every k of the kernel. A convolution reads the wide one and writes the narrow
+one, a transposed convolution the other way round.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edgekit.ir import Node
 from edgekit.ops.spec import Shape, bad_shape, is_quantized
@@ -84,9 +84,9 @@ def split_padding(node: Node) -> tuple[Shape, Shape]:
     return padding[:half], padding[half:]
 
 
-def spatial_size(shape: Sequence[int]) -> int:
-    """Elements of one channel of [N, C, *spatial]."""
-    return math.prod(shape[2:])
+def at(*places: Any) -> Any:
+    """An index over several axes: `x[at(..., *parts)]`."""
+    return places
 
 
 def plain_floats(node: Node) -> bool:

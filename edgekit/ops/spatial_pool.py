@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edgekit.ir import Array, DType, Node, Value
-from edgekit.ops.spatial import Grid, narrow_shape, reach_of, split_padding
+from edgekit.ops.spatial import Grid, at, narrow_shape, reach_of, split_padding
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, is_quantized, random_numbers, single_node_graph
 
 DIVISORS = ("inside", "padded", "none")
@@ -75,7 +75,7 @@ class SpatialAvgPool(_SpatialPool):
 
     name = "avg_pool"
     summary = "average and sum pooling of plain numbers over 1 to 3 axes"
-    onnx = ("AveragePool", "LpPool", "LRN")
+    onnx = ("AveragePool", "LpPool", "GlobalLpPool", "LRN")
     types = _MEAN_TYPES
 
     def infer(self, node: Node) -> list[Shape]:
@@ -89,7 +89,7 @@ class SpatialAvgPool(_SpatialPool):
         acc = np.zeros(node.output.shape, x.dtype)
         with np.errstate(all="ignore"):
             for _, wide, narrow in self.grid(node).taps():
-                acc[(..., *narrow)] += x[(..., *wide)]
+                acc[at(..., *narrow)] += x[at(..., *wide)]
             return [acc if node.attrs["divisor"] == "none" else acc / self.counts(node).astype(x.dtype)]
 
     def counts(self, node: Node) -> Array:
@@ -138,10 +138,10 @@ class SpatialMaxPool(_SpatialPool):
         places = self._positions(node, x.shape)
         found = np.full(best.shape, -1, np.int64)
         for _, wide, narrow in self.grid(node).taps():
-            here, kept = x[(..., *wide)], best[(..., *narrow)]
-            better = (here > kept) | ((here != here) & (kept == kept)) | (found[(..., *narrow)] < 0)
-            best[(..., *narrow)] = np.where(better, here, kept)
-            found[(..., *narrow)] = np.where(better, places[(..., *wide)], found[(..., *narrow)])
+            here, kept = x[at(..., *wide)], best[at(..., *narrow)]
+            better = (here > kept) | ((here != here) & (kept == kept)) | (found[at(..., *narrow)] < 0)
+            best[at(..., *narrow)] = np.where(better, here, kept)
+            found[at(..., *narrow)] = np.where(better, places[at(..., *wide)], found[at(..., *narrow)])
         return [best, np.maximum(found, 0)][: len(node.outputs)]
 
     def _positions(self, node: Node, shape: Shape) -> Array:

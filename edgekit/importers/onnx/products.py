@@ -14,7 +14,7 @@ from edgekit.ir import DType, Value
 
 
 def conv(layer: Layer) -> Value:
-    """Convolution in groups; 1-D and 2-D ones with constant weights work in NHWC, depthwise ones with their own kernel."""
+    """Convolution in groups; 1-D and 2-D ones with constant weights work in NHWC, depthwise ones apart."""
     x = layer.value(0)
     if not _has_nhwc_form(layer, x):
         return general_conv(layer, x, layer.value(1), layer.value(2) if layer.has(2) else None)
