@@ -34,7 +34,7 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
-from edgekit.codegen.lowering.spatial import lower_conv, lower_max_unpool, lower_spatial_pool
+from edgekit.codegen.lowering.spatial import lower_conv, lower_layer_norm, lower_max_unpool, lower_spatial_pool
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import DType, Graph, Node, Value
@@ -65,6 +65,7 @@ RULES: dict[str, Rule] = {
     "max_pool": lower_spatial_pool,
     "max_unpool": lower_max_unpool,
     "mean": lower_mean,
+    "layer_norm": lower_layer_norm,
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},

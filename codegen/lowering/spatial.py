@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from edgekit.codegen.lowering.context import LoweringContext
@@ -9,6 +10,7 @@ from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Node
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
+from edgekit.ops.layer_norm import block_of
 from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
 from edgekit.ops.spatial_pool import SpatialAvgPool, SpatialMaxPool, index_steps
 
@@ -63,3 +65,22 @@ def lower_max_unpool(node: Node, ctx: LoweringContext) -> None:
         f"ek_max_unpool_{bits}", Literal(x.elements), Literal(y.elements), ctx.operand_as(x, f"uint{bits}_t"),
         ctx.operand(node.input(1)), ctx.write(y, f"uint{bits}_t"),
     )  # fmt: skip
+
+
+def lower_layer_norm(node: Node, ctx: LoweringContext) -> None:
+    """ek_layer_norm_f32; the input may be overwritten."""
+    x, y = node.input(0), node.output
+    width = math.prod(x.shape[node.attrs["axis"] :])
+    fields: dict[str, int | float] = {
+        "rows": x.elements // width, "width": width, "centred": int(node.attrs["centred"]),
+        "epsilon": float(node.attrs["epsilon"]),
+    }  # fmt: skip
+    operands: list[Arg] = []
+    for index, key in ((1, "scale"), (2, "bias")):
+        value = node.optional_input(index)
+        count, repeats = (1, 1) if value is None else block_of(node, value.shape)
+        fields |= {f"{key}_count": count, f"{key}_repeats": repeats}
+        operands.append(Literal(0) if value is None else ctx.operand(value))
+    params = ctx.struct("ek_layer_norm_params", fields)
+    ctx.call("ek_layer_norm_f32", params, ctx.operand(x), *operands, ctx.write(y))
+    ctx.allow_in_place(x, y)

@@ -10,6 +10,7 @@ from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
 from edgekit.ops.mean import Mean
@@ -44,6 +45,7 @@ OPS: tuple[OpSpec, ...] = (
     *REDUCE_OPS,
     Softmax(),
     LogSoftmax(),
+    LayerNorm(),
     *UNARY_OPS,
     *PREDICATE_OPS,
     Reshape(),

@@ -96,6 +96,16 @@ void ek_max_unpool_8(int32_t count, int32_t size, const uint8_t *x, const int64_
 void ek_max_unpool_32(int32_t count, int32_t size, const uint32_t *x, const int64_t *positions, uint32_t *y);
 void ek_max_unpool_64(int32_t count, int32_t size, const uint64_t *x, const int64_t *positions, uint64_t *y);
 
+/* Rows of `width` elements. Element i of x meets element i / repeats % count of scale and bias, which may be 0. */
+typedef struct {
+    int32_t rows, width, centred;
+    float epsilon;
+    int32_t scale_count, scale_repeats, bias_count, bias_repeats;
+} ek_layer_norm_params;
+
+/* y may be x. */
+void ek_layer_norm_f32(const ek_layer_norm_params *p, const float *x, const float *scale, const float *bias, float *y);
+
 #ifdef __cplusplus
 }
 #endif

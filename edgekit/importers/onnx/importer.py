@@ -182,8 +182,8 @@ def _translate(layer: Layer) -> Sequence[Operand]:
         if folded is not None:
             return (folded,)
     start = len(builder.nodes)
-    if record.op in TRANSLATORS:
-        result = TRANSLATORS[record.op](layer)
+    result = TRANSLATORS[record.op](layer) if record.op in TRANSLATORS else None
+    if result is not None:
         results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
     elif has_definition(record.op):
         results = tuple(expand_definition(layer, translate_all))

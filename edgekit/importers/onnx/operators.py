@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from edgekit.importers.onnx import (
     activations,
     elementwise,
+    layer_norms,
     movement,
     normalization,
     padding,
@@ -20,7 +21,8 @@ from edgekit.importers.onnx import (
 )
 from edgekit.importers.onnx.builder import Layer, Operand
 
-Translator = Callable[[Layer], Operand | Sequence[Operand]]
+# A translator that returns None leaves the layer to its definition by other operators.
+Translator = Callable[[Layer], Operand | Sequence[Operand] | None]
 
 _UNARY = (
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
@@ -63,10 +65,14 @@ TRANSLATORS: dict[str, Translator] = {
     "GlobalAveragePool": pooling.global_average_pool,
     "GlobalLpPool": spatial_pooling.global_lp_pool,
     "GlobalMaxPool": pooling.global_max_pool,
+    "GroupNormalization": layer_norms.group_normalization,
     "Identity": movement.identity,
+    "InstanceNormalization": layer_norms.instance_normalization,
     "IsInf": activations.is_inf,
     "LRN": spatial_pooling.lrn,
+    "LayerNormalization": layer_norms.layer_normalization,
     "LogSoftmax": activations.softmax,
+    "LpNormalization": layer_norms.lp_normalization,
     "LpPool": spatial_pooling.lp_pool,
     "MatMul": products.matmul,
     "Max": elementwise.variadic,
@@ -81,6 +87,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Pad": padding.pad,
     "Pow": elementwise.power,
     "QuantizeLinear": quantization.quantize_linear,
+    "RMSNormalization": layer_norms.layer_normalization,
     "ReduceMean": pooling.reduce_mean,
     "Relu": activations.relu,
     "Reshape": movement.reshape,
@@ -115,8 +122,6 @@ REWRITES = {
     "HardSigmoid": "use Sigmoid and retrain",
     "HardSwish": _RELU,
     "If": _STATIC,
-    "InstanceNormalization": "use BatchNormalization",
-    "LayerNormalization": "use BatchNormalization",
     "LSTM": _UNROLL,
     "LeakyRelu": _RELU,
     "LogSoftmax": "use Softmax, or return the logits",
