@@ -34,6 +34,7 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.lowering.spatial import lower_conv, lower_layer_norm, lower_max_unpool, lower_spatial_pool
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import DType, Graph, Node, Value
@@ -49,6 +50,8 @@ RULES: dict[str, Rule] = {
     "conv2d": lower_conv2d,
     "depthwise_conv2d": lower_depthwise_conv2d,
     "fully_connected": lower_fully_connected,
+    "conv": lower_conv,
+    "conv_transpose": lower_conv,
     "matmul": lower_matmul,
     **{spec.name: lower_arithmetic for spec in ARITHMETIC_OPS},
     **{spec.name: lower_plain_binary for spec in PLAIN_BINARY_OPS},
@@ -58,7 +61,11 @@ RULES: dict[str, Rule] = {
     "cast": lower_cast,
     "avg_pool2d": lower_pool,
     "max_pool2d": lower_pool,
+    "avg_pool": lower_spatial_pool,
+    "max_pool": lower_spatial_pool,
+    "max_unpool": lower_max_unpool,
     "mean": lower_mean,
+    "layer_norm": lower_layer_norm,
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},

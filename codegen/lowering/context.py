@@ -101,7 +101,7 @@ class LoweringContext:
     def constant(self, c_type: str, rows: Array) -> ConstantArg:
         """A table in flash; equal tables are shared."""
         rows = np.ascontiguousarray(rows)
-        key = (c_type, rows.shape, hashlib.sha256(rows.tobytes()).digest())
+        key = (c_type, rows.shape, hashlib.sha256(rows.reshape(-1).view(np.uint8).data).digest())
         if key in self._tables:
             return ConstantArg(self._tables[key])
         size = STRUCT_BYTES[c_type] * rows.shape[0] if c_type in STRUCT_BYTES else rows.nbytes

@@ -6,9 +6,11 @@ from edgekit.errors import InternalError
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.concat import Concat
+from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
 from edgekit.ops.mean import Mean
@@ -19,6 +21,7 @@ from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resize import ResizeNearest
 from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
+from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
@@ -26,6 +29,8 @@ OPS: tuple[OpSpec, ...] = (
     Conv2D(),
     DepthwiseConv2D(),
     FullyConnected(),
+    Conv(),
+    ConvTranspose(),
     MatMul(),
     *ARITHMETIC_OPS,
     *PLAIN_BINARY_OPS,
@@ -33,10 +38,14 @@ OPS: tuple[OpSpec, ...] = (
     Cast(),
     AvgPool2D(),
     MaxPool2D(),
+    SpatialAvgPool(),
+    SpatialMaxPool(),
+    MaxUnpool(),
     Mean(),
     *REDUCE_OPS,
     Softmax(),
     LogSoftmax(),
+    LayerNorm(),
     *UNARY_OPS,
     *PREDICATE_OPS,
     Reshape(),

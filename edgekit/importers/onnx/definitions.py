@@ -53,9 +53,9 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
 
 
 def _function(layer: Layer) -> FunctionProto | None:
-    domain, _, name = layer.op.rpartition(".")
+    domain = layer.op.rpartition(".")[0]
     try:
-        schema = defs.get_schema(name, layer.opset if not domain else 1, domain)
+        schema = _schema(layer)
     except defs.SchemaError:
         return None
     if schema.has_context_dependent_function:
@@ -66,6 +66,16 @@ def _function(layer: Layer) -> FunctionProto | None:
     if not versions:
         return None
     return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
+
+
+def _schema_defaults(layer: Layer) -> dict[str, onnx.AttributeProto]:
+    attributes = _schema(layer).attributes.values()
+    return {a.name: a.default_value for a in attributes if a.default_value.type != onnx.AttributeProto.UNDEFINED}
+
+
+def _schema(layer: Layer) -> defs.OpSchema:
+    domain, _, name = layer.op.rpartition(".")
+    return defs.get_schema(name, layer.opset if not domain else 1, domain)
 
 
 def _type(layer: Layer, index: int) -> onnx.TypeProto:
@@ -89,7 +99,8 @@ def _node(layer: Layer) -> NodeProto:
 def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
     """The definition's nodes with references to the layer's attributes filled in."""
     own = {attribute.name: attribute for attribute in _node(layer).attribute}
-    defaults = {attribute.name: attribute for attribute in function.attribute_proto}
+    # Defaults stand in the operator's schema, not in the function.
+    defaults = {a.name: a for a in function.attribute_proto} | _schema_defaults(layer)
     nodes = []
     for template in function.node:
         node = NodeProto()

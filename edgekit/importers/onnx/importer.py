@@ -14,9 +14,15 @@ from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
 from edgekit.importers.onnx.qdq import settle_quantization
-from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, is_large_fill
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spatial import SPATIAL_OPS
+
+# Multiply-accumulates that one layer of constants may cost at import.
+MAX_FOLDED_MACS = 1 << 24
+# Layers that read a constant as weights, and those that only look at it another way.
+_READS_FILLS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Identity", "Dropout", "Transpose", "Reshape")
 
 _INPUT_TYPES = {
     "FLOAT": DType.FLOAT32,
@@ -169,31 +175,49 @@ def _translate(layer: Layer) -> Sequence[Operand]:
     if record.op in ("Shape", "Size"):
         source = layer.operand(0)
         return (constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape),)
+    _check_fills(layer)
     constant = bool(record.inputs) and all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i))
     if constant:
         folded = constants.fold(layer)
         if folded is not None:
             return (folded,)
     start = len(builder.nodes)
-    if record.op in TRANSLATORS:
-        result = TRANSLATORS[record.op](layer)
+    result = TRANSLATORS[record.op](layer) if record.op in TRANSLATORS else None
+    if result is not None:
         results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
     elif has_definition(record.op):
         results = tuple(expand_definition(layer, translate_all))
     else:
         raise layer.unsupported("the operator is not supported", REWRITES.get(record.op, DEFAULT_REWRITE))
-    return results if builder.quantized else tuple(_folded(builder, start, r) for r in results)
+    return results if builder.quantized else tuple(_folded(layer, start, r) for r in results)
 
 
-def _folded(builder: GraphBuilder, start: int, result: Operand) -> Operand:
+def _check_fills(layer: Layer) -> None:
+    """Refuse giant arrays of one number wherever they are more than weights, which are made when a layer reads them."""
+    if layer.op in _READS_FILLS:
+        return
+    for index in range(len(layer.record.inputs)):
+        if layer.is_constant(index) and is_large_fill(layer.constant(index).array):
+            size = layer.constant(index).array.size
+            raise layer.bad(f"input {index} repeats one number {size} times, over the limit of {MAX_GROWN_ELEMENTS}")
+
+
+def _folded(layer: Layer, start: int, result: Operand) -> Operand:
     """A result as a constant where the nodes from `start` on compute it from constants alone."""
     if isinstance(result, Constant) or (result.producer is None and not result.is_constant):
         return result
     arrays: dict[Value, Array] = {}
-    for node in builder.nodes[start:]:
+    for node in layer.builder.nodes[start:]:
+        if node.op in SPATIAL_OPS:
+            continue
         operands = [None if v is None else arrays.get(v, v.data) for v in node.inputs]
         if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
             continue
+        if spec_of(node.op).macs(node) > MAX_FOLDED_MACS:
+            raise UnsupportedModel(
+                f"layer {node.name!r} ({node.op}) multiplies large constants: compute it before the export"
+            )
+        layer.claim(sum(value.nbytes for value in node.outputs))
         for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
             arrays[value] = array
     if result.is_constant:

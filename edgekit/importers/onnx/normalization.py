@@ -18,8 +18,9 @@ def batch_normalization(layer: Layer) -> Value:
         raise layer.bad(f"the input has {len(x.shape)} axes, needs at least 2")
     if not all(layer.is_constant(i) for i in range(1, 5)):
         return _computed(layer, x)
-    gamma, beta, mean, variance = (layer.constant(i).real().astype(np.float64) for i in range(1, 5))
     channels = x.shape[1]
+    layer.claim(5 * 8 * channels)
+    gamma, beta, mean, variance = (layer.constant(i).real().astype(np.float64) for i in range(1, 5))
     if any(a.shape != (channels,) for a in (gamma, beta, mean, variance)):
         raise layer.bad(f"its four constants must have shape [{channels}]")
     spread = variance + layer.float_attr("epsilon", 1e-5)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from edgekit.importers.onnx import (
     activations,
     elementwise,
+    layer_norms,
     movement,
     normalization,
     padding,
@@ -15,10 +16,13 @@ from edgekit.importers.onnx import (
     quantization,
     reductions,
     resize,
+    spatial,
+    spatial_pooling,
 )
 from edgekit.importers.onnx.builder import Layer, Operand
 
-Translator = Callable[[Layer], Operand | Sequence[Operand]]
+# A translator that returns None leaves the layer to its definition by other operators.
+Translator = Callable[[Layer], Operand | Sequence[Operand] | None]
 
 _UNARY = (
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
@@ -48,6 +52,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Clip": activations.clip,
     "Concat": movement.concat,
     "Conv": products.conv,
+    "ConvTranspose": spatial.conv_transpose,
     "DepthToSpace": movement.depth_to_space,
     "DequantizeLinear": quantization.dequantize_linear,
     "Div": elementwise.div,
@@ -58,13 +63,21 @@ TRANSLATORS: dict[str, Translator] = {
     "Gelu": activations.gelu,
     "Gemm": products.gemm,
     "GlobalAveragePool": pooling.global_average_pool,
+    "GlobalLpPool": spatial_pooling.global_lp_pool,
     "GlobalMaxPool": pooling.global_max_pool,
+    "GroupNormalization": layer_norms.group_normalization,
     "Identity": movement.identity,
+    "InstanceNormalization": layer_norms.instance_normalization,
     "IsInf": activations.is_inf,
+    "LRN": spatial_pooling.lrn,
+    "LayerNormalization": layer_norms.layer_normalization,
     "LogSoftmax": activations.softmax,
+    "LpNormalization": layer_norms.lp_normalization,
+    "LpPool": spatial_pooling.lp_pool,
     "MatMul": products.matmul,
     "Max": elementwise.variadic,
     "MaxPool": pooling.max_pool,
+    "MaxUnpool": spatial_pooling.max_unpool,
     "Mean": elementwise.mean,
     "Min": elementwise.variadic,
     "Mod": elementwise.mod,
@@ -74,6 +87,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Pad": padding.pad,
     "Pow": elementwise.power,
     "QuantizeLinear": quantization.quantize_linear,
+    "RMSNormalization": layer_norms.layer_normalization,
     "ReduceMean": pooling.reduce_mean,
     "Relu": activations.relu,
     "Reshape": movement.reshape,
@@ -100,7 +114,6 @@ _RELU = "use Relu or Clip(0, 6) and retrain"
 REWRITES = {
     "ArgMax": "take the largest output outside the model",
     "ConvInteger": _QDQ,
-    "ConvTranspose": "use Resize (nearest) followed by Conv",
     "DynamicQuantizeLinear": "use static quantization in QDQ format",
     "Elu": _RELU,
     "Gelu": _RELU,
@@ -109,9 +122,6 @@ REWRITES = {
     "HardSigmoid": "use Sigmoid and retrain",
     "HardSwish": _RELU,
     "If": _STATIC,
-    "InstanceNormalization": "use BatchNormalization",
-    "LayerNormalization": "use BatchNormalization",
-    "LRN": "use BatchNormalization",
     "LSTM": _UNROLL,
     "LeakyRelu": _RELU,
     "LogSoftmax": "use Softmax, or return the logits",
