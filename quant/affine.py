@@ -80,7 +80,7 @@ class _Rewriter:
     def _operand(self, node: Node, value: Value) -> Value:
         """The codes of an operand; a constant takes the result's quantization where the operator shares one."""
         if value not in self.values:
-            if value.dtype is not DType.FLOAT32:
+            if value.dtype is not DType.FLOAT32 or spec_of(node.op).keeps_float_constants:
                 return Value.constant(value.name, value.array)
             tied = spec_of(node.op).tied(node)
             shared = next((v for v in tied if v in self.quants), None) if value in tied else None

@@ -37,7 +37,7 @@ from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
 from edgekit.codegen.lowering.spatial import lower_conv, lower_layer_norm, lower_max_unpool, lower_spatial_pool
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
-from edgekit.ir import DType, Graph, Node, Value
+from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
@@ -106,7 +106,7 @@ def stepped_nodes(graph: Graph) -> list[Node]:
 
 
 def _require_codes(node: Node) -> None:
-    floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is DType.FLOAT32]
+    floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype.is_float and not v.is_constant]
     if floats and node.op not in ("quantize", "dequantize", "log_softmax"):
         raise UnsupportedModel(
             f"layer {node.name!r} ({node.op}) computes in float32 inside a quantized model; quantize it too"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Node
+from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
-from edgekit.ops.layer_norm import block_of
+from edgekit.ops.layer_norm import LayerNorm, block_of
 from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
 from edgekit.ops.spatial_pool import SpatialAvgPool, SpatialMaxPool, index_steps
+from edgekit.ops.spec import is_quantized
 
 
 def three(values: Sequence[int], fill: int = 1) -> list[int]:
@@ -67,9 +71,27 @@ def lower_max_unpool(node: Node, ctx: LoweringContext) -> None:
     )  # fmt: skip
 
 
+def _lower_norm_s8(node: Node, ctx: LoweringContext) -> None:
+    spec, x, y = spec_of(node.op), node.input(0), node.output
+    assert isinstance(spec, LayerNorm)
+    constants, channels, repeats = spec.constants(node)
+    width = math.prod(x.shape[node.attrs["axis"] :])
+    fields: Fields = {
+        "rows": x.elements // width, "width": width, "channels": channels, "repeats": repeats,
+        "input_zero": fp.single_quant(x)[1], "centred": int(node.attrs["centred"]), "epsilon": constants.epsilon,
+        "shift": constants.shift, "zero_point": fp.single_quant(y)[1],
+    }  # fmt: skip
+    scale, offset = (ctx.constant("int32_t", a.astype(np.int32)) for a in (constants.scale, constants.offset))
+    ctx.call("ek_norm_s8", ctx.struct("ek_norm_params", fields), ctx.read(x), scale, offset, ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
 def lower_layer_norm(node: Node, ctx: LoweringContext) -> None:
-    """ek_layer_norm_f32; the input may be overwritten."""
+    """ek_layer_norm_f32, or ek_norm_s8; the input may be overwritten."""
     x, y = node.input(0), node.output
+    if is_quantized(node):
+        _lower_norm_s8(node, ctx)
+        return
     width = math.prod(x.shape[node.attrs["axis"] :])
     fields: dict[str, int | float] = {
         "rows": x.elements // width, "width": width, "centred": int(node.attrs["centred"]),

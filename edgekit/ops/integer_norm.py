@@ -1,8 +1,8 @@
 """Normalization of int8 codes over groups of elements, with an integer square root and one rounding at the end.
 
 For a group of n codes x with zero point z: t = n x - sum(x), D = n sum(x^2) - sum(x)^2 + epsilon n^2 / scale^2, and the
-normalized value is t / sqrt(D); without centring (RMS), t = n (x - z) and D = n sum((x - z)^2) + .. . It has
-units of 2**-22, then scaled by gamma and moved by beta in one 64-bit step. Result: within 1 code of the rounded real one.
+normalized value is t / sqrt(D); without centring (RMS), t = n (x - z) and D = n sum((x - z)^2) + .. . In units of
+2**-22 it is scaled by gamma and moved by beta in one 64-bit step. The code is within 1 of the rounded real result.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 #include "ek_elementwise.h"
 #include "ek_float.h"
 #include "ek_movement.h"
+#include "ek_norm.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
 #include "ek_spatial.h"

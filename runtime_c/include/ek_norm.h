@@ -2,24 +2,22 @@
 #ifndef EK_NORM_H
 #define EK_NORM_H
 
-#include "ek_reduce.h"
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The groups are the outer axes of `walk`, their elements the inner ones; the channel of an element follows from the
- * steps per axis. `count` elements a group, at most 2^15. */
+/* `rows` groups of `width` codes each, at most 2^15. Element i of x has scale and offset (i / repeats) % channels. */
 typedef struct {
-    ek_reduce_params walk;
-    int32_t outer_channel[EK_MAX_RANK];
-    int32_t inner_channel[EK_MAX_RANK];
-    int32_t count, input_zero, centred;
+    int32_t rows, width;
+    int32_t channels, repeats;
+    int32_t input_zero, centred;
     int64_t epsilon;
     int32_t shift, zero_point;
 } ek_norm_params;
 
-/* y has the layout of x. */
+/* y may be x. */
 void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int32_t *offset, int8_t *y);
 
 #ifdef __cplusplus

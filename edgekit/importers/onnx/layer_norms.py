@@ -9,6 +9,7 @@ import numpy as np
 from edgekit.importers.onnx.builder import Layer
 from edgekit.importers.onnx.spatial_pooling import float_input
 from edgekit.ir import DType, Value
+from edgekit.ops.spec import real_constant
 
 # The smallest normal number: dividing by at least this much turns rows of zeros into zeros.
 TINY = float(np.finfo(np.float32).tiny)
@@ -18,17 +19,22 @@ def layer_normalization(layer: Layer) -> Value | None:
     """LayerNormalization and RMSNormalization; None where the definition by other operators must do."""
     x = layer.value(0)
     others = any(layer.record.outputs[1:])
-    if layer.builder.quantized or x.dtype is not DType.FLOAT32 or others or layer.int_attr("stash_type", 1) != 1:
+    if not _is_real(layer, x) or others or layer.int_attr("stash_type", 1) != 1:
         return None
     axis = layer.axis(layer.int_attr("axis", -1), len(x.shape))
     scale, bias = layer.value(1), layer.value(2) if layer.has(2) else None
     operands = [v for v in (scale, bias) if v is not None]
-    if any(v.dtype is not DType.FLOAT32 or not _is_block(x.shape, v.shape) for v in operands):
+    if any(not _is_real(layer, v) or not _is_block(x.shape, v.shape) for v in operands):
         return None
     attrs = {
         "axis": axis, "epsilon": layer.float_attr("epsilon", 1e-5), "centred": layer.op == "LayerNormalization"
     }  # fmt: skip
     return layer.emit("layer_norm", [x, scale, bias], attrs)
+
+
+def _is_real(layer: Layer, value: Value) -> bool:
+    """Whether the file means real numbers: float32, or codes of a quantized model."""
+    return value.dtype is DType.FLOAT32 or (layer.builder.quantized and value.dtype is DType.INT8)
 
 
 def _is_block(full: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -38,7 +44,7 @@ def _is_block(full: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def instance_normalization(layer: Layer) -> Value:
     """Every channel of every sample on its own."""
-    x = float_input(layer)
+    x = layer.value(0) if layer.builder.quantized else float_input(layer)
     if len(x.shape) < 3:
         raise layer.bad(f"the input has {len(x.shape)} axes, needs N, C and at least one more")
     rows = layer.reshape(x, (x.shape[0], x.shape[1], math.prod(x.shape[2:])), "rows")
@@ -50,7 +56,7 @@ def instance_normalization(layer: Layer) -> Value:
 def group_normalization(layer: Layer) -> Value | None:
     """Groups of channels of every sample; None where the definition by other operators must do."""
     x = layer.value(0)
-    if layer.builder.quantized or x.dtype is not DType.FLOAT32 or layer.int_attr("stash_type", 1) != 1:
+    if not _is_real(layer, x) or layer.int_attr("stash_type", 1) != 1:
         return None
     groups = layer.int_attr("num_groups")
     if len(x.shape) < 3 or groups < 1 or x.shape[1] % groups:
@@ -66,10 +72,10 @@ def group_normalization(layer: Layer) -> Value | None:
 
 def _column(layer: Layer, index: int, shape: tuple[int, ...]) -> Value:
     value = layer.value(index)
-    if value.elements != math.prod(shape) or value.dtype is not DType.FLOAT32:
+    if value.elements != math.prod(shape) or not _is_real(layer, value):
         raise layer.bad(f"input {index} is {value.dtype.value}{list(value.shape)}, needs float32[{math.prod(shape)}]")
     if value.is_constant:
-        return Value.constant(value.name, value.array.reshape(shape))
+        return Value.constant(value.name, real_constant(value).astype(np.float32).reshape(shape))
     return layer.reshape(value, shape, f"column {index}")
 
 
