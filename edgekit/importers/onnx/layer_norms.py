@@ -34,7 +34,8 @@ def layer_normalization(layer: Layer) -> Value | None:
 
 def _is_real(layer: Layer, value: Value) -> bool:
     """Whether the file means real numbers: float32, or codes of a quantized model."""
-    return value.dtype is DType.FLOAT32 or (layer.builder.quantized and value.dtype is DType.INT8)
+    codes = layer.builder.quantized and (value.quant is not None or value.dtype is DType.INT8)
+    return value.dtype is DType.FLOAT32 or codes
 
 
 def _is_block(full: tuple[int, ...], shape: tuple[int, ...]) -> bool:
