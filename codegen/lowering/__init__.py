@@ -34,7 +34,13 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
-from edgekit.codegen.lowering.spatial import lower_conv, lower_layer_norm, lower_max_unpool, lower_spatial_pool
+from edgekit.codegen.lowering.spatial import (
+    lower_conv,
+    lower_layer_norm,
+    lower_max_unpool,
+    lower_resample,
+    lower_spatial_pool,
+)
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Graph, Node, Value
@@ -77,6 +83,7 @@ RULES: dict[str, Rule] = {
     "pad": lower_pad,
     "gather": lower_gather,
     "resize_nearest": lower_resize_nearest,
+    "resample": lower_resample,
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,

@@ -14,6 +14,7 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.layer_norm import LayerNorm, block_of
+from edgekit.ops.resample import outer_and_inner
 from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
 from edgekit.ops.spatial_pool import SpatialAvgPool, SpatialMaxPool, index_steps
 from edgekit.ops.spec import is_quantized
@@ -106,3 +107,17 @@ def lower_layer_norm(node: Node, ctx: LoweringContext) -> None:
     params = ctx.struct("ek_layer_norm_params", fields)
     ctx.call("ek_layer_norm_f32", params, ctx.operand(x), *operands, ctx.write(y))
     ctx.allow_in_place(x, y)
+
+
+def lower_resample(node: Node, ctx: LoweringContext) -> None:
+    """ek_resample_f32."""
+    x, places, weights = node.input(0), node.input(1), node.input(2)
+    outer, inner = outer_and_inner(node)
+    fields: Fields = {
+        "outer": outer, "in": x.shape[node.attrs["axis"]], "out": places.shape[0], "inner": inner,
+        "taps": places.shape[1],
+    }  # fmt: skip
+    params = ctx.struct("ek_resample_params", fields)
+    ctx.call(
+        "ek_resample_f32", params, ctx.operand(x), ctx.operand(places), ctx.operand(weights), ctx.write(node.output)
+    )

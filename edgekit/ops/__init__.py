@@ -18,6 +18,7 @@ from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Tran
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
 from edgekit.ops.reduce import REDUCE_OPS
+from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
 from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
@@ -57,6 +58,7 @@ OPS: tuple[OpSpec, ...] = (
     Gather(),
     Concat(),
     ResizeNearest(),
+    Resample(),
     Quantize(),
     Dequantize(),
     Requantize(),

@@ -106,6 +106,15 @@ typedef struct {
 /* y may be x. */
 void ek_layer_norm_f32(const ek_layer_norm_params *p, const float *x, const float *scale, const float *bias, float *y);
 
+/* `outer` blocks of `in` rows of `inner` elements become blocks of `out` rows: row o is the sum over its taps of a
+ * weight times the row at a place. Tables [out,taps], places below `in`. */
+typedef struct {
+    int32_t outer, in, out, inner, taps;
+} ek_resample_params;
+
+void ek_resample_f32(const ek_resample_params *p, const float *x, const int32_t *places, const float *weights,
+                     float *y);
+
 #ifdef __cplusplus
 }
 #endif
