@@ -7,17 +7,21 @@ from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.concat import Concat
 from edgekit.ops.conv2d import Conv2D
+from edgekit.ops.cumulate import CUMULATE_OPS
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
+from edgekit.ops.det import Det
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.indexing import INDEXING_OPS
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
 from edgekit.ops.mean import Mean
 from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Transpose
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
+from edgekit.ops.ranking import RANKING_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resize import ResizeNearest
-from edgekit.ops.select import Cast, Where
+from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spec import OpSpec
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
@@ -31,10 +35,14 @@ OPS: tuple[OpSpec, ...] = (
     *PLAIN_BINARY_OPS,
     Where(),
     Cast(),
+    Bitcast(),
     AvgPool2D(),
     MaxPool2D(),
     Mean(),
     *REDUCE_OPS,
+    *CUMULATE_OPS,
+    *RANKING_OPS,
+    Det(),
     Softmax(),
     LogSoftmax(),
     *UNARY_OPS,
@@ -46,6 +54,7 @@ OPS: tuple[OpSpec, ...] = (
     Tile(),
     Pad(),
     Gather(),
+    *INDEXING_OPS,
     Concat(),
     ResizeNearest(),
     Quantize(),

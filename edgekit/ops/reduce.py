@@ -52,7 +52,9 @@ def ordered_sum(rows: Array) -> Array:
 def _ordered(step: Callable[[Array, Array], Array], empty: float) -> Callable[[Array], Array]:
     def function(rows: Array) -> Array:
         if rows.shape[-1] == 0:
-            fill = empty if rows.dtype.kind == "f" or empty == 1 else 0
+            fill: float = empty
+            if rows.dtype.kind != "f" and np.isinf(empty):
+                fill = np.iinfo(rows.dtype).max if empty > 0 else np.iinfo(rows.dtype).min
             return np.full(rows.shape[:-1], fill, rows.dtype)
         acc = rows[..., 0]
         with np.errstate(all="ignore"):
