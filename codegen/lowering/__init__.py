@@ -15,10 +15,22 @@ from edgekit.codegen.lowering.elementwise import (
     lower_softmax,
     lower_unary,
 )
+from edgekit.codegen.lowering.indexing import (
+    lower_arg,
+    lower_bitcast,
+    lower_cumulate,
+    lower_det,
+    lower_gather_elements,
+    lower_gather_nd,
+    lower_scatter_elements,
+    lower_scatter_nd,
+    lower_top_k,
+)
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
     lower_gather,
+    lower_nothing,
     lower_pad,
     lower_resize_nearest,
     lower_slice,
@@ -82,6 +94,17 @@ RULES: dict[str, Rule] = {
     "tile": lower_tile,
     "pad": lower_pad,
     "gather": lower_gather,
+    "arg_max": lower_arg,
+    "arg_min": lower_arg,
+    "top_k": lower_top_k,
+    "cum_sum": lower_cumulate,
+    "cum_prod": lower_cumulate,
+    "gather_elements": lower_gather_elements,
+    "gather_nd": lower_gather_nd,
+    "scatter_elements": lower_scatter_elements,
+    "scatter_nd": lower_scatter_nd,
+    "det": lower_det,
+    "bitcast": lower_bitcast,
     "resize_nearest": lower_resize_nearest,
     "resample": lower_resample,
     "quantize": lower_quantize,
@@ -101,7 +124,10 @@ def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
         if not floats:
             _require_codes(node)
         ctx.begin(node, spec_of(node.op).macs(node))
-        RULES[node.op](node, ctx)
+        if any(value.elements for value in node.outputs):
+            RULES[node.op](node, ctx)
+        else:
+            lower_nothing(node, ctx)
         ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)

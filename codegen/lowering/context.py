@@ -93,10 +93,11 @@ class LoweringContext:
         """A pointer to a value being made."""
         return BufferArg(self.buffer(value), c_type or value.dtype.c_name, True, offset)
 
-    def scratch(self, size: int) -> BufferArg:
+    def scratch(self, size: int, alignment: int = 4) -> BufferArg:
         """Working memory of the current step."""
         step = self.steps[-1]
-        return BufferArg(self._new_buffer(f"scratch of {step.name}", size, "scratch", 4), "void", True)
+        buffer = self._new_buffer(f"scratch of {step.name}", size, "scratch", max(4, alignment))
+        return BufferArg(buffer, "void", True)
 
     def constant(self, c_type: str, rows: Array) -> ConstantArg:
         """A table in flash; equal tables are shared."""

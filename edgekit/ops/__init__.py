@@ -8,8 +8,11 @@ from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.concat import Concat
 from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
+from edgekit.ops.cumulate import CUMULATE_OPS
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
+from edgekit.ops.det import Det
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.indexing import INDEXING_OPS
 from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
@@ -17,10 +20,11 @@ from edgekit.ops.mean import Mean
 from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Transpose
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
+from edgekit.ops.ranking import RANKING_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
-from edgekit.ops.select import Cast, Where
+from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
@@ -37,6 +41,7 @@ OPS: tuple[OpSpec, ...] = (
     *PLAIN_BINARY_OPS,
     Where(),
     Cast(),
+    Bitcast(),
     AvgPool2D(),
     MaxPool2D(),
     SpatialAvgPool(),
@@ -44,6 +49,9 @@ OPS: tuple[OpSpec, ...] = (
     MaxUnpool(),
     Mean(),
     *REDUCE_OPS,
+    *CUMULATE_OPS,
+    *RANKING_OPS,
+    Det(),
     Softmax(),
     LogSoftmax(),
     LayerNorm(),
@@ -56,6 +64,7 @@ OPS: tuple[OpSpec, ...] = (
     Tile(),
     Pad(),
     Gather(),
+    *INDEXING_OPS,
     Concat(),
     ResizeNearest(),
     Resample(),

@@ -172,10 +172,11 @@ def _power(a: Array, b: Array) -> Array:
     return np.where(b < 0, sign, result.astype(np.int64) if a.dtype.kind == "i" else result).astype(a.dtype)
 
 
-def _shift(function: Callable[[Array, Array], Array]) -> Function:
+def _shift(function: Callable[[Array, Array], Array], fill: int) -> Function:
     def shifted(a: Array, b: Array) -> Array:
-        bits = 8 * a.dtype.itemsize
-        return np.where(b < bits, function(a, np.where(b < bits, b, b.dtype.type(0))), a.dtype.type(0))
+        inside = (b >= 0) & (b < 8 * a.dtype.itemsize)
+        beyond = np.where(a < 0, a.dtype.type(fill), a.dtype.type(0)) if a.dtype.kind == "i" else a.dtype.type(0)
+        return np.where(inside, function(a, np.where(inside, b, b.dtype.type(0))), beyond)
 
     return shifted
 
@@ -197,7 +198,7 @@ PLAIN_BINARY_OPS: tuple[Binary, ...] = (
     Shared("less", np.less, ("Less", "Greater"), ("LESS", "GREATER"), NUMBERS, DType.BOOL),
     Shared("less_equal", np.less_equal, ("LessOrEqual", "GreaterOrEqual"), ("LESS_EQUAL", "GREATER_EQUAL"), NUMBERS,
            DType.BOOL),
-    Binary("mod", _remainder(np.mod), ("Mod",), ("FLOOR_MOD",), INTEGERS),
+    Binary("mod", _remainder(np.mod), ("Mod",), ("FLOOR_MOD",), (DType.FLOAT32, *INTEGERS)),
     Binary("fmod", _remainder(np.fmod), ("Mod",), (), (DType.FLOAT32, *INTEGERS)),
     Binary("pow", _power, ("Pow",), ("POW",), (DType.FLOAT32, *INTEGERS)),
     Binary("prelu", lambda a, b: np.where(a < 0, a * b, a), ("PRelu",), ("PRELU",), _F32),
@@ -207,8 +208,8 @@ PLAIN_BINARY_OPS: tuple[Binary, ...] = (
     Binary("bitwise_and", np.bitwise_and, ("BitwiseAnd",), (), INTEGERS),
     Binary("bitwise_or", np.bitwise_or, ("BitwiseOr",), (), INTEGERS),
     Binary("bitwise_xor", np.bitwise_xor, ("BitwiseXor",), ("BITWISE_XOR",), INTEGERS),
-    Binary("shift_left", _shift(np.left_shift), ("BitShift",), (), UNSIGNED),
-    Binary("shift_right", _shift(np.right_shift), ("BitShift",), ("RIGHT_SHIFT",), UNSIGNED),
+    Binary("shift_left", _shift(np.left_shift, 0), ("BitShift",), (), INTEGERS),
+    Binary("shift_right", _shift(np.right_shift, -1), ("BitShift",), ("RIGHT_SHIFT",), INTEGERS),
 )  # fmt: skip
 
 

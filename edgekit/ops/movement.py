@@ -128,7 +128,7 @@ class Expand(_Movement):
 
     name = "expand"
     summary = "broadcast to a larger shape"
-    onnx = ("Expand",)
+    onnx = ("Expand", "EyeLike")
     tflite = ("BROADCAST_TO",)
 
     def infer(self, node: Node) -> list[Shape]:
@@ -220,7 +220,7 @@ class Gather(OpSpec):
 
     name = "gather"
     summary = "rows of a tensor by constant or computed indices"
-    onnx = ("Gather", "Pad")
+    onnx = ("Gather", "Pad", "Compress")
     tflite = ("GATHER", "EMBEDDING_LOOKUP", "MIRROR_PAD")
     shares_quantization = True
     rewrite = "cast the indices to int32 or int64"

@@ -52,7 +52,9 @@ def ordered_sum(rows: Array) -> Array:
 def _ordered(step: Callable[[Array, Array], Array], empty: float) -> Callable[[Array], Array]:
     def function(rows: Array) -> Array:
         if rows.shape[-1] == 0:
-            fill = empty if rows.dtype.kind == "f" or empty == 1 else 0
+            fill: float = empty
+            if rows.dtype.kind != "f" and np.isinf(empty):
+                fill = np.iinfo(rows.dtype).max if empty > 0 else np.iinfo(rows.dtype).min
             return np.full(rows.shape[:-1], fill, rows.dtype)
         acc = rows[..., 0]
         with np.errstate(all="ignore"):
@@ -120,7 +122,8 @@ class Reduce(OpSpec):
 
 REDUCE_OPS: tuple[Reduce, ...] = (
     Reduce("reduce_sum", ordered_sum,
-           ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp", "LpNormalization"),
+           ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
+            "LpNormalization"),
            ("SUM",)),
     Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
     Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),

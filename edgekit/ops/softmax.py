@@ -11,7 +11,7 @@ from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.math_f32 import exp
 from edgekit.ops.reduce import ordered_sum
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, is_quantized, random_codes, single_node_graph
 
 SCALED_DIFF_INTEGER_BITS = 5
 ACCUMULATION_INTEGER_BITS = 12
@@ -90,6 +90,11 @@ def unit_softmax_output(node: Node) -> bool:
     return quant is None or quant == QuantType.per_tensor(1 / 256, -128)
 
 
+def codes_or_float(node: Node) -> bool:
+    """the input must be float32 or int8 codes."""
+    return node.input(0).dtype is (DType.INT8 if is_quantized(node) else DType.FLOAT32)
+
+
 class Softmax(OpSpec):
     """Input x [..,C]; attr beta. Output in 1/256 steps from -128."""
 
@@ -102,7 +107,7 @@ class Softmax(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (unit_softmax_output,)
+        return (codes_or_float, unit_softmax_output)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]

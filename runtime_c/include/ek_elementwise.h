@@ -167,7 +167,7 @@ void ek_is_neg_inf_f32(int32_t elements, const float *x, uint8_t *y);
     void ek_less_equal_##s(const ek_binary_params *p, const type *a, const type *b, uint8_t *y);
 EK_NUMBER_TYPES(EK_DECLARE_NUMBER_BINARY)
 
-/* Whole numbers only: mod has the divisor's sign, fmod the dividend's. */
+/* mod has the divisor's sign, fmod the dividend's. */
 #define EK_DECLARE_INTEGER_BINARY(s, type, u)                                                                          \
     void ek_mod_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                                 \
     void ek_fmod_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                                \
@@ -175,14 +175,12 @@ EK_NUMBER_TYPES(EK_DECLARE_NUMBER_BINARY)
     void ek_bitwise_and_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                         \
     void ek_bitwise_or_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                          \
     void ek_bitwise_xor_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                         \
-    void ek_bitwise_not_##s(int32_t elements, const type *x, type *y);
-EK_INTEGER_TYPES(EK_DECLARE_INTEGER_BINARY)
-
-#define EK_DECLARE_UNSIGNED_BINARY(s, type, u)                                                                         \
+    void ek_bitwise_not_##s(int32_t elements, const type *x, type *y);                                                 \
     void ek_shift_left_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                          \
     void ek_shift_right_##s(const ek_binary_params *p, const type *a, const type *b, type *y);
-EK_UNSIGNED_TYPES(EK_DECLARE_UNSIGNED_BINARY)
+EK_INTEGER_TYPES(EK_DECLARE_INTEGER_BINARY)
 
+void ek_mod_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_fmod_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_pow_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_prelu_f32(const ek_binary_params *p, const float *a, const float *b, float *y);

@@ -5,6 +5,7 @@
 
 #include "ek_elementwise.h"
 #include "ek_float.h"
+#include "ek_index.h"
 #include "ek_movement.h"
 #include "ek_norm.h"
 #include "ek_reduce.h"

@@ -12,7 +12,7 @@ import onnx
 from onnx import FunctionProto, NodeProto, defs, helper, numpy_helper
 
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
-from edgekit.importers.onnx.file import ModelRecord, NodeRecord, node_record
+from edgekit.importers.onnx.file import ModelRecord, NodeRecord, Unreadable, node_record
 
 MAX_DEPTH = 8
 Translate = Callable[[GraphBuilder, ModelRecord, Path], None]
@@ -53,29 +53,17 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
 
 
 def _function(layer: Layer) -> FunctionProto | None:
-    domain = layer.op.rpartition(".")[0]
-    try:
-        schema = _schema(layer)
-    except defs.SchemaError:
+    schema = _schema(layer)
+    if schema is None:
         return None
     if schema.has_context_dependent_function:
         types = [_type(layer, i).SerializeToString() for i in range(len(layer.record.inputs))]
         body = schema.get_context_dependent_function(_node(layer).SerializeToString(), types)
         return FunctionProto.FromString(body) if body else None
-    versions = [v for v in schema.function_opset_versions if v <= layer.opset or domain]
+    versions = [v for v in schema.function_opset_versions if v <= layer.opset or schema.domain]
     if not versions:
         return None
     return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
-
-
-def _schema_defaults(layer: Layer) -> dict[str, onnx.AttributeProto]:
-    attributes = _schema(layer).attributes.values()
-    return {a.name: a.default_value for a in attributes if a.default_value.type != onnx.AttributeProto.UNDEFINED}
-
-
-def _schema(layer: Layer) -> defs.OpSchema:
-    domain, _, name = layer.op.rpartition(".")
-    return defs.get_schema(name, layer.opset if not domain else 1, domain)
 
 
 def _type(layer: Layer, index: int) -> onnx.TypeProto:
@@ -92,15 +80,32 @@ def _node(layer: Layer) -> NodeProto:
     attrs: dict[str, Any] = {
         key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
         for key, value in layer.record.attrs.items()
+        if not isinstance(value, Unreadable)
     }
-    return helper.make_node(name, layer.record.inputs, layer.record.outputs, layer.name, domain=domain, **attrs)
+    node = helper.make_node(name, layer.record.inputs, layer.record.outputs, layer.name, domain=domain, **attrs)
+    node.attribute.extend(v.proto for v in layer.record.attrs.values() if isinstance(v, Unreadable))
+    return node
+
+
+def _schema(layer: Layer) -> defs.OpSchema | None:
+    domain, _, name = layer.op.rpartition(".")
+    try:
+        return defs.get_schema(name, layer.opset if not domain else 1, domain)
+    except defs.SchemaError:
+        return None
+
+
+def _defaults(layer: Layer) -> dict[str, onnx.AttributeProto]:
+    """The attributes that the operator has where the layer gives none."""
+    schema = _schema(layer)
+    attributes = {} if schema is None else schema.attributes
+    return {name: a.default_value for name, a in attributes.items() if a.default_value.name}
 
 
 def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
     """The definition's nodes with references to the layer's attributes filled in."""
     own = {attribute.name: attribute for attribute in _node(layer).attribute}
-    # Defaults stand in the operator's schema, not in the function.
-    defaults = {a.name: a for a in function.attribute_proto} | _schema_defaults(layer)
+    defaults = _defaults(layer) | {attribute.name: attribute for attribute in function.attribute_proto}
     nodes = []
     for template in function.node:
         node = NodeProto()

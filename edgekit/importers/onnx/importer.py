@@ -65,7 +65,8 @@ def graph_of(
         raise BadUsage(f"{', '.join(sorted(unknown))}: no such input; the model's inputs are {known}")
     for name, array in bound.items():
         builder.tensors[name] = Constant(name, array)
-    inputs = [_add_input(builder, info, shapes, path) for info in record.inputs if info.name not in bound]
+    least = 0 if literal else 1
+    inputs = [_add_input(builder, info, shapes, path, least) for info in record.inputs if info.name not in bound]
     translate_all(builder, record, path)
     outputs: list[Value] = []
     for name in record.outputs:
@@ -74,7 +75,9 @@ def graph_of(
     return settle_quantization(graph) if quantized else graph
 
 
-def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path) -> Value:
+def _add_input(
+    builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path, least: int
+) -> Value:  # fmt: skip
     dtype = _INPUT_TYPES.get(info.type_name)
     if dtype is None:
         known = ", ".join(_INPUT_TYPES)
@@ -83,12 +86,15 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
         raise UnsupportedModel(
             f"input {info.name!r} of {path.name} is {info.type_name} in a quantized model: use FLOAT, INT8 or UINT8"
         )
-    shape = _resolve_shape(info, shapes.get(info.name))
+    shape = _resolve_shape(info, shapes.get(info.name), least)
     if dtype is DType.FLOAT32 and builder.quantized:
         dtype = DType.INT8
     value = Value(info.name, shape, dtype)
     if value.elements > MAX_ELEMENTS:
         raise BadModel(f"input {info.name!r} has {value.elements} elements, over the limit of {MAX_ELEMENTS}")
+    if not value.elements:
+        builder.tensors[info.name] = _empty(value)
+        return value
     inner = value
     if dtype is DType.UINT8 and builder.quantized:
         inner = Value(f"{info.name} as int8", shape, DType.INT8)
@@ -98,7 +104,7 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
     return value
 
 
-def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...]:
+def _resolve_shape(info: InputRecord, given: list[int] | None, least: int) -> tuple[int, ...]:
     example = f"--shape {info.name}=" + ",".join(str(d or 1) for d in info.shape or (1, 3, 32, 32))
     if given is None:
         if info.shape is None or any(d is None for d in info.shape[1:]):
@@ -109,9 +115,16 @@ def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...
         fixed = info.shape or (None,) * len(resolved)
         if len(fixed) != len(resolved) or any(f not in (None, g) for f, g in zip(fixed, resolved, strict=True)):
             raise BadUsage(f"--shape {info.name}={','.join(map(str, given))} does not fit the file's {list(fixed)}")
-    if min(resolved, default=1) < 1 or len(resolved) > 8:
-        raise BadModel(f"input {info.name!r} has shape {list(resolved)}: needs at most 8 axes of at least 1; {example}")
+    if min(resolved, default=1) < least or len(resolved) > 8:
+        raise BadModel(
+            f"input {info.name!r} has shape {list(resolved)}: needs at most 8 axes of at least {least}; {example}"
+        )
     return resolved
+
+
+def _empty(value: Value) -> Constant:
+    """A value without elements is known at import; what is computed from it (sums of nothing) is then too."""
+    return Constant(value.name, np.zeros(value.shape, value.dtype.numpy))
 
 
 def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> None:
@@ -130,7 +143,8 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
                 continue
             results = _translate(layer)
             for name, result in zip(node.outputs, results, strict=False):
-                builder.tensors[name] = result
+                if name:
+                    builder.tensors[name] = result
             lost.update(node.outputs[len(results) :])
         except UnsupportedModel as error:
             problems.append(str(error))
@@ -139,7 +153,7 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
     if missing:
         raise BadModel(f"{path.name}: output {missing[0]!r} is never computed")
     if not problems and lost.intersection(_reads(record)) - {""}:
-        several = (n for n in record.nodes if set(n.outputs) & lost)
+        several = (n for n in record.nodes if (set(n.outputs) & lost) - {""})
         problems = [f"layer {n.name!r} ({n.op}): not all of its outputs are supported" for n in several]
     if problems:
         raise UnsupportedModel(f"{path.name} uses what edgekit does not build:\n  " + "\n  ".join(problems))
@@ -156,7 +170,7 @@ def _reads(record: ModelRecord) -> list[str]:
 
 def _check_order(layer: Layer, written: set[str]) -> None:
     node: NodeRecord = layer.record
-    if not node.outputs or not node.outputs[0]:
+    if not any(node.outputs):
         raise layer.bad("has no output")
     for name in node.inputs:
         if name and name not in written:
@@ -206,6 +220,8 @@ def _folded(layer: Layer, start: int, result: Operand) -> Operand:
     """A result as a constant where the nodes from `start` on compute it from constants alone."""
     if isinstance(result, Constant) or (result.producer is None and not result.is_constant):
         return result
+    if not result.elements:
+        return _empty(result)
     arrays: dict[Value, Array] = {}
     for node in layer.builder.nodes[start:]:
         if node.op in SPATIAL_OPS:

@@ -133,8 +133,9 @@ def slices(layer: Layer) -> Value:
 
 
 def _part(layer: Layer, x: Value, starts: list[int], steps: list[int], sizes: list[int], part: str = "") -> Value:
-    if 0 in sizes:
+    if 0 in sizes and layer.builder.quantized:
         raise layer.unsupported(f"makes an empty tensor {sizes}", "remove the layer")
+    starts = [start if size else 0 for start, size in zip(starts, sizes, strict=True)]
     return layer.emit("slice", [x], {"starts": tuple(starts), "steps": tuple(steps), "sizes": tuple(sizes)}, part)
 
 
@@ -174,7 +175,7 @@ def split(layer: Layer) -> list[Value]:
         count = layer.int_attr("num_outputs", count)
         each = -(-size // max(count, 1))
         sizes = [min(each, size - each * i) for i in range(count)]
-    if sum(sizes) != size or min(sizes, default=0) < 1 or len(sizes) != len(layer.record.outputs):
+    if sum(sizes) != size or min(sizes, default=0) < 0 or len(sizes) != len(layer.record.outputs):
         raise layer.bad(f"parts {sizes} do not make an axis of {size} and {len(layer.record.outputs)} outputs")
     parts, start = [], 0
     for index, length in enumerate(sizes):

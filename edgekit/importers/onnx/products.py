@@ -157,6 +157,11 @@ def _computed_matmul(layer: Layer) -> Value:
     return y if shape == y.shape else layer.reshape(y, shape)
 
 
+def det(layer: Layer) -> Value:
+    """Determinants of square matrices."""
+    return layer.emit("det", [layer.value(0)], {})
+
+
 def _fully_connected(layer: Layer, x: Value, weights: Constant, bias: Constant | None) -> Value:
     operands = [x, layer.weights(weights)]
     if bias is not None:
