@@ -34,6 +34,7 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.lowering.tflite import TFLITE_RULES
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import DType, Graph, Node, Value
@@ -73,6 +74,7 @@ RULES: dict[str, Rule] = {
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
+    **TFLITE_RULES,
 }
 
 

@@ -74,8 +74,8 @@ def _copy(x: Value, y: Value, ctx: LoweringContext) -> None:
     ctx.call("ek_copy_8", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
 
 
-def lower_reduce(node: Node, ctx: LoweringContext) -> None:
-    """ek_reduce_<what>_<type>; codes are compared as plain int8."""
+def reduce_fields(node: Node) -> Fields:
+    """The ek_reduce_params struct of a node with attr axes."""
     x, axes = node.input(0), node.attrs["axes"]
     strides = strides_of(x.shape)
     stay = [a for a in range(len(x.shape)) if a not in axes]
@@ -83,8 +83,13 @@ def lower_reduce(node: Node, ctx: LoweringContext) -> None:
     for side, chosen in (("outer", stay), ("inner", list(axes))):
         shape, (steps,) = merged(node, [x.shape[a] for a in chosen], [strides[a] for a in chosen])
         fields |= {f"{side}_rank": len(shape), f"{side}_shape": padded(shape, 1), f"{side}_stride": padded(steps)}
-    what = "reduce_mean" if node.op == "mean" else node.op
-    params = ctx.struct("ek_reduce_params", fields)
+    return fields
+
+
+def lower_reduce(node: Node, ctx: LoweringContext) -> None:
+    """ek_reduce_<what>_<type>; codes are compared as plain integers."""
+    x, what = node.input(0), "reduce_mean" if node.op == "mean" else node.op
+    params = ctx.struct("ek_reduce_params", reduce_fields(node))
     ctx.call(f"ek_{what}_{x.dtype.suffix}", params, ctx.operand(x), ctx.write(node.output))
 
 

@@ -20,6 +20,8 @@ from edgekit.ops.resize import ResizeNearest
 from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spec import OpSpec
+from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS
+from edgekit.ops.tflite_reduce import TFLITE_REDUCE_OPS
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -51,6 +53,8 @@ OPS: tuple[OpSpec, ...] = (
     Quantize(),
     Dequantize(),
     Requantize(),
+    *TFLITE_BINARY_OPS,
+    *TFLITE_REDUCE_OPS,
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

@@ -118,10 +118,13 @@ class Shared(Binary):
         return [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is not self.result]
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 codes of one quantization, or plain numbers of a type that the operator has."""
+        """operands must be int8 or int16 codes of one quantization, or plain numbers of a type that the operator has."""
         if is_quantized(node):
             values = self.tied(node)
-            return all(v.dtype is DType.INT8 and v.quant == values[0].quant for v in values)
+            kind = values[0].dtype
+            return kind in (DType.INT8, DType.INT16) and all(
+                v.dtype is kind and v.quant == values[0].quant for v in values
+            )
         return node.input(0).dtype in self.types
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:

@@ -20,12 +20,20 @@ from edgekit.ops.spec import (
     random_numbers,
     single_node_graph,
 )
+from edgekit.ops.tflite_tables import TABLES, hard_swish_shift, tflite_table
 
 Function = Callable[..., Array]
 
 # Integers that the few functions with whole results accept; all others take float32 only.
 _SIGNED = (DType.INT8, DType.INT16, DType.INT32, DType.INT64)
 _INTEGERS = (*_SIGNED, DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64)
+
+
+def tflite_definition(node: Node) -> bool:
+    """quantized by TFLite, the function needs an int8 kernel there, and hard_swish an output scale of 1/128 of x's."""
+    if not node.attrs.get("tflite") or not is_quantized(node):
+        return True
+    return node.op in TABLES and (node.op != "hard_swish" or hard_swish_shift(node) <= 0)
 
 
 class Unary(OpSpec):
@@ -57,7 +65,7 @@ class Unary(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (self._has_type,)
+        return (self._has_type, tflite_definition)
 
     def _has_type(self, node: Node) -> bool:
         """the input must be 8-bit codes or a type that the function has (float32; whole-number functions: integers)."""
@@ -79,7 +87,9 @@ class Unary(OpSpec):
             return [np.asarray(self.exact(inputs[0], **arguments), inputs[0].dtype).reshape(inputs[0].shape)]
 
     def table(self, node: Node) -> Array:
-        """int8 [256]: entry (code + 128) is the output's code."""
+        """int8 [256]: entry (code + 128) is the output's code. attr tflite: as TFLite's kernels define it."""
+        if node.attrs.get("tflite"):
+            return tflite_table(node, self.arguments(node))
         (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         with np.errstate(all="ignore"):
             real = self.real((np.arange(-128, 128, dtype=np.float64) - zx) * sx, **self.arguments(node))

@@ -8,6 +8,7 @@
 #include "ek_movement.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
+#include "ek_tflite.h"
 #include "ek_window.h"
 
 /* One function per layer stays visible to profilers and emulators. */
