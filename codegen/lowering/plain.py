@@ -93,8 +93,8 @@ def lower_reduce(node: Node, ctx: LoweringContext) -> None:
     ctx.call(f"ek_{what}_{x.dtype.suffix}", params, ctx.operand(x), ctx.write(node.output))
 
 
-def lower_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_matmul_<type>."""
+def matmul_fields(node: Node) -> Fields:
+    """The ek_matmul_params struct of a node with attrs transpose_a, transpose_b."""
     a, b, y = node.input(0), node.input(1), node.output
     (m, k), n = matrix_shapes(node)[0][-2:], y.shape[-1]
     batch = list(y.shape[:-2])
@@ -104,11 +104,16 @@ def lower_matmul(node: Node, ctx: LoweringContext) -> None:
         return [s * size for s in broadcast_strides(value.shape[:-2], batch)]
 
     shape, (first, second) = merged(node, batch, steps(a), steps(b))
-    fields: Fields = {
+    return {
         "batch": {"rank": len(shape), "shape": padded(shape, 1), "a": padded(first), "b": padded(second)},
         "m": m, "k": k, "n": n,
         "a_row": 1 if node.attrs["transpose_a"] else k, "a_column": m if node.attrs["transpose_a"] else 1,
         "b_row": 1 if node.attrs["transpose_b"] else n, "b_column": k if node.attrs["transpose_b"] else 1,
     }  # fmt: skip
-    params = ctx.struct("ek_matmul_params", fields)
+
+
+def lower_matmul(node: Node, ctx: LoweringContext) -> None:
+    """ek_matmul_<type>."""
+    a, b, y = node.input(0), node.input(1), node.output
+    params = ctx.struct("ek_matmul_params", matmul_fields(node))
     ctx.call(f"ek_matmul_{a.dtype.suffix}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))

@@ -21,7 +21,9 @@ from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spec import OpSpec
 from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS
+from edgekit.ops.tflite_products import TFLITE_PRODUCT_OPS
 from edgekit.ops.tflite_reduce import TFLITE_REDUCE_OPS
+from edgekit.ops.tflite_resize import TfliteResizeBilinear
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -54,6 +56,8 @@ OPS: tuple[OpSpec, ...] = (
     Dequantize(),
     Requantize(),
     *TFLITE_BINARY_OPS,
+    *TFLITE_PRODUCT_OPS,
+    TfliteResizeBilinear(),
     *TFLITE_REDUCE_OPS,
 )
 

@@ -118,7 +118,7 @@ class Shared(Binary):
         return [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is not self.result]
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 or int16 codes of one quantization, or plain numbers of a type that the operator has."""
+        """operands must be int8 or int16 codes of one quantization, or plain numbers of a type the operator has."""
         if is_quantized(node):
             values = self.tied(node)
             kind = values[0].dtype

@@ -25,6 +25,15 @@ def multiply_int64(x: Array, multiplier: Array | int, shift: Array | int) -> Arr
     return rounded
 
 
+def multiply_wide(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
+    """x * multiplier / 2**31 * 2**shift, rounded once (half up), of x within 47 bits; shifts are at most 14."""
+    x, total = np.asarray(x, np.int64), 31 - np.asarray(shift, np.int64)
+    # In two halves: the product has more than 64 bits.
+    high = (x >> 16) * multiplier + (((x & 0xFFFF) * multiplier) >> 16)
+    rounded: Array = (high + (np.int64(1) << (total - 17))) >> (total - 16)
+    return rounded
+
+
 def _mul(a: int, b: int) -> int:
     return (a * b + (1 << 30)) >> 31
 

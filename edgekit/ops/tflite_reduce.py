@@ -1,4 +1,4 @@
-"""Reductions and normalizations over codes as TFLite's kernels define them: mean, sum, product, L2 norm, log-softmax."""
+"""Reductions over codes as TFLite's kernels define them: mean, sum, product, L2 norm, log-softmax."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def unit_norm_output(node: Node) -> bool:
 
 
 def scaled_differences(node: Node) -> tuple[Array, Array]:
-    """int64 [256] each, by how far a code is below its row's largest: the difference as Q5.26, its exponential as Q0.31."""
+    """int64 [256] each, by how far a code is below its row's largest: the difference, Q5.26, its exponential, Q0.31."""
     scale = softmax_scale(node)
     down = -np.arange(256, dtype=np.int64)
     rescaled = np.maximum(fp.multiply_by_quantized_multiplier(down, scale.multiplier, scale.shift), -INT32)
@@ -236,7 +236,7 @@ class TfliteLogSoftmax(OpSpec):
 
 
 def log_softmax_output(node: Node) -> bool:
-    """the output must have scale 1/16 and zero point 127, the input a scale of at least 2**-20, rows up to 4095 codes."""
+    """the output must have scale 1/16 and zero point 127, x a scale of at least 2**-20, rows up to 4095 codes."""
     unit = node.output.quant == QuantType.per_tensor(16 / 256, 127)
     return unit and node.input(0).shape[-1] < 1 << 12 and fp.single_quant(node.input(0))[0] >= 2.0**-20
 

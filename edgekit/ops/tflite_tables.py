@@ -37,7 +37,7 @@ def _sampled(node: Node, function: Callable[[Array], Array]) -> Array:
     with np.errstate(all="ignore"):
         y = function(x.astype(np.float64)).astype(F32) * (F32(1) / sy)
     y = np.nan_to_num(y, nan=0.0, posinf=1e9, neginf=-1e9)
-    return np.clip(np.trunc(y + np.copysign(F32(0.5), y)) + zero, LOW, HIGH)
+    return np.asarray(np.clip(np.trunc(y + np.copysign(F32(0.5), y)) + zero, LOW, HIGH))
 
 
 def _erf(x: Array) -> Array:
@@ -66,7 +66,7 @@ def rescaled_and_clamped(node: Node, x: Array, low: float, high: float) -> Array
     """RELU and its kin: centred codes to the output's scale, then the clamp."""
     sx, sy, zero = _scales(node)
     scaled = fp.multiply_by_quantized_multiplier(x, *fp.quantize_multiplier(float(sx / sy))) + zero
-    return np.clip(scaled, *clamped_codes(node, low, high))
+    return np.asarray(np.clip(scaled, *clamped_codes(node, low, high)))
 
 
 def leaky(node: Node, x: Array, alpha: float) -> Array:
@@ -75,7 +75,7 @@ def leaky(node: Node, x: Array, alpha: float) -> Array:
     info = np.iinfo(node.output.dtype.numpy)
     steep = fp.multiply_by_quantized_multiplier(x, *fp.quantize_multiplier(float(sx / sy)))
     flat = fp.multiply_by_quantized_multiplier(x, *fp.quantize_multiplier(float(sx * F32(alpha) / sy)))
-    return np.clip(np.where(x >= 0, steep, flat) + zero, info.min, info.max)
+    return np.asarray(np.clip(np.where(x >= 0, steep, flat) + zero, info.min, info.max))
 
 
 def _abs(node: Node) -> Array:
@@ -103,7 +103,7 @@ def _sqrt(node: Node) -> Array:
     """Rounded towards zero; TFLite has no result for negative numbers, which get the code of zero."""
     sx, sy, zero = _scales(node)
     root = np.sqrt(np.maximum(_codes(node).astype(F32) * sx, F32(0)))
-    return np.clip(np.trunc(root / sy) + zero, LOW, HIGH)
+    return np.asarray(np.clip(np.trunc(root / sy) + zero, LOW, HIGH))
 
 
 def _int16(x: Array) -> Array:

@@ -123,6 +123,95 @@ typedef struct {
 void ek_tflite_log_softmax_s8(const ek_tflite_log_softmax_params *p, const int8_t *x, const int32_t *differences,
                               const int32_t *exponentials, int8_t *y);
 
+/* Products of symmetric int16 activations and int8 weights, in 64-bit accumulators. One output channel: */
+typedef struct {
+    int64_t bias;
+    int32_t multiplier;
+    int32_t shift;
+} ek_channel_64;
+
+/* x * multiplier / 2^shift, rounded once, halves up, of x within 47 bits and a shift of 17 at least; in two halves,
+ * because the product has more than 64 bits. */
+static inline int64_t ek_rescaled_wide(int64_t x, int32_t multiplier, int32_t shift)
+{
+    const int64_t high = (x >> 16) * multiplier + (((x & 0xFFFF) * multiplier) >> 16);
+    return (high + (INT64_C(1) << (shift - 17))) >> (shift - 16);
+}
+
+/* x * multiplier / 2^shift, multiplier within 16 bits, to int16 codes. */
+static inline int16_t ek_to_s16(int64_t scaled, int32_t low, int32_t high)
+{
+    return (int16_t)(scaled < low ? low : (scaled > high ? high : scaled));
+}
+
+static inline int64_t ek_rescaled_half(int64_t x, const ek_channel_64 *channel)
+{
+    return (x * channel->multiplier + (INT64_C(1) << (channel->shift - 1))) >> channel->shift;
+}
+
+typedef struct {
+    ek_window window;
+    int32_t groups;
+    int32_t low, high;
+} ek_conv_s16_params;
+
+/* Multipliers of 16 bits. Weights [O,KH,KW,I/groups]; depthwise [KH,KW,C*M]. */
+void ek_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w, const ek_channel_64 *channels,
+                   int16_t *y);
+void ek_depthwise_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
+                             const ek_channel_64 *channels, int16_t *y);
+
+typedef struct {
+    int32_t rows, inputs, outputs;
+    int32_t low, high;
+} ek_fully_connected_s16_params;
+
+/* Multipliers of 31 bits. Weights [O,I]. */
+void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int16_t *x, const int8_t *w,
+                            const ek_channel_64 *channels, int16_t *y);
+
+/* Transposed convolutions of one image (f32: of a batch); weights [O,KH,KW,I]. pad_top and pad_left are the rows and
+ * columns of the full result that are cut off. */
+typedef struct {
+    ek_window window;
+    int32_t input_zero, weight_zero;
+    ek_output out;
+} ek_tflite_transpose_conv_params;
+
+void ek_tflite_transpose_conv_s8(const ek_tflite_transpose_conv_params *p, const int8_t *x, const int8_t *w,
+                                 const ek_channel *channels, int8_t *y);
+void ek_tflite_transpose_conv_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
+                                  const ek_channel_64 *channels, int16_t *y);
+void ek_tflite_transpose_conv_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias,
+                                  float *y);
+
+/* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`. */
+typedef struct {
+    ek_matmul_params walk;
+    int32_t a_zero, b_zero;
+    ek_rescale scale;
+    int32_t multiplier, shift;
+    int32_t zero_point;
+} ek_tflite_matmul_params;
+
+void ek_tflite_batch_matmul_s8(const ek_tflite_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_tflite_batch_matmul_s16(const ek_tflite_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+
+/* Bilinear interpolation. `rows` and `columns` hold per output row or column both neighbours; fractions lie between
+ * them (codes: in steps of 1/1024, the third number of each entry). */
+typedef struct {
+    int32_t batch, in_h, in_w, channels;
+    int32_t out_h, out_w;
+} ek_tflite_resize_params;
+
+void ek_tflite_resize_bilinear_s8(const ek_tflite_resize_params *p, const int8_t *x, const int32_t *rows,
+                                  const int32_t *columns, int8_t *y);
+void ek_tflite_resize_bilinear_s16(const ek_tflite_resize_params *p, const int16_t *x, const int32_t *rows,
+                                   const int32_t *columns, int16_t *y);
+void ek_tflite_resize_bilinear_f32(const ek_tflite_resize_params *p, const float *x, const int32_t *rows,
+                                   const float *row_fractions, const int32_t *columns, const float *column_fractions,
+                                   float *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -228,12 +228,14 @@ class _Reader:
         if length == 0:
             return None
         kind, elements = tensor.Type(), math.prod(shape)
-        stored = {schema.TensorType.INT4: np.dtype(np.uint8), schema.TensorType.FLOAT16: np.dtype(np.float16)}
         packed = kind == schema.TensorType.INT4
-        expected = -(-elements // 2) if packed else elements * stored.get(kind, dtype.numpy).itemsize
+        stored: np.dtype[Any] = dtype.numpy
+        if kind in _STORED:
+            stored = np.dtype("uint8" if packed else "float16")
+        expected = -(-elements // 2) if packed else elements * stored.itemsize
         if length != expected:
             raise BadModel(f"tensor {name!r} holds {length} B, its shape and type need {expected} B")
-        array = np.frombuffer(buffer.DataAsNumpy().tobytes(), stored.get(kind, dtype.numpy))
+        array: Array = np.frombuffer(buffer.DataAsNumpy().tobytes(), stored)
         if packed:
             array = _unpacked(array, elements)
         array = array.reshape(shape).astype(dtype.numpy)

@@ -129,11 +129,9 @@ def strided_slice(layer: Layer) -> Value:
     """STRIDED_SLICE with all masks: numpy's basic indexing."""
     x, options = layer.value(0), layer.options
     begins, ends, strides = (layer.ints(i) for i in (1, 2, 3))
-    if (
-        not len(begins) == len(ends) == len(strides)
-        or 0 in strides
-        or (hasattr(options, "Offset") and options.Offset())
-    ):
+    if options.Offset():
+        raise layer.unsupported("ends counted from the begins", "export with absolute ends")
+    if not len(begins) == len(ends) == len(strides) or 0 in strides:
         raise layer.bad(f"begins {list(begins)}, ends {list(ends)} and strides {list(strides)} do not go together")
     ranges, kept = _spec_ranges(layer, x, begins, ends, strides)
     sizes = tuple(len(r) for r in ranges)
@@ -298,7 +296,7 @@ def nearest(size: int, wanted: int, align: bool, half_pixel: bool) -> Array:
     scale = f(size - 1) / f(wanted - 1) if align and wanted > 1 else f(size) / f(wanted)
     places = (np.arange(wanted).astype(f) + f(0.5 if half_pixel else 0)) * scale
     chosen = np.floor(places + f(0.5)) if align else np.floor(places)
-    return np.clip(chosen.astype(np.int64), 0, size - 1)
+    return np.asarray(np.clip(chosen.astype(np.int64), 0, size - 1))
 
 
 def depth_to_space(layer: Layer) -> Value:

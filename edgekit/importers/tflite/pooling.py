@@ -41,11 +41,9 @@ def softmax(layer: Layer) -> Value:
 def log_softmax(layer: Layer) -> Value:
     """LOG_SOFTMAX over the last axis."""
     x = layer.value(0)
-    return (
-        layer.result("log_softmax", [x], {})
-        if x.quant is None
-        else layer.result("tflite_log_softmax", [x], {"beta": 1.0})
-    )
+    if x.quant is None:
+        return layer.result("log_softmax", [x], {})
+    return layer.result("tflite_log_softmax", [x], {"beta": 1.0})
 
 
 def _axes(layer: Layer) -> tuple[int, ...]:

@@ -84,7 +84,7 @@ def fully_connected(layer: Layer) -> Value:
         x = layer.reshaped(x, (x.elements // inputs, inputs))
     if not weights.is_constant:
         return _computed_weights(layer, x, weights)
-    attrs = {"activation": layer.activation(), "single_precision_scale": True}
+    attrs = {"activation": layer.activation(), "single_precision_scale": layer.legacy_uint8}
     y = layer.outputs[0].shape
     if y == (*x.shape[:-1], outputs):
         return layer.result("fully_connected", [x, weights, _bias(layer)], attrs)
