@@ -1,4 +1,4 @@
-"""Products of symmetric int16 activations with int8 weights."""
+"""Symmetric int16 activations: products with int8 weights, functions by tables, and rescaling."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.windows import batches, window_fields
-from edgekit.codegen.program import ConstantArg, Fields
+from edgekit.codegen.program import ConstantArg, Fields, Literal
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import bias_or_zero, groups_of
+from edgekit.ops.quantize import requantize_scale
+from edgekit.ops.softmax_int16 import exponential_table, reciprocal_table, softmax_input_scale
 from edgekit.ops.tflite_fixed import upper_half
+from edgekit.ops.tflite_int16 import input_scale, rectifier_range, rescales, sigmoid_table
 
 # Accumulators that the rescaling in 64 bits can take.
 ACCUMULATOR_LIMIT = 1 << 46
@@ -73,3 +76,54 @@ def lower_fully_connected_s16(node: Node, ctx: LoweringContext) -> None:
     params = ctx.struct("ek_fully_connected_s16_params", fields)
     weights = weight_table(node.input(1).array, ctx)
     ctx.call("ek_fully_connected_s16", params, ctx.read(node.input(0)), weights, table, ctx.write(node.output))
+
+
+def rescale_fields(scale: tuple[int, int]) -> Fields:
+    """The ek_rescale struct of (multiplier, shift)."""
+    multiplier, shift = int(scale[0]), int(scale[1])
+    return {"multiplier": multiplier, "left": max(shift, 0), "right": max(-shift, 0)}
+
+
+def lower_function_s16(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_sigmoid_s16, ek_tflite_tanh_s16, or ek_tflite_rectify_s16."""
+    x, y = node.input(0), node.output
+    count = Literal(x.elements)
+    if node.op in ("sigmoid", "tanh"):
+        multiplier, shift = input_scale(node)
+        params = ctx.struct("ek_tflite_lookup_params", {"multiplier": multiplier, "shift": shift})
+        table = ctx.constant("uint16_t", sigmoid_table())
+        ctx.call(f"ek_tflite_{node.op}_s16", count, params, ctx.read(x), table, ctx.write(y))
+    else:
+        scales = rescales(node)
+        low, high = (-32768, 32767) if node.op == "leaky_relu" else rectifier_range(node)
+        fields: Fields = {
+            "positive": rescale_fields(scales[0]), "negative": rescale_fields(scales[-1]), "low": low, "high": high
+        }  # fmt: skip
+        params = ctx.struct("ek_tflite_rectify_params", fields)
+        ctx.call("ek_tflite_rectify_s16", count, params, ctx.read(x), ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def lower_softmax_s16(node: Node, ctx: LoweringContext) -> None:
+    """ek_softmax_s16."""
+    x, y = node.input(0), node.output
+    width = x.shape[-1]
+    params = ctx.struct("ek_rescale", rescale_fields(softmax_input_scale(node)))
+    tables = [ctx.constant("int16_t", t) for t in (exponential_table(), reciprocal_table())]
+    rows = Literal(x.elements // width)
+    ctx.call("ek_softmax_s16", rows, Literal(width), params, ctx.read(x), *tables, ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def lower_requantize_s16(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_requantize_<from>_<to>, with int16 codes on one side or both."""
+    x, y = node.input(0), node.output
+    fields: Fields = {
+        "input_zero": fp.single_quant(x)[1], "scale": rescale_fields(requantize_scale(node)),
+        "zero_point": fp.single_quant(y)[1],
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_requantize_params", fields)
+    kernel = f"ek_tflite_requantize_s{8 * x.dtype.size}_s{8 * y.dtype.size}"
+    ctx.call(kernel, Literal(x.elements), params, ctx.read(x), ctx.write(y))
+    if x.dtype is y.dtype:
+        ctx.allow_in_place(x, y)

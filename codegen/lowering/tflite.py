@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, weight_table
+from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
 from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
 from edgekit.codegen.lowering.windows import batches
@@ -21,12 +21,6 @@ from edgekit.ops.tflite_fixed import upper_half
 from edgekit.ops.tflite_products import matmul_scale
 from edgekit.ops.tflite_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
 from edgekit.ops.tflite_resize import places_codes, places_f32
-
-
-def rescale_fields(scale: tuple[int, int]) -> Fields:
-    """The ek_rescale struct of (multiplier, shift)."""
-    multiplier, shift = int(scale[0]), int(scale[1])
-    return {"multiplier": multiplier, "left": max(shift, 0), "right": max(-shift, 0)}
 
 
 def lower_tflite_binary(node: Node, ctx: LoweringContext) -> None:

@@ -55,7 +55,7 @@ def channels_match(node: Node) -> bool:
 
 
 def moderate_scale_of_int16(node: Node) -> bool:
-    """the product of the scales of int16 activations and weights must be below 2**7 of the output's, and 2**-31 above."""
+    """scales of int16 activations times those of weights must be within 2**-31 and 2**7 of the output's."""
     if node.output.dtype is not DType.INT16 or not one_type(node):
         return True
     shifts = fp.product_multipliers(node.input(0), node.input(1), node.output, False)[1]
@@ -88,8 +88,9 @@ def product_requantize(node: Node, acc: Array) -> Array:
     """Codes of accumulators whose last axis is the output channel.
 
     int16 activations have 64-bit accumulators; fully connected layers multiply them in full, others by the
-    multipliers' upper halves. For int8, attr double_rounding: TFLite's two rounding steps, as its convolutions have; otherwise one, as its fully connected
-    layers and edgekit's own quantizer have. attr single_precision_scale: see `product_multipliers`.
+    multipliers' upper halves. For int8, attr double_rounding: TFLite's two rounding steps, as its convolutions have;
+    otherwise one, as its fully connected layers and edgekit's own quantizer have. attr single_precision_scale: see
+    `product_multipliers`.
     """
     y = node.output
     double = bool(node.attrs.get("double_rounding"))

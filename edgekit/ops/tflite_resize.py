@@ -74,7 +74,7 @@ def _codes_or_float(node: Node) -> bool:
 
 
 def _corners(x: Array, rows: Array, columns: Array) -> list[Array]:
-    """The four neighbours of every output pixel: (low, low), (high, low), (low, high), (high, high) of (row, column)."""
+    """Four neighbours of every output pixel: (low, low), (high, low), (low, high), (high, high) of (row, column)."""
     return [x[:, rows[:, i]][:, :, columns[:, j]] for j in range(2) for i in range(2)]
 
 
@@ -85,10 +85,8 @@ def places_f32(node: Node, axis: int) -> tuple[Array, Array]:
     if node.attrs["align_corners"] and wanted > 1:
         scale = F32(size - 1) / F32(wanted - 1)
     places = np.arange(wanted).astype(F32)
-    if node.attrs["half_pixel_centers"]:
-        places = (places + F32(0.5)) * scale - F32(0.5)
-    else:
-        places = places * scale
+    shift = F32(0.5 if node.attrs["half_pixel_centers"] else 0)
+    places = (places + shift) * scale - shift
     low = np.maximum(np.floor(places).astype(np.int64), 0)
     high = np.minimum(np.ceil(places).astype(np.int64), size - 1)
     return np.stack([np.minimum(low, size - 1), np.maximum(high, 0)], axis=1), places - low.astype(F32)

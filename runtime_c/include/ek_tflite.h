@@ -212,6 +212,46 @@ void ek_tflite_resize_bilinear_f32(const ek_tflite_resize_params *p, const float
                                    const float *row_fractions, const int32_t *columns, const float *column_fractions,
                                    float *y);
 
+/* Codes to codes of another scale. y may be x where the types are the same. */
+typedef struct {
+    int32_t input_zero;
+    ek_rescale scale;
+    int32_t zero_point;
+} ek_tflite_requantize_params;
+
+void ek_tflite_requantize_s8_s16(int32_t elements, const ek_tflite_requantize_params *p, const int8_t *x, int16_t *y);
+void ek_tflite_requantize_s16_s8(int32_t elements, const ek_tflite_requantize_params *p, const int16_t *x, int8_t *y);
+void ek_tflite_requantize_s16_s16(int32_t elements, const ek_tflite_requantize_params *p, const int16_t *x, int16_t *y);
+
+/* Sigmoid and tanh of int16 codes by interpolation in 256 entries of the sigmoid; multiplier / 2^shift leads to steps
+ * of the table. y may be x. */
+typedef struct {
+    int32_t multiplier, shift;
+} ek_tflite_lookup_params;
+
+static inline int32_t ek_table_steps(const ek_tflite_lookup_params *p, int32_t x)
+{
+    return (x * p->multiplier + (p->shift ? 1 << (p->shift - 1) : 0)) >> p->shift;
+}
+
+void ek_tflite_sigmoid_s16(int32_t elements, const ek_tflite_lookup_params *p, const int16_t *x, const uint16_t *table,
+                           int16_t *y);
+void ek_tflite_tanh_s16(int32_t elements, const ek_tflite_lookup_params *p, const int16_t *x, const uint16_t *table,
+                        int16_t *y);
+
+/* Both sides of zero rescaled, then clamped. y may be x. */
+typedef struct {
+    ek_rescale positive, negative;
+    int32_t low, high;
+} ek_tflite_rectify_params;
+
+void ek_tflite_rectify_s16(int32_t elements, const ek_tflite_rectify_params *p, const int16_t *x, int16_t *y);
+
+/* Rows of `width` codes; `scale` brings differences to steps of 10/65535. The tables have 513 entries: exp over
+ * [-10, 0] and 1 / (1 + x) over [0, 1]. y may be x. */
+void ek_softmax_s16(int32_t rows, int32_t width, const ek_rescale *scale, const int16_t *x, const int16_t *exponentials,
+                    const int16_t *reciprocals, int16_t *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -135,8 +135,8 @@ class Layer:
 
     def result(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], index: int = 0) -> Value:
         """The node that makes output `index` of the layer, with the quantization that the file gives it."""
-        tensor = self.outputs[index]
-        return self._add(op, inputs, attrs, Value(tensor.name, (), tensor.dtype, self.output_quant(index)))
+        wanted = inner_value(self.outputs[index])
+        return self._add(op, inputs, attrs, Value(wanted.name, (), wanted.dtype, wanted.quant))
 
     def output_quant(self, index: int = 0) -> QuantType | None:
         """The quantization of an output as the graph has it (uint8 codes moved down by 128)."""
