@@ -53,6 +53,7 @@ from edgekit.codegen.lowering.spatial import (
     lower_resample,
     lower_spatial_pool,
 )
+from edgekit.codegen.lowering.tflite import TFLITE_RULES
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Graph, Node, Value
@@ -110,6 +111,7 @@ RULES: dict[str, Rule] = {
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
+    **TFLITE_RULES,
 }
 
 

@@ -28,6 +28,10 @@ from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
+from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS
+from edgekit.ops.tflite_products import TFLITE_PRODUCT_OPS
+from edgekit.ops.tflite_reduce import TFLITE_REDUCE_OPS
+from edgekit.ops.tflite_resize import TfliteResizeBilinear
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -71,6 +75,10 @@ OPS: tuple[OpSpec, ...] = (
     Quantize(),
     Dequantize(),
     Requantize(),
+    *TFLITE_BINARY_OPS,
+    *TFLITE_PRODUCT_OPS,
+    TfliteResizeBilinear(),
+    *TFLITE_REDUCE_OPS,
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

@@ -118,10 +118,13 @@ class Shared(Binary):
         return [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is not self.result]
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 codes of one quantization, or plain numbers of a type that the operator has."""
+        """operands must be int8 or int16 codes of one quantization, or plain numbers of a type the operator has."""
         if is_quantized(node):
             values = self.tied(node)
-            return all(v.dtype is DType.INT8 and v.quant == values[0].quant for v in values)
+            kind = values[0].dtype
+            return kind in (DType.INT8, DType.INT16) and all(
+                v.dtype is kind and v.quant == values[0].quant for v in values
+            )
         return node.input(0).dtype in self.types
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
@@ -225,9 +228,13 @@ class Arithmetic(Binary):
         return (one_input_type, self._has_type, activation_of_floats)
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 codes, or plain numbers of one type."""
+        """operands must be int8 codes, symmetric int16 codes (not for div), or plain numbers of one type."""
         if is_quantized(node):
-            return all(v is not None and v.dtype is DType.INT8 for v in (*node.inputs, *node.outputs))
+            values = [node.input(0), node.input(1), node.output]
+            kind, quants = values[0].dtype, [v.quant for v in values]
+            if kind not in (DType.INT8, DType.INT16) or any(v.dtype is not kind for v in values) or None in quants:
+                return False
+            return kind is DType.INT8 or (self.name != "div" and not any(q.zero_point[0] for q in quants if q))
         return node.input(0).dtype in self.types
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:

@@ -83,10 +83,10 @@ class Reduce(OpSpec):
         return (self._has_type,)
 
     def _has_type(self, node: Node) -> bool:
-        """the input must be plain numbers of a supported type (maxima and minima: int8 codes too)."""
+        """the input must be plain numbers of a supported type (maxima and minima: int8 or int16 codes too)."""
         if is_quantized(node):
             x, y = node.input(0), node.output
-            return self.shares_quantization and x.dtype is DType.INT8 and x.quant == y.quant
+            return self.shares_quantization and x.dtype in (DType.INT8, DType.INT16) and x.quant == y.quant
         return node.input(0).dtype in self.types
 
     def infer(self, node: Node) -> list[Shape]:
