@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
-from edgekit.quant.activations import PRODUCTS, activation_quants, constant_quant
+from edgekit.quant.activations import activation_quants, constant_quant
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.weights import quantize_product
 
@@ -39,6 +41,10 @@ def quantize_graph(
     return result
 
 
+# Operators that always give one quantization, and are requantized where another one is wanted.
+_FIXED = ("softmax", "tflite_log_softmax")
+
+
 class _Rewriter:
     def __init__(self, graph: Graph, quants: Mapping[Value, QuantType], weight_bits: Mapping[str, int]) -> None:
         self.graph, self.quants, self.weight_bits = graph, quants, weight_bits
@@ -60,7 +66,7 @@ class _Rewriter:
         return self.values[value]
 
     def _rewrite(self, node: Node) -> None:
-        if node.op in PRODUCTS:
+        if node.op in PRODUCT_OPS:
             x, y = self.quants[node.input(0)], self.quants[node.output]
             weights, bias = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
             operands: list[Value | None] = [self.values[node.input(0)], weights]
@@ -69,13 +75,28 @@ class _Rewriter:
             operands = [None if v is None else self._operand(node, v) for v in node.inputs]
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
-        fixed = spec_of(node.op).fixed_output_quant
-        if node.op == "softmax" and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
+        op, attrs = integer_form(node)
+        if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
+            operands[0] = self._padded(node, operands[0])
+            attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))
+        fixed = spec_of(op).fixed_output_quant
+        if op in _FIXED and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
-            self.nodes.append(Node(node.op, node.name, operands, [own], node.attrs))
+            self.nodes.append(Node(op, node.name, operands, [own], attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
             return
-        self.nodes.append(Node(node.op, node.name, operands, outputs, node.attrs))
+        self.nodes.append(Node(op, node.name, operands, outputs, attrs))
+
+    def _padded(self, node: Node, x: Value | None) -> Value:
+        """The input of a mean that counts zeros around it, with those zeros."""
+        assert x is not None
+        top, left, bottom, right = node.attrs["padding"]
+        attrs = {"before": (0, top, left, 0), "after": (0, bottom, right, 0), "value": 0.0}
+        padded = Value(f"{x.name} padded", (), x.dtype, x.quant)
+        pad = Node("pad", f"{node.name} padding", [x], [padded], attrs)
+        (padded.shape,) = spec_of("pad").infer(pad)
+        self.nodes.append(pad)
+        return padded
 
     def _operand(self, node: Node, value: Value) -> Value:
         """The codes of an operand; a constant takes the result's quantization where the operator shares one."""

@@ -14,7 +14,7 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.layer_norm import LayerNorm, block_of
-from edgekit.ops.resample import outer_and_inner
+from edgekit.ops.resample import Resample, outer_and_inner
 from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
 from edgekit.ops.spatial_pool import SpatialAvgPool, SpatialMaxPool, index_steps
 from edgekit.ops.spec import is_quantized
@@ -110,14 +110,20 @@ def lower_layer_norm(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_resample(node: Node, ctx: LoweringContext) -> None:
-    """ek_resample_f32."""
+    """ek_resample_f32 or ek_resample_s8."""
     x, places, weights = node.input(0), node.input(1), node.input(2)
+    spec = spec_of(node.op)
+    assert isinstance(spec, Resample)
     outer, inner = outer_and_inner(node)
     fields: Fields = {
         "outer": outer, "in": x.shape[node.attrs["axis"]], "out": places.shape[0], "inner": inner,
-        "taps": places.shape[1],
+        "taps": places.shape[1], "zero_point": fp.single_quant(x)[1] if is_quantized(node) else 0,
     }  # fmt: skip
     params = ctx.struct("ek_resample_params", fields)
+    if is_quantized(node):
+        table = ctx.constant("int16_t", spec.integer_weights(node).reshape(-1))
+        ctx.call("ek_resample_s8", params, ctx.read(x), ctx.operand(places), table, ctx.write(node.output))
+        return
     ctx.call(
         "ek_resample_f32", params, ctx.operand(x), ctx.operand(places), ctx.operand(weights), ctx.write(node.output)
     )

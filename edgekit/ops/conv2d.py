@@ -60,6 +60,9 @@ def moderate_scale_of_int16(node: Node) -> bool:
     return bool((shifts <= 7).all() and (shifts >= -31).all())
 
 
+# Operators of one activation, constant weights and a bias, which become int8 weights and an int32 bias.
+PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "tflite_transpose_conv")
+
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     constant_weights,
     one_type,

@@ -244,6 +244,7 @@ UNARY_OPS: tuple[Unary, ...] = (
     Unary("sqrt", m.sqrt, np.sqrt, ("Sqrt",), ("SQRT",)),
     Unary("rsqrt", lambda x: F32(1) / m.sqrt(x), lambda x: 1 / np.sqrt(x), (), ("RSQRT",)),
     Unary("square", lambda x: x * x, None, (), ("SQUARE",)),
+    Unary("power", lambda x, exponent: m.power(x, exponent), lambda x, exponent: np.power(x, exponent), ("Pow",), ("POW",), (("exponent", 1.5),)),
     Unary("reciprocal", lambda x: x.dtype.type(1) / x, None, ("Reciprocal",)),
     Unary("erf", m.erf, _wide_erf, ("Erf",)),
     Unary("sin", m.sin, np.sin, ("Sin",), ("SIN",)),

@@ -110,7 +110,12 @@ void ek_layer_norm_f32(const ek_layer_norm_params *p, const float *x, const floa
  * weight times the row at a place. Tables [out,taps], places below `in`. */
 typedef struct {
     int32_t outer, in, out, inner, taps;
+    int32_t zero_point; /* of codes */
 } ek_resample_params;
+
+/* Weights in units of 2^-14, at most 64 taps. */
+void ek_resample_s8(const ek_resample_params *p, const int8_t *x, const int32_t *places, const int16_t *weights,
+                    int8_t *y);
 
 void ek_resample_f32(const ek_resample_params *p, const float *x, const int32_t *places, const float *weights,
                      float *y);

@@ -147,6 +147,8 @@ def power(layer: Layer) -> Value:
             return layer.emit("square", [x], {})
         if exponent == 0.5 and x.dtype is DType.FLOAT32:
             return layer.emit("sqrt", [x], {})
+        if x.dtype is DType.FLOAT32:
+            return layer.emit("power", [x], {"exponent": exponent})
     if x.dtype is y.dtype:
         return layer.emit("pow", [x, y], {})
     if x.dtype.is_float or y.dtype.is_integer:

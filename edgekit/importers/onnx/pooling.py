@@ -56,7 +56,9 @@ def _pool2d(layer: Layer, nhwc: Value, op: str, zeros_count: bool) -> Value:
     attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding, "activation": "none"}
     if layer.builder.quantized:
         if zeros_count and any(padding):
-            raise layer.unsupported("count_include_pad in a quantized model", "export with count_include_pad 0")
+            zeros = {"before": (0, *padding[:2], 0), "after": (0, *padding[2:], 0), "value": 0.0}
+            nhwc = layer.emit("pad", [nhwc], zeros, "padding")
+            grown = (0, 0, grown[2] - padding[2], grown[3] - padding[3])
         return layer.emit(op, [nhwc], attrs | {"padding": grown})
     attrs |= {
         "dilation": dilation,

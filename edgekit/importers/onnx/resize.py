@@ -30,7 +30,7 @@ def resize(layer: Layer) -> Value:
         return _nearest(layer, x, axes, where)
     if mode not in ("linear", "bilinear", "trilinear", "cubic"):
         raise layer.bad(f"attribute 'mode' is {mode!r}")
-    if layer.builder.quantized or x.dtype is not DType.FLOAT32:
+    if x.dtype is not DType.FLOAT32 and not layer.builder.quantized:
         raise layer.unsupported(f"mode {mode!r} of integers", "use mode 'nearest', or float32")
     return _outside(layer, *_filtered(layer, x, axes, where, mode == "cubic"), axes)
 

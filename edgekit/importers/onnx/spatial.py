@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.importers.onnx.builder import Layer
-from edgekit.ir import Value
+from edgekit.ir import DType, Value
 from edgekit.ops.spatial import MAX_SPATIAL, reach_of
 from edgekit.ops.window import same_padding
 
@@ -98,17 +98,43 @@ def general_conv(layer: Layer, x: Value, weights: Value, bias: Value | None, par
 
 def conv_transpose(layer: Layer) -> Value:
     """ConvTranspose; output_shape and auto_pad become padding."""
-    axes = spatial_axes(layer)
-    x, weights, bias = layer.value(0), layer.value(1), layer.value(2) if layer.has(2) else None
+    x, axes = layer.value(0), layer.rank(0) - 2
+    image = axes == 2 and _has_constant_weights(layer, x) and layer.int_attr("group", 1) == 1
+    axes = axes if image else spatial_axes(layer)
+    weights = layer.weights(layer.constant(1)) if image else layer.value(1)
     kernel = kernel_of_weights(layer, weights, axes)
     stride, dilation = per_axis(layer, "strides", axes), per_axis(layer, "dilations", axes)
     extra = per_axis(layer, "output_padding", axes, 0, 0)
     before, after, extra = _transposed_padding(layer, x.shape[2:], reach_of(kernel, dilation), stride, extra)
+    groups = layer.int_attr("group", 1)
+    if image and set(dilation) == {1}:
+        size = tuple(
+            (n - 1) * s + k - b - a + e
+            for n, s, k, b, a, e in zip(x.shape[2:], stride, kernel, before, after, extra, strict=True)
+        )
+        return _image_conv_transpose(layer, x, {"stride": stride, "before": before, "size": size})
     attrs: dict[str, Any] = {
-        "groups": layer.int_attr("group", 1), "stride": stride, "dilation": dilation, "padding": (*before, *after),
+        "groups": groups, "stride": stride, "dilation": dilation, "padding": (*before, *after),
         "output_padding": extra,
     }  # fmt: skip
+    spatial_axes(layer)
+    bias = layer.value(2) if layer.has(2) else None
     return layer.emit("conv_transpose", [x, weights, bias], attrs)
+
+
+def _has_constant_weights(layer: Layer, x: Value) -> bool:
+    constant = layer.is_constant(1) and (not layer.has(2) or layer.is_constant(2))
+    return constant and not layer.is_constant(0) and (layer.builder.quantized or x.dtype is DType.FLOAT32)
+
+
+def _image_conv_transpose(layer: Layer, x: Value, attrs: dict[str, Any]) -> Value:
+    """The form in NHWC, which codes have too; ONNX's weights [I,O,KH,KW] become [O,KH,KW,I]."""
+    weights = layer.weights(layer.constant(1).transposed((1, 2, 3, 0)))
+    bias = layer.weights(layer.constant(2)) if layer.has(2) else None
+    if weights.shape[3] != x.shape[1] or (bias is not None and bias.shape != weights.shape[:1]):
+        raise layer.bad(f"weights {list(weights.shape)} do not fit {x.shape[1]} channels, or the bias does not")
+    operands = [layer.nhwc(x), weights, bias]
+    return layer.nchw(layer.emit("tflite_transpose_conv", operands, attrs | {"activation": "none"}))
 
 
 def _transposed_padding(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from edgekit.importers.onnx.builder import Layer
 from edgekit.importers.onnx.spatial import Shape, Windows, spatial_axes, windows_of
 from edgekit.ir import DType, Value
@@ -109,33 +111,44 @@ def powers(layer: Layer, x: Value, p: int) -> Value:
     if p == 2:
         return layer.emit("square", [x], {}, "square")
     magnitude = layer.emit("abs", [x], {}, "magnitude")
-    return magnitude if p == 1 else layer.emit("pow", [magnitude, layer.number(p, x, "p")], {}, "power")
+    return magnitude if p == 1 else layer.emit("power", [magnitude], {"exponent": float(p)}, "power")
 
 
 def root(layer: Layer, x: Value, p: int) -> Value:
     """The p-th root."""
     if p == 1:
         return x
-    return layer.emit("sqrt", [x], {}) if p == 2 else layer.emit("pow", [x, layer.number(1 / p, x, "1 / p")], {})
+    return layer.emit("sqrt", [x], {}) if p == 2 else layer.emit("power", [x], {"exponent": 1 / p})
 
 
 def lrn(layer: Layer) -> Value:
     """x / (bias + alpha / size * sum of squares over nearby channels) ** beta."""
-    x, size = float_input(layer), layer.int_attr("size")
+    x, size = layer.value(0), layer.int_attr("size")
     if not 1 <= size <= 1 << 16 or len(x.shape) < 2:
         raise layer.bad(f"attribute 'size' is {size}, needs a window over channels")
-    rows = (x.shape[0], 1, x.shape[1], math.prod(x.shape[2:]))
+    if x.dtype is not DType.FLOAT32 and not layer.builder.quantized:
+        raise layer.unsupported(f"is {x.dtype.value}", "use float32")
+    rows = (x.shape[0], x.shape[1], math.prod(x.shape[2:]), 1)
     squares = layer.reshape(layer.emit("square", [x], {}, "square"), rows, "channels")
-    # Channels c - floor((size - 1) / 2) to c + ceil((size - 1) / 2), as far as there are any.
-    before, after = min((size - 1) // 2, x.shape[1] - 1), min(size // 2, x.shape[1] - 1)
-    attrs = {
-        "kernel": (before + after + 1, 1), "stride": (1, 1), "dilation": (1, 1), "padding": (before, 0, after, 0),
-        "overhang": (0, 0), "divisor": "none",
-    }  # fmt: skip
-    total = layer.reshape(layer.emit("avg_pool", [squares], attrs, "sum"), x.shape, "sums")
+    mean = layer.reshape(_mean_over_channels(layer, squares, size), x.shape, "means")
     none = {"activation": "none"}
-    scale = layer.number(layer.float_attr("alpha", 1e-4) / size, x, "alpha / size")
-    spread = layer.emit("mul", [total, scale], none, "scaled")
-    spread = layer.emit("add", [spread, layer.number(layer.float_attr("bias", 1.0), x, "bias")], none, "biased")
-    power = layer.emit("pow", [spread, layer.number(layer.float_attr("beta", 0.75), x, "beta")], {}, "power")
+    scaled = layer.emit("mul", [mean, _number(layer, "alpha", 1e-4)], none, "scaled")
+    spread = layer.emit("add", [scaled, _number(layer, "bias", 1.0)], none, "biased")
+    power = layer.emit("power", [spread], {"exponent": layer.float_attr("beta", 0.75)}, "power")
     return layer.emit("div", [x, power], none)
+
+
+def _mean_over_channels(layer: Layer, x: Value, size: int) -> Value:
+    """Means over `size` neighbours along axis 1 of [N,C,M,1], zeros beyond the ends among them."""
+    # Channels c - floor((size - 1) / 2) to c + ceil((size - 1) / 2).
+    before, after = (size - 1) // 2, size // 2
+    attrs = {"kernel": (size, 1), "stride": (1, 1), "padding": (0, 0, 0, 0), "activation": "none"}
+    if layer.builder.quantized:
+        zeros = {"before": (0, before, 0, 0), "after": (0, after, 0, 0), "value": 0.0}
+        return layer.emit("avg_pool2d", [layer.emit("pad", [x], zeros, "zeros")], attrs, "mean")
+    counting = {"padding": (before, 0, after, 0), "dilation": (1, 1), "count_padding": True, "overhang": (0, 0)}
+    return layer.emit("avg_pool2d", [x], attrs | counting, "mean")
+
+
+def _number(layer: Layer, attribute: str, default: float) -> Value:
+    return Value.constant(f"{layer.name} {attribute}", np.array(layer.float_attr(attribute, default), np.float32))
