@@ -5,11 +5,14 @@ from __future__ import annotations
 from edgekit.errors import InternalError
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
+from edgekit.ops.col2im import Col2Im
 from edgekit.ops.concat import Concat
 from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
+from edgekit.ops.deform_conv import DeformConv
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.grid_sample import GridSample
 from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
@@ -20,6 +23,7 @@ from edgekit.ops.quantize import Dequantize, Quantize, Requantize
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
+from edgekit.ops.roi_align import RoiAlign
 from edgekit.ops.select import Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
@@ -32,6 +36,7 @@ OPS: tuple[OpSpec, ...] = (
     FullyConnected(),
     Conv(),
     ConvTranspose(),
+    DeformConv(),
     MatMul(),
     *ARITHMETIC_OPS,
     *PLAIN_BINARY_OPS,
@@ -59,6 +64,9 @@ OPS: tuple[OpSpec, ...] = (
     Concat(),
     ResizeNearest(),
     Resample(),
+    GridSample(),
+    RoiAlign(),
+    Col2Im(),
     Quantize(),
     Dequantize(),
     Requantize(),
