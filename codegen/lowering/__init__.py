@@ -46,6 +46,12 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.lowering.sampling import (
+    lower_col2im,
+    lower_deform_conv,
+    lower_grid_sample,
+    lower_roi_align,
+)
 from edgekit.codegen.lowering.spatial import (
     lower_conv,
     lower_layer_norm,
@@ -108,6 +114,10 @@ RULES: dict[str, Rule] = {
     "bitcast": lower_bitcast,
     "resize_nearest": lower_resize_nearest,
     "resample": lower_resample,
+    "grid_sample": lower_grid_sample,
+    "deform_conv": lower_deform_conv,
+    "roi_align": lower_roi_align,
+    "col2im": lower_col2im,
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from edgekit.errors import InternalError
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
+from edgekit.ops.col2im import Col2Im
 from edgekit.ops.concat import Concat
 from edgekit.ops.conv import Conv, ConvTranspose
 from edgekit.ops.conv2d import Conv2D
 from edgekit.ops.cumulate import CUMULATE_OPS
+from edgekit.ops.deform_conv import DeformConv
 from edgekit.ops.depthwise_conv2d import DepthwiseConv2D
 from edgekit.ops.det import Det
 from edgekit.ops.fully_connected import FullyConnected
+from edgekit.ops.grid_sample import GridSample
 from edgekit.ops.indexing import INDEXING_OPS
 from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
@@ -24,6 +27,7 @@ from edgekit.ops.ranking import RANKING_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
+from edgekit.ops.roi_align import RoiAlign
 from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
@@ -40,6 +44,7 @@ OPS: tuple[OpSpec, ...] = (
     FullyConnected(),
     Conv(),
     ConvTranspose(),
+    DeformConv(),
     MatMul(),
     *ARITHMETIC_OPS,
     *PLAIN_BINARY_OPS,
@@ -72,6 +77,9 @@ OPS: tuple[OpSpec, ...] = (
     Concat(),
     ResizeNearest(),
     Resample(),
+    GridSample(),
+    RoiAlign(),
+    Col2Im(),
     Quantize(),
     Dequantize(),
     Requantize(),

@@ -123,8 +123,7 @@ class Reduce(OpSpec):
 REDUCE_OPS: tuple[Reduce, ...] = (
     Reduce("reduce_sum", ordered_sum,
            ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
-            "LpNormalization"),
-           ("SUM",)),
+            "LpNormalization"), ("SUM",)),
     Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
     Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),
            ("REDUCE_MAX",), keeps_codes=True),

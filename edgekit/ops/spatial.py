@@ -17,7 +17,7 @@ from edgekit.ops.spec import Shape, bad_shape, is_quantized
 
 MAX_SPATIAL = 3
 # Operators whose work is not bounded by the size of their result: never computed at build time.
-SPATIAL_OPS = ("conv", "conv_transpose", "avg_pool", "max_pool")
+SPATIAL_OPS = ("conv", "conv_transpose", "deform_conv", "avg_pool", "max_pool", "roi_align")
 Slices = tuple[slice, ...]
 
 

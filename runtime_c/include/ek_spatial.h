@@ -120,6 +120,43 @@ void ek_resample_s8(const ek_resample_params *p, const int8_t *x, const int32_t 
 void ek_resample_f32(const ek_resample_params *p, const float *x, const int32_t *places, const float *weights,
                      float *y);
 
+/* x [N,C,shape], grid [N,points,axes] of positions from -1 to 1, last axis first. `mode` 0 nearest, 1 linear, 2 cubic;
+ * `padding` 0 zeros, 1 border, 2 reflection; `aligned` as ek_sampling.h says. */
+typedef struct {
+    int32_t shape[EK_SPATIAL];
+    int32_t batch, channels, points, axes;
+    int32_t mode, padding, aligned;
+} ek_grid_sample_params;
+
+void ek_grid_sample_f32(const ek_grid_sample_params *p, const float *x, const float *grid, float *y);
+
+/* Two axes, the last of the grid's. Weights [O,C/G,kernel], offsets [N,OG*kernel*2,OH,OW], bias and mask may be 0. */
+typedef struct {
+    ek_grid grid;
+    int32_t batch, groups, in_c, out_c, offset_groups;
+} ek_deform_conv_params;
+
+void ek_deform_conv_f32(const ek_deform_conv_params *p, const float *x, const float *w, const float *offsets,
+                        const float *bias, const float *mask, float *y);
+
+/* Planes of [kernel,narrow] into planes of [wide]. */
+void ek_col2im_f32(const ek_pool_spatial_params *p, const float *x, float *y);
+
+/* Samples of a bin per element of the image's axis, at most: no region can make a kernel run for ever. */
+#define EK_ROI_SAMPLES 4
+
+typedef struct {
+    int32_t batch, channels, regions;
+    int32_t in[2], out[2];
+    int32_t samples; /* of a bin along an axis; 0: as many as it has elements */
+    int32_t half_pixel, max;
+    float scale;
+} ek_roi_align_params;
+
+/* Regions (left, top, right, bottom) of images; an image outside the batch is moved to its nearest end. */
+void ek_roi_align_f32(const ek_roi_align_params *p, const float *x, const float *regions, const int64_t *images,
+                      float *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -64,8 +64,10 @@ class GraphBuilder:
 
     def __init__(self, opset: int, quantized: bool) -> None:
         self.opset, self.quantized = opset, quantized
-        # How many definitions (edgekit.importers.onnx.definitions) the current layer stands in.
+        # How many definitions and branches (edgekit.importers.onnx.definitions, .branches) the current layer stands in.
         self.depth = 0
+        # How many operators of branches have been translated.
+        self.nested_nodes = 0
         self.tensors: dict[str, Operand] = {}
         self.code_types: dict[str, DType] = {}
         self.nodes: list[Node] = []

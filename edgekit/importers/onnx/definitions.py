@@ -41,7 +41,7 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
     outer = builder.opset
     builder.opset, builder.depth = opset, builder.depth + 1
     try:
-        nodes = [_renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
+        nodes = [renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
         wanted = [names[formal] for formal, given in zip(function.output, layer.record.outputs, strict=False) if given]
         translate(builder, ModelRecord(opset, nodes, [], wanted, {}), Path(layer.name))
         return [
@@ -125,10 +125,34 @@ def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
     return nodes
 
 
-def _renamed(record: NodeRecord, names: dict[str, str], prefix: str) -> NodeRecord:
-    """The record with tensors renamed: the definition's own ones get names that no other layer has."""
+def renamed(record: NodeRecord, names: dict[str, str], prefix: str) -> NodeRecord:
+    """The record with tensors renamed, also those that its subgraphs take from outside.
+
+    What the record makes gets a name that no other layer has, and is added to `names`.
+    """
     inputs = tuple(names.get(name, name) for name in record.inputs)
+    attrs = {key: _outer_names(value, names) for key, value in record.attrs.items()}
     for name in record.outputs:
         names[name] = f"{prefix}/{name}" if name else ""
     outputs = tuple(names[name] for name in record.outputs)
-    return replace(record, name=f"{prefix} {record.op}", inputs=inputs, outputs=outputs)
+    return replace(record, name=f"{prefix} {record.op}", inputs=inputs, outputs=outputs, attrs=attrs)
+
+
+def _outer_names(value: Any, names: dict[str, str]) -> Any:
+    """A subgraph whose tensors from outside have their new names; anything else as it is."""
+    if not isinstance(value, Unreadable) or value.proto.type != onnx.AttributeProto.GRAPH:
+        return value
+    proto = onnx.AttributeProto()
+    proto.CopyFrom(value.proto)
+    pending = [(proto.g, names)]
+    while pending:
+        graph, outer = pending.pop()
+        own = {t.name for t in graph.initializer} | {i.name for i in graph.input}
+        own |= {name for node in graph.node for name in node.output}
+        visible = {name: new for name, new in outer.items() if name not in own}
+        for node in graph.node:
+            node.input[:] = [visible.get(name, name) for name in node.input]
+            pending += [(a.g, visible) for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+        for output in graph.output:
+            output.name = visible.get(output.name, output.name)
+    return Unreadable(proto, value.folder)

@@ -21,9 +21,13 @@ OLDEST_OPSET = 6
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An attribute of a kind that no translator reads (subgraphs, sparse tensors); definitions may pass it on."""
+    """An attribute as it stands in the file: a subgraph, which only If reads, or a kind that no operator reads.
+
+    `folder` is the model's.
+    """
 
     proto: AttributeProto
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def _attribute(attribute: AttributeProto, folder: Path) -> Any:
         return tuple(int(v) for v in attribute.ints)
     if kind == AttributeProto.STRINGS:
         return tuple(v.decode("utf-8") for v in attribute.strings)
-    return Unreadable(attribute)
+    return Unreadable(attribute, folder)
 
 
 def _inputs(graph: GraphProto, initializers: dict[str, Array]) -> list[InputRecord]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.errors import BadModel, BadUsage, UnsupportedModel
 from edgekit.importers.onnx import constants
+from edgekit.importers.onnx.branches import expand_branch
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
 from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
@@ -161,7 +162,9 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
 
 def known(op: str) -> bool:
     """Whether an operator has a translator, a definition by others, or is computed at import."""
-    return op in TRANSLATORS or op in constants.FOLDERS or op in ("Shape", "Size", "Constant") or has_definition(op)
+    return (
+        op in TRANSLATORS or op in constants.FOLDERS or op in ("Shape", "Size", "Constant", "If") or has_definition(op)
+    )
 
 
 def _reads(record: ModelRecord) -> list[str]:
@@ -197,6 +200,8 @@ def _translate(layer: Layer) -> Sequence[Operand]:
             return (folded,)
     start = len(builder.nodes)
     result = TRANSLATORS[record.op](layer) if record.op in TRANSLATORS else None
+    if record.op == "If":
+        return tuple(expand_branch(layer, translate_all))
     if result is not None:
         results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
     elif has_definition(record.op):

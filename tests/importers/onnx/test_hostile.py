@@ -172,12 +172,46 @@ def test_foreign_domain(tmp_path: Path) -> None:
     fails(UnsupportedModel, "com.acme.Magic", tmp_path, helper.make_node("Magic", ["x"], ["y"], domain="com.acme"))
 
 
-def test_subgraphs_are_refused(tmp_path: Path) -> None:
-    branch = helper.make_graph(
-        [node("Relu", "x", "z")], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
-    )
-    loop = helper.make_node("If", ["c"], ["y"], name="branching", then_branch=branch, else_branch=branch)
-    fails(UnsupportedModel, "branching.*If", tmp_path, loop, constants={"c": np.array(True)})
+def branching(condition: str, *nodes: onnx.NodeProto, output: str = "z") -> onnx.NodeProto:
+    """An If whose branches are both `nodes`."""
+    branch = helper.make_graph(list(nodes), "b", [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
+    return helper.make_node("If", [condition], ["y"], name="branching", then_branch=branch, else_branch=branch)
+
+
+def test_computed_condition_is_refused(tmp_path: Path) -> None:
+    less = node("Less", "x x", "l")
+    fails(UnsupportedModel, "branching.*computed", tmp_path, less, branching("l", node("Relu", "x", "z")))
+
+
+def test_bad_branches(tmp_path: Path) -> None:
+    condition = {"c": np.array(True)}
+    for match, layer in {
+        "'ghost' before": branching("c", node("Relu", "ghost", "z")),
+        "'z' is never": branching("c", node("Relu", "x", "other")),
+        "'then_branch' must be a graph": helper.make_node("If", ["c"], ["y"], name="branching", then_branch=3),
+        "one output per output": helper.make_node(
+            "If", ["c"], ["y", "w"], name="branching", then_branch=branching("c").attribute[0].g
+        ),
+    }.items():
+        fails(BadModel, match, tmp_path, layer, constants=condition)
+
+
+def test_branch_reads_no_file_outside_the_model_folder(tmp_path: Path) -> None:
+    layer = branching("c", node("Add", "x w", "z"))
+    for attribute in layer.attribute:
+        tensor = attribute.g.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1])
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret.bin")
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    (tmp_path / "inner").mkdir()
+    fails(BadModel, "inside the model's folder", tmp_path / "inner", layer, constants={"c": np.array(True)})
+
+
+def test_deeply_nested_branches(tmp_path: Path) -> None:
+    layer = node("Relu", "x", "y")
+    for _ in range(10):
+        layer = branching("c", layer, output="y")
+    fails(UnsupportedModel, "nest at most", tmp_path, layer, constants={"c": np.array(True)})
 
 
 def test_second_output_in_use(tmp_path: Path) -> None:
