@@ -7,6 +7,7 @@
 #include "ek_float.h"
 #include "ek_index.h"
 #include "ek_movement.h"
+#include "ek_recurrent.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
 #include "ek_window.h"

@@ -15,6 +15,7 @@ from edgekit.importers.onnx import (
     pooling,
     products,
     quantization,
+    recurrent,
     reductions,
     resize,
 )
@@ -65,6 +66,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Expand": movement.expand,
     "EyeLike": indexing.eye_like,
     "Flatten": movement.reshape,
+    "GRU": recurrent.recurrent,
     "Gather": movement.gather,
     "GatherElements": indexing.gather_elements,
     "GatherND": indexing.gather_nd,
@@ -75,6 +77,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Hardmax": activations.hardmax,
     "Identity": movement.identity,
     "IsInf": activations.is_inf,
+    "LSTM": recurrent.recurrent,
     "LogSoftmax": activations.softmax,
     "MatMul": products.matmul,
     "Max": elementwise.variadic,
@@ -89,6 +92,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Pad": padding.pad,
     "Pow": elementwise.power,
     "QuantizeLinear": quantization.quantize_linear,
+    "RNN": recurrent.recurrent,
     "ReduceMean": pooling.reduce_mean,
     "Relu": activations.relu,
     "Reshape": movement.reshape,
@@ -114,7 +118,6 @@ TRANSLATORS: dict[str, Translator] = {
     "Where": elementwise.where,
 }
 
-_UNROLL = "run it outside the model, or retrain with convolutions"
 _STATIC = "remove control flow by exporting with fixed shapes and constants (onnxsim)"
 _QDQ = "quantize in QDQ format (QuantizeLinear / DequantizeLinear pairs)"
 _RELU = "use Relu or Clip(0, 6) and retrain"
@@ -125,14 +128,12 @@ REWRITES = {
     "DynamicQuantizeLinear": "use static quantization in QDQ format",
     "Elu": _RELU,
     "Gelu": _RELU,
-    "GRU": _UNROLL,
     "HardSigmoid": "use Sigmoid and retrain",
     "HardSwish": _RELU,
     "If": _STATIC,
     "InstanceNormalization": "use BatchNormalization",
     "LayerNormalization": "use BatchNormalization",
     "LRN": "use BatchNormalization",
-    "LSTM": _UNROLL,
     "LeakyRelu": _RELU,
     "LogSoftmax": "use Softmax, or return the logits",
     "Loop": _STATIC,
@@ -141,7 +142,6 @@ REWRITES = {
     "PRelu": _RELU,
     "QLinearConv": _QDQ,
     "QLinearMatMul": _QDQ,
-    "RNN": _UNROLL,
     "ReduceMax": "use GlobalMaxPool",
     "Scan": _STATIC,
     "Selu": _RELU,
