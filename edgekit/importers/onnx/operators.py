@@ -19,6 +19,7 @@ from edgekit.importers.onnx import (
     recurrent,
     reductions,
     resize,
+    spectra,
 )
 from edgekit.importers.onnx.builder import Layer, Operand
 
@@ -58,6 +59,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Conv": products.conv,
     "CumProd": indexing.cumulate,
     "CumSum": indexing.cumulate,
+    "DFT": spectra.dft,
     "DepthToSpace": movement.depth_to_space,
     "DequantizeLinear": quantization.dequantize_linear,
     "Det": products.det,
@@ -85,11 +87,14 @@ TRANSLATORS: dict[str, Translator] = {
     "Max": elementwise.variadic,
     "MaxPool": pooling.max_pool,
     "Mean": elementwise.mean,
+    "MelWeightMatrix": spectra.mel_weight_matrix,
     "Min": elementwise.variadic,
     "Mod": elementwise.mod,
     "Mul": elementwise.mul,
     "Neg": elementwise.neg,
     "OneHot": indexing.one_hot,
+    "OptionalGetElement": movement.identity,
+    "OptionalHasElement": movement.has_element,
     "PRelu": activations.prelu,
     "Pad": padding.pad,
     "Pow": elementwise.power,
@@ -101,6 +106,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Reshape": movement.reshape,
     "Resize": resize.resize,
     "ReverseSequence": indexing.reverse_sequence,
+    "STFT": spectra.stft,
     "Scatter": indexing.scatter_elements,
     "ScatterElements": indexing.scatter_elements,
     "ScatterND": indexing.scatter_nd,
@@ -121,11 +127,14 @@ TRANSLATORS: dict[str, Translator] = {
     "Where": elementwise.where,
 }
 
+_DYNAMIC = "how many results there are depends on the data: do it outside the model"
+_RANDOM = "draw random numbers outside the model and make them an input"
 _STATIC = "remove control flow by exporting with fixed shapes and constants (onnxsim)"
 _QDQ = "quantize in QDQ format (QuantizeLinear / DequantizeLinear pairs)"
 _RELU = "use Relu or Clip(0, 6) and retrain"
 
 REWRITES = {
+    "Bernoulli": _RANDOM,
     "ConvInteger": _QDQ,
     "ConvTranspose": "use Resize (nearest) followed by Conv",
     "Elu": _RELU,
@@ -134,20 +143,27 @@ REWRITES = {
     "HardSwish": _RELU,
     "If": _STATIC,
     "InstanceNormalization": "use BatchNormalization",
-    "LayerNormalization": "use BatchNormalization",
     "LRN": "use BatchNormalization",
+    "LayerNormalization": "use BatchNormalization",
     "LeakyRelu": _RELU,
     "LogSoftmax": "use Softmax, or return the logits",
     "Loop": _STATIC,
+    "Multinomial": _RANDOM,
     "NonMaxSuppression": "suppress overlapping boxes outside the model",
+    "NonZero": _DYNAMIC,
     "PRelu": _RELU,
     "QLinearConv": _QDQ,
+    "RandomNormal": _RANDOM,
+    "RandomNormalLike": _RANDOM,
+    "RandomUniform": _RANDOM,
+    "RandomUniformLike": _RANDOM,
     "ReduceMax": "use GlobalMaxPool",
     "Scan": _STATIC,
     "Selu": _RELU,
     "Slice": "slice outside the model, or split the layer before into several",
     "Softplus": _RELU,
     "Split": "split the layer before into several",
+    "Unique": _DYNAMIC,
 }
 
 DEFAULT_REWRITE = "replace it by operators that `edgekit ops` lists"
