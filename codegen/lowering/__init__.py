@@ -46,6 +46,7 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.lowering.recurrent import lower_recurrent
 from edgekit.codegen.lowering.sampling import (
     lower_col2im,
     lower_deform_conv,
@@ -66,6 +67,7 @@ from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
+from edgekit.ops.recurrent import RECURRENT_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
@@ -112,6 +114,7 @@ RULES: dict[str, Rule] = {
     "scatter_nd": lower_scatter_nd,
     "det": lower_det,
     "bitcast": lower_bitcast,
+    **{spec.name: lower_recurrent for spec in RECURRENT_OPS},
     "resize_nearest": lower_resize_nearest,
     "resample": lower_resample,
     "grid_sample": lower_grid_sample,

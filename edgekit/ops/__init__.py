@@ -24,6 +24,7 @@ from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Tran
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
 from edgekit.ops.ranking import RANKING_OPS
+from edgekit.ops.recurrent import RECURRENT_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
@@ -61,6 +62,7 @@ OPS: tuple[OpSpec, ...] = (
     *CUMULATE_OPS,
     *RANKING_OPS,
     Det(),
+    *RECURRENT_OPS,
     Softmax(),
     LogSoftmax(),
     LayerNorm(),

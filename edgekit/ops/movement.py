@@ -44,7 +44,16 @@ class Reshape(_Movement):
 
     name = "reshape"
     summary = "new shape over the same elements; free where the buffer can be shared"
-    onnx = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+    onnx = (
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Dropout",
+        "OptionalGetElement",
+        "OptionalHasElement",
+    )
     tflite = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
     def infer(self, node: Node) -> list[Shape]:

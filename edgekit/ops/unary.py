@@ -156,8 +156,8 @@ def clamp(x: Array, low: Array | float, high: Array | float) -> Array:
     return np.where(x > high, high, x)
 
 
-def _softplus(x: Array) -> Array:
-    # log(1 + exp(x)) without overflow.
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
     return clamp(x, F32(0), F32(np.inf)) + m.log1p(m.exp(-np.abs(x)))
 
 
@@ -225,10 +225,10 @@ UNARY_OPS: tuple[Unary, ...] = (
           lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), ("Gelu",), ("GELU",)),
     Unary("silu", lambda x, alpha: x * m.sigmoid(x * alpha), lambda x, alpha: x * _wide_sigmoid(x * alpha), ("Swish",),
           (), (("alpha", 1.0),)),
-    Unary("mish", lambda x: x * m.tanh(_softplus(x)), lambda x: x * np.tanh(_wide_softplus(x)), ("Mish",)),
+    Unary("mish", lambda x: x * m.tanh(softplus(x)), lambda x: x * np.tanh(_wide_softplus(x)), ("Mish",)),
     Unary("hard_sigmoid", _hard_sigmoid, None, ("HardSigmoid",), (), (("alpha", 0.2), ("beta", 0.5))),
     Unary("hard_swish", _hard_swish, None, ("HardSwish",), ("HARD_SWISH",)),
-    Unary("softplus", _softplus, _wide_softplus, ("Softplus",)),
+    Unary("softplus", softplus, _wide_softplus, ("Softplus",)),
     Unary("softsign", lambda x: x / (x.dtype.type(1) + np.abs(x)), None, ("Softsign",)),
     Unary("thresholded_relu", lambda x, alpha: np.where(x > alpha, x, x.dtype.type(0)), None, ("ThresholdedRelu",), (),
           (("alpha", 1.0),)),

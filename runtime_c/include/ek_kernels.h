@@ -8,6 +8,7 @@
 #include "ek_index.h"
 #include "ek_movement.h"
 #include "ek_norm.h"
+#include "ek_recurrent.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
 #include "ek_spatial.h"

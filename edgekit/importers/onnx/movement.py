@@ -16,6 +16,11 @@ def identity(layer: Layer) -> Operand:
     return layer.operand(0)
 
 
+def has_element(layer: Layer) -> Constant:
+    """Whether an optional tensor is there, which shows in the file."""
+    return Constant(layer.record.outputs[0], np.array(layer.has(0)))
+
+
 def dropout(layer: Layer) -> Sequence[Operand]:
     """Nothing at inference; the mask, where it is asked for, is all true."""
     drops = not layer.has(1) or layer.scalar(1) != 0.0

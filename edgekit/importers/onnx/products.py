@@ -143,8 +143,11 @@ def matmul(layer: Layer) -> Value:
 
 
 def _computed_matmul(layer: Layer) -> Value:
-    """Vectors become matrices of one row or column, which the result does not have."""
-    a, b = layer.value(0), layer.value(1)
+    return matrix_product(layer, layer.value(0), layer.value(1))
+
+
+def matrix_product(layer: Layer, a: Value, b: Value) -> Value:
+    """a times b; vectors become matrices of one row or column, which the result does not have."""
     if not a.shape or not b.shape:
         raise layer.bad("needs at least vectors")
     row, column = len(a.shape) == 1, len(b.shape) == 1
