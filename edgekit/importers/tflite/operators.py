@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.importers.tflite import constants, elementwise, movement, pooling, products
+from edgekit.importers.tflite import constants, elementwise, movement, pooling, products, recurrent
 from edgekit.importers.tflite.elementwise import arithmetic, binary, comparison, unary
 from edgekit.importers.tflite.layer import Layer
 from edgekit.importers.tflite.pooling import pool, reduction, truth
@@ -18,6 +18,7 @@ _PRODUCTS: dict[str, Translator] = {
     "DEPTHWISE_CONV_2D": products.depthwise_conv_2d,
     "FULLY_CONNECTED": products.fully_connected,
     "TRANSPOSE_CONV": products.transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
 }
 
 _ELEMENTWISE: dict[str, Translator] = {
@@ -138,6 +139,9 @@ LEGACY_UINT8 = frozenset(
         *_MOVEMENT,
     }
 )  # fmt: skip
+
+# Operators that may read variable tensors: their state, which starts from zeros at every inference.
+STATEFUL = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 _CONTROL_FLOW = "export without control flow: unroll loops and keep one branch"
 _VARIABLES = "freeze variables before exporting, or make the state an input and an output"
