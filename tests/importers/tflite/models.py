@@ -72,6 +72,19 @@ def _options_table(op: Op) -> str | None:
 
 def write_model(path: Path, inputs: Sequence[T], outputs: Sequence[T], ops: Sequence[Op]) -> Path:
     """Write a model of one subgraph."""
+    return finish(path, build_model(inputs, outputs, ops))
+
+
+def finish(path: Path, model: Any) -> Path:
+    """Write a model of the schema's own objects."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def build_model(inputs: Sequence[T], outputs: Sequence[T], ops: Sequence[Op]) -> Any:
+    """A model of one subgraph as the schema's own objects."""
     tensors: list[T] = []
 
     def index(tensor: T | None) -> int:
@@ -107,10 +120,7 @@ def write_model(path: Path, inputs: Sequence[T], outputs: Sequence[T], ops: Sequ
     model.buffers = [schema.BufferT()]
     graph.tensors = [_tensor(t, i, model) for i, t in enumerate(tensors)]
     model.version, model.subgraphs, model.description = 3, [graph], b"test"
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
-    return path
+    return model
 
 
 def _tensor(t: T, index: int, model: Any) -> Any:
