@@ -166,8 +166,16 @@ class Div(_Quantized):
         return np.where((a < 0) != (b < 0), -magnitude, magnitude)
 
 
+# TFLite operators that are made of these, beside the ones of their names.
+_TFLITE = {
+    "add": ("ADD_N",),
+    "div": ("FLOOR_DIV", "L2_NORMALIZATION"),
+    "mul": ("SQUARE", "SQUARED_DIFFERENCE"),
+}
+
+
 def _arithmetic(kind: type[_Quantized], name: str, function: Callable[[Array, Array], Array], *onnx: str) -> _Quantized:
-    return kind(name, function, onnx, (name.upper(),))
+    return kind(name, function, onnx, (name.upper(), *_TFLITE.get(name, ())))
 
 
 ARITHMETIC_OPS: tuple[_Quantized, ...] = (

@@ -110,7 +110,7 @@ class Conv2D(OpSpec):
     name = "conv2d"
     summary = "2-D convolution in groups, float32 or int8 with per-channel or per-tensor weights, fused activation"
     onnx = ("Conv",)
-    tflite = ("CONV_2D",)
+    tflite = ("CONV_2D", "LOCAL_RESPONSE_NORMALIZATION")
     rewrite = "export with constant weights"
 
     @property

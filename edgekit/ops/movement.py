@@ -76,7 +76,7 @@ class Transpose(_Movement):
     name = "transpose"
     summary = "permutation of axes"
     onnx = ("Transpose", "DepthToSpace", "SpaceToDepth")
-    tflite = ("TRANSPOSE",)
+    tflite = ("TRANSPOSE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
 
     def infer(self, node: Node) -> list[Shape]:
         shape, perm = node.input(0).shape, tuple(node.attrs["perm"])
@@ -138,7 +138,7 @@ class Expand(_Movement):
     name = "expand"
     summary = "broadcast to a larger shape"
     onnx = ("Expand", "EyeLike")
-    tflite = ("BROADCAST_TO",)
+    tflite = ("BROADCAST_TO", "FILL")
 
     def infer(self, node: Node) -> list[Shape]:
         shape = tuple(int(d) for d in node.attrs["shape"])
@@ -197,7 +197,7 @@ class Pad(_Movement):
     name = "pad"
     summary = "padding with a constant"
     onnx = ("Pad",)
-    tflite = ("PAD", "PADV2")
+    tflite = ("PAD", "PADV2", "SPACE_TO_BATCH_ND")
 
     def infer(self, node: Node) -> list[Shape]:
         shape, before, after = node.input(0).shape, node.attrs["before"], node.attrs["after"]
@@ -230,7 +230,7 @@ class Gather(OpSpec):
     name = "gather"
     summary = "rows of a tensor by constant or computed indices"
     onnx = ("Gather", "Pad", "Compress")
-    tflite = ("GATHER", "EMBEDDING_LOOKUP", "MIRROR_PAD")
+    tflite = ("GATHER", "EMBEDDING_LOOKUP", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR")
     shares_quantization = True
     rewrite = "cast the indices to int32 or int64"
 

@@ -125,7 +125,7 @@ class Requantize(OpSpec):
             factor = np.float32(sx) * (np.float32(1) / np.float32(sy))
             real = codes.astype(np.float32) * factor + np.float32(-zx) * factor
             rounded = np.trunc(real + np.copysign(np.float32(0.5), real)).astype(np.int64) + zy
-            return np.clip(rounded, info.min, info.max).astype(kind)
+            return np.asarray(np.clip(rounded, info.min, info.max), kind)
         span = (int(info.min), int(info.max))
         return fp.requantize(codes - zx, requantize_scale(node), zy, span).astype(kind)
 

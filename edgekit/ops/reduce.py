@@ -126,7 +126,7 @@ REDUCE_OPS: tuple[Reduce, ...] = (
             "LpNormalization"), ("SUM",)),
     Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
     Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),
-           ("REDUCE_MAX",), keeps_codes=True),
+           ("REDUCE_MAX", "REDUCE_ANY"), keeps_codes=True),
     Reduce("reduce_min", _ordered(lambda a, b: np.where((a < b) | (a != a), a, b), np.inf), ("ReduceMin",),
-           ("REDUCE_MIN",), keeps_codes=True),
+           ("REDUCE_MIN", "REDUCE_ALL"), keeps_codes=True),
 )  # fmt: skip

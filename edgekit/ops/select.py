@@ -25,7 +25,7 @@ class Where(OpSpec):
     name = "where"
     summary = "choice between two tensors, with broadcasting"
     onnx = ("Where", "OneHot", "Trilu")
-    tflite = ("SELECT", "SELECT_V2", "WHERE")
+    tflite = ("SELECT", "SELECT_V2")
     rewrite = "quantize both choices and the result with one scale"
 
     @property

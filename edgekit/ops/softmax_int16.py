@@ -23,7 +23,7 @@ def sampled_table(low: float, high: float, function: Callable[[Array], Array]) -
     interpolated = _away((after * inverse + _away(here * inverse)) / 2)
     bias = _away((interpolated - _away(middle * inverse)) / 2)
     table = np.append(sample - bias, _away(function(np.array(high)) * inverse))
-    return np.clip(table, -(1 << 15), (1 << 15) - 1).astype(np.int16)
+    return np.asarray(np.clip(table, -(1 << 15), (1 << 15) - 1), np.int16)
 
 
 def _away(x: Array) -> Array:
@@ -63,4 +63,4 @@ def softmax_int16(node: Node, x: Array) -> Array:
     shifted = ((total << (zeros - 1)) + (1 << 13)) >> 14
     inverse = look_up(np.clip(shifted - (1 << 15) - (1 << 16), -32768, 32767), reciprocal_table())
     right = 31 - zeros
-    return np.clip((exponentials * inverse + (1 << (right - 1))) >> right, 0, 32767).astype(np.int16)
+    return np.asarray(np.clip((exponentials * inverse + (1 << (right - 1))) >> right, 0, 32767), np.int16)

@@ -303,5 +303,5 @@ PREDICATE_OPS: tuple[Predicate, ...] = (
     Predicate("is_nan", np.isnan, ("IsNaN",), (), (DType.FLOAT32,), DType.BOOL),
     Predicate("is_pos_inf", np.isposinf, ("IsInf",), (), (DType.FLOAT32,), DType.BOOL),
     Predicate("is_neg_inf", np.isneginf, ("IsInf",), (), (DType.FLOAT32,), DType.BOOL),
-    Predicate("bitwise_not", np.bitwise_not, ("BitwiseNot",), ("BITWISE_NOT",), _INTEGERS, None),
+    Predicate("bitwise_not", np.bitwise_not, ("BitwiseNot",), (), _INTEGERS, None),
 )

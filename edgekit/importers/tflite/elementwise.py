@@ -60,11 +60,20 @@ def arithmetic(op: str) -> Translator:
         a, b, activation = layer.value(0), layer.value(1), layer.activation()
         if op == "div" and (a.quant is not None or b.quant is not None):
             layer.float_only()
+        if a.quant is not None and a.dtype is DType.INT16 and op in ("add", "sub"):
+            _general_scales(layer)
         if activation != "none" and a.quant is None and a.dtype is not DType.FLOAT32:
             raise layer.unsupported(f"activation {activation} of {a.dtype.value}", "apply it in a layer of its own")
         return layer.result(op, [a, b], {"activation": activation})
 
     return translate
+
+
+def _general_scales(layer: Layer) -> None:
+    """Refuse TFLite's other int16 sum, which shifts by powers of two."""
+    scales = [t.quant.scale[0] for t in (*layer.inputs, *layer.outputs) if t is not None and t.quant is not None]
+    if layer.options.PotScaleInt16() and all(math.frexp(s)[0] == 0.5 for s in scales):
+        raise layer.unsupported("int16 scales that are powers of two", "convert with pot_scale_int16 off")
 
 
 def binary(op: str, swapped: bool = False, tied: bool = False) -> Translator:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.tflite.file import CORRUPT, ModelRecord, OperatorRecord, TensorRecord, read_tflite
 from edgekit.importers.tflite.layer import Layer, inner_value
-from edgekit.importers.tflite.operators import LEGACY_UINT8, TRANSLATORS, rewrite_of
+from edgekit.importers.tflite.operators import LEGACY_UINT8, STATEFUL, TRANSLATORS, rewrite_of
 from edgekit.ir import DType, Graph, Node, Value
 
 
@@ -79,9 +79,11 @@ class _GraphBuilder:
         return target
 
     def _operand(self, index: int, reader: str) -> Value:
-        """The value of a tensor that an operator reads."""
+        """The value of a tensor that an operator reads; a variable's is a placeholder that only states may be."""
         if index not in self.values:
             tensor = self.record.tensors[index]
+            if tensor.variable:
+                return Value(tensor.name, tensor.shape, tensor.dtype, tensor.quant)
             if tensor.data is None:
                 raise BadModel(f"{reader} reads tensor {tensor.name!r} before anything writes it")
             self.values[index] = inner_value(tensor, tensor.data)
@@ -107,6 +109,8 @@ class _GraphBuilder:
             op, name, [None if i < 0 else self._operand(i, where) for i in op.inputs],
             [None if i < 0 else tensors[i] for i in op.inputs], [tensors[i] for i in op.outputs],
         )  # fmt: skip
+        if op.op not in STATEFUL and any(i >= 0 and tensors[i].variable for i in (*op.inputs, *op.outputs)):
+            raise layer.unsupported("a variable tensor", rewrite_of("VAR_HANDLE"))
         if layer.legacy_uint8 and op.op not in LEGACY_UINT8:
             raise layer.unsupported("uint8 codes", "convert the model to int8")
         try:

@@ -148,7 +148,7 @@ class Layer:
 
     def _add(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], output: Value) -> Value:
         spec = spec_of(op)
-        node = Node(op, self.name, inputs, [output], attrs)
+        node = Node(op, output.name, inputs, [output], attrs)
         output.dtype = output.dtype if op in ("quantize", "dequantize", "requantize") else spec.infer_types(node)[0]
         output.shape = tuple(int(d) for d in spec.infer(node)[0])
         if math.prod(output.shape) > MAX_FOLDED_ELEMENTS or not _is_constant(node):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.importers.tflite import constants, elementwise, movement, pooling, products
+from edgekit.importers.tflite import constants, elementwise, movement, pooling, products, recurrent
 from edgekit.importers.tflite.elementwise import arithmetic, binary, comparison, unary
 from edgekit.importers.tflite.layer import Layer
 from edgekit.importers.tflite.pooling import pool, reduction, truth
@@ -18,6 +18,7 @@ _PRODUCTS: dict[str, Translator] = {
     "DEPTHWISE_CONV_2D": products.depthwise_conv_2d,
     "FULLY_CONNECTED": products.fully_connected,
     "TRANSPOSE_CONV": products.transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
 }
 
 _ELEMENTWISE: dict[str, Translator] = {
@@ -60,6 +61,7 @@ _ELEMENTWISE: dict[str, Translator] = {
     "RELU6": unary("relu6"),
     "RELU_0_TO_1": unary("clip", True, low=0.0, high=1.0),
     "RELU_N1_TO_1": unary("clip", True, low=-1.0, high=1.0),
+    "RIGHT_SHIFT": binary("shift_right"),
     "ROUND": unary("round", False),
     "RSQRT": unary("rsqrt"),
     "SELECT": elementwise.select,
@@ -80,6 +82,7 @@ _MOVEMENT: dict[str, Translator] = {
     "DEPTH_TO_SPACE": movement.depth_to_space,
     "EMBEDDING_LOOKUP": movement.embedding_lookup,
     "EXPAND_DIMS": movement.reshape,
+    "FILL": constants.fill,
     "GATHER": movement.gather,
     "MIRROR_PAD": movement.mirror_pad,
     "PACK": movement.pack,
@@ -117,16 +120,16 @@ _WINDOWS: dict[str, Translator] = {
     "SUM": reduction("reduce_sum"),
 }
 
-_CONSTANTS: dict[str, Translator] = {
+# Operators that leave no node: their results are known at import.
+CONSTANTS: dict[str, Translator] = {
     "BROADCAST_ARGS": constants.broadcast_args,
-    "FILL": constants.fill,
     "RANGE": constants.range_,
     "RANK": constants.rank,
     "SHAPE": constants.shape,
     "ZEROS_LIKE": constants.zeros_like,
 }
 
-TRANSLATORS: dict[str, Translator] = {**_PRODUCTS, **_ELEMENTWISE, **_MOVEMENT, **_WINDOWS, **_CONSTANTS}
+TRANSLATORS: dict[str, Translator] = {**_PRODUCTS, **_ELEMENTWISE, **_MOVEMENT, **_WINDOWS, **CONSTANTS}
 
 # Operators whose integer definition is the same for uint8 codes and int8 codes 128 below them, or which are mapped.
 LEGACY_UINT8 = frozenset(
@@ -138,6 +141,9 @@ LEGACY_UINT8 = frozenset(
         *_MOVEMENT,
     }
 )  # fmt: skip
+
+# Operators that may read variable tensors: their state, which starts from zeros at every inference.
+STATEFUL = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 _CONTROL_FLOW = "export without control flow: unroll loops and keep one branch"
 _VARIABLES = "freeze variables before exporting, or make the state an input and an output"
@@ -155,6 +161,7 @@ _REWRITES: dict[str, str] = {
     "NON_MAX_SUPPRESSION_V5": "end the model before it, and select boxes in the application",
     "WHERE": "use SELECT_V2: the number of results must not depend on the data",
     "UNIQUE": "end the model before it: the number of results must not depend on the data",
+    "SVDF": "use convolutions over time: its state outlives an inference",
     "LSTM": "convert with UNIDIRECTIONAL_SEQUENCE_LSTM",
     "RNN": "use UNIDIRECTIONAL_SEQUENCE_LSTM",
 }
