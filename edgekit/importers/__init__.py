@@ -8,10 +8,11 @@ from edgekit.errors import BadModel
 from edgekit.ir import Graph
 
 
-def import_model(path: Path, shapes: dict[str, list[int]]) -> Graph:
+def import_model(path: Path, shapes: dict[str, list[int]], literal: bool = False) -> Graph:
     """Read a .tflite or .onnx file, told apart by its content.
 
-    `shapes` gives dynamic dimensions of ONNX inputs by name. Raises BadModel for what is neither.
+    `shapes` gives dynamic dimensions of ONNX inputs by name. `literal` takes the quantize and dequantize operators of
+    an ONNX model as arithmetic on plain numbers. Raises BadModel for what is neither.
     """
     try:
         with path.open("rb") as file:
@@ -26,5 +27,17 @@ def import_model(path: Path, shapes: dict[str, list[int]]) -> Graph:
     if path.suffix.lower() == ".onnx":
         from edgekit.importers.onnx import import_onnx
 
-        return import_onnx(path, shapes)
+        return import_onnx(path, shapes, literal)
     raise BadModel(f"{path.name} is neither a TFLite file (identifier TFL3) nor an .onnx file")
+
+
+def layer_types(path: Path) -> dict[str, str]:
+    """The operator types of a file that `import_model` reads, as the file format calls them, by layer name."""
+    if path.suffix.lower() == ".onnx":
+        from edgekit.importers.onnx.file import read_onnx
+
+        return {node.name: node.op for node in read_onnx(path).nodes}
+    from edgekit.importers.tflite.file import read_tflite
+
+    record = read_tflite(path)
+    return {record.tensors[op.outputs[0]].name: op.op for op in record.operators if op.outputs}
