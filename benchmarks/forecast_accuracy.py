@@ -39,6 +39,7 @@ MODELS = (
     ("packaged", "int8"),
     ("packaged", "float32"),
     ("mlperf_tiny/ad/ad01_int8.tflite", "int8"),
+    ("mlperf_tiny/ad/ad01_fp32.tflite", "float32"),
     ("mlperf_tiny/ic/pretrainedResnet_quant.tflite", "int8"),
     ("mlperf_tiny/ic/pretrainedResnet.tflite", "float32"),
     ("mlperf_tiny/kws/kws_ref_model.tflite", "int8"),
@@ -126,10 +127,10 @@ def table(comparisons: Sequence[Comparison]) -> str:
     for c in comparisons:
         if c.measured is None:
             continue
-        ram, flash = c.errors
+        forecast, (ram, flash) = c.forecast, c.errors
         lines.append(
-            f"| {Path(c.model).stem} | {c.precision} | {c.forecast.board} | {c.forecast.ram.total} | {c.measured.ram} | "
-            f"{ram:+.1%} | {c.forecast.flash.total} | {c.measured.flash} | {flash:+.1%} |"
+            f"| {Path(c.model).stem} | {c.precision} | {forecast.board} | {forecast.ram.total} | {c.measured.ram} | "
+            f"{ram:+.1%} | {forecast.flash.total} | {c.measured.flash} | {flash:+.1%} |"
         )
     return "\n".join(lines)
 

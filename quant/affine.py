@@ -47,7 +47,8 @@ def quantize_shape(graph: Graph) -> Graph:
     """
     require_float(graph)
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
-    return _quantized(graph, dict.fromkeys(computed, (-1.0, 1.0)), {})
+    # Ranges that differ: tables that happen to be equal are stored once.
+    return _quantized(graph, {value: (-1.0, 1.0 + 0.01 * index) for index, value in enumerate(computed)}, {})
 
 
 def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:

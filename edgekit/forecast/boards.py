@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.boards import Board
@@ -57,6 +57,7 @@ class Forecast:
 
     Attributes:
         unmeasured: kernels that the size table lacks; they count with a median size.
+        ram_costs, flash_costs: the three layers with most live activations and with most weights, and their bytes.
     """
 
     board: str
@@ -64,6 +65,8 @@ class Forecast:
     ram: RamForecast
     flash: FlashForecast
     unmeasured: tuple[str, ...]
+    ram_costs: tuple[tuple[str, int], ...]
+    flash_costs: tuple[tuple[str, int], ...]
 
     @property
     def fits(self) -> bool:
@@ -98,7 +101,13 @@ class Forecaster:
         stack = _stack(program, sizes)
         ram = _ram(board, plan, stack, planned)
         flash = _flash(board, _code(program, plan, sizes), _weights(program), self._external)
-        return Forecast(board.name, board.core, ram, flash, tuple(sizes.missing(program.kernels)))
+        live = {
+            step.name: sum(life.size for life in plan.lives if life.first <= step.index <= life.last)
+            for step in program.steps
+        }
+        stored = {step.name: step.weight_bytes for step in program.steps}
+        missing = tuple(sizes.missing(program.kernels))
+        return Forecast(board.name, board.core, ram, flash, missing, _largest(live), _largest(stored))
 
     def _plan(self, board: Board) -> tuple[MemoryPlan, bool]:
         """The plan that a build would make, True; or one without limits, False, where the board has no room."""
@@ -123,9 +132,11 @@ class Forecaster:
 
 def smallest(forecasts: Sequence[Forecast]) -> Forecast | None:
     """The forecast that fits with the least RAM on its board, then the least flash."""
-    return min(
-        (f for f in forecasts if f.fits), key=lambda f: (f.ram.budget, f.flash.budget, f.board), default=None
-    )
+    return min((f for f in forecasts if f.fits), key=lambda f: (f.ram.budget, f.flash.budget, f.board), default=None)
+
+
+def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(sizes.items(), key=lambda item: -item[1])[:3])
 
 
 def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForecast:

@@ -28,7 +28,7 @@ from edgekit.codegen.emit import EmittedModel, emit_model
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.memory.plan import Place
-from edgekit.codegen.program import BufferArg, Program, Step
+from edgekit.codegen.program import BufferArg, Program
 from edgekit.forecast.generated import FEATURES, frame_key, layer_features
 from edgekit.forecast.sizes import TABLE, core_key, source_digests
 from edgekit.ops import OPS
@@ -70,12 +70,15 @@ def sample_program(target: Target, seed: int = 0) -> tuple[Program, MemoryPlan]:
                     merged.steps[-1].calls += step.calls
                 else:
                     merged.steps.append(step)
-    for things in (merged.steps, merged.buffers, merged.constants, merged.params):
-        for index, thing in enumerate(things):
-            thing.index = index
-    for step in merged.steps:
-        step.name = f"layer {step.index}"
-    places = {b: Place("ram", rng.choice((0, 16 * rng.randrange(256), 16 * rng.randrange(1 << 14)))) for b in merged.buffers}
+    for index, step in enumerate(merged.steps):
+        step.index, step.name = index, f"layer {index}"
+    for index, constant in enumerate(merged.constants):
+        constant.index = index
+    for index, params in enumerate(merged.params):
+        params.index = index
+    places = {
+        b: Place("ram", rng.choice((0, 16 * rng.randrange(256), 16 * rng.randrange(1 << 14)))) for b in merged.buffers
+    }
     plan = MemoryPlan((), places, {"ram": _ARENA}, {"ram": _ARENA}, {"ram": _ARENA}, {"ram": True})
     return merged, plan
 
@@ -147,7 +150,7 @@ def _add_tables(object_file: Path, stem: str, functions: dict[str, Any]) -> None
                 table = file.get_section(number) if isinstance(number, int) else None
                 if table is None or not table.name.startswith(".rodata") or function not in functions:
                     continue
-                name = f"{stem}:{table.name}"
+                name = f"{table.name} of {stem}"
                 functions[name] = [_rounded(table["sh_size"]), 0]
                 if name not in functions[function]:
                     functions[function].append(name)
@@ -207,7 +210,7 @@ def _lines(table: dict[str, Any]) -> Iterator[str]:
     head = {key: value for key, value in table.items() if key != "cores"}
     yield json.dumps(head, indent=1)[:-2] + ',\n "cores": {'
     for at, (key, row) in enumerate(table["cores"].items()):
-        yield f'  {json.dumps(key)}: {{'
+        yield f"  {json.dumps(key)}: {{"
         for name in ("startup", "layer_code", "layer_frame"):
             yield f'   "{name}": {json.dumps(row[name])},'
         yield '   "functions": {'

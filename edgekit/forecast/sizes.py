@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -83,7 +83,7 @@ class CoreSizes:
             self._depth[name] = function.frame + max((self._stack(use) for use in function.uses), default=0)
         return self._depth[name]
 
-    def _typical(self, of: Any) -> int:
+    def _typical(self, of: Callable[[str], int]) -> int:
         return round(median(of(name) for name in self.functions if name.startswith("ek_")))
 
 
@@ -110,7 +110,8 @@ def core_sizes(key: str) -> CoreSizes:
         raise InternalError(f"no code sizes for {key}, only for {'; '.join(cores)}: run {REFRESH}")
     row = cores[key]
     functions = {name: FunctionSize(f[0], f[1], tuple(f[2:])) for name, f in row["functions"].items()}
-    return CoreSizes(key, functions, *row["startup"], row["layer_code"], row["layer_frame"])
+    code, stack = row["startup"]
+    return CoreSizes(key, functions, code, stack, row["layer_code"], row["layer_frame"])
 
 
 def struct_bytes(c_type: str) -> int | None:
