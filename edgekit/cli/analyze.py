@@ -40,8 +40,9 @@ def _model_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{report['model']} as {report['precision']}"]
     if report["layers"]:
         lines += _layer_lines(report["layers"])
-        weights = "" if report["weight_bytes"] is None else f", {size(report['weight_bytes'])} of weights and tables"
-        lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights}")
+        weights = f", {size(report['weight_bytes'])} of weights and tables as {report['weights_for']} takes them"
+        known = report["weight_bytes"] is not None
+        lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights if known else ''}")
     for problem in report["unsupported"]:
         where = "" if problem["layer"] is None else f"layer {problem['layer']!r}: "
         op = "" if problem["op"] is None else f"{problem['op']}: "

@@ -28,7 +28,8 @@ def analyze(path: Path, shapes: dict[str, list[int]], precision: str, boards: Se
     """
     report: dict[str, Any] = {
         "schema": 1, "model": path.stem, "precision": precision, "inputs": [], "outputs": [], "macs": None,
-        "parameters": None, "weight_bytes": None, "layers": [], "unsupported": [], "boards": [], "smallest_board": None,
+        "parameters": None, "weight_bytes": None, "weights_for": None, "layers": [], "unsupported": [], "boards": [],
+        "smallest_board": None,
     }  # fmt: skip
     try:
         graph = optimise(import_model(path, shapes, literal=precision == "float32"))
@@ -74,6 +75,7 @@ def _described(
         "macs": sum(layer["macs"] for layer in layers),
         "parameters": sum(layer["parameters"] for layer in layers),
         "weight_bytes": sum(weights.values()) if weights else None,
+        "weights_for": boards[0].name if weights else None,
         "layers": layers,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.boards import board_names
 from edgekit.cli import group
 from edgekit.errors import BadUsage, EdgekitError, UnsupportedModel
+from edgekit.forecast import CoreSizes, core_sizes
 from edgekit.forecast.problems import Problem, problems_of
 
 
@@ -106,6 +108,22 @@ def test_nothing_is_run_and_nothing_compiled(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("edgekit.quant.calibrate.run_reference", refuse)
     monkeypatch.setattr("subprocess.run", refuse)
     analyze(str(small_model(tmp_path)))
+
+
+def test_kernel_that_was_not_measured_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(small_model(tmp_path))
+    before = analyze(path, "--board", "stm32f103")["boards"][0]
+
+    def without(key: str) -> CoreSizes:
+        sizes = core_sizes(key)
+        return replace(sizes, functions={k: v for k, v in sizes.functions.items() if k != "ek_conv2d_s8"}, _depth={})
+
+    monkeypatch.setattr("edgekit.forecast.boards.core_sizes", without)
+    row = analyze(path, "--board", "stm32f103")["boards"][0]
+    assert before["unmeasured_kernels"] == [] and row["unmeasured_kernels"] == ["ek_conv2d_s8"]
+    assert row["fits"] and row["flash"]["code"] != before["flash"]["code"]
+    text = CliRunner().invoke(group, ["analyze", path]).output
+    assert "note: the size of ek_conv2d_s8 is not known" in text
 
 
 def test_all_unsupported_layers_are_named_with_their_rewrites(tmp_path: Path) -> None:
