@@ -114,8 +114,9 @@ def _costly(part: dict[str, Any]) -> str:
 
 
 def _short(name: str) -> str:
-    """A name cut to its end."""
-    return name if len(name) <= NAME_LENGTH else "…" + name[1 - NAME_LENGTH :]
+    """A name cut to its end; of TFLite's fused names ("a;b;c") the first part, which no limit has cut."""
+    first = name.partition(";")[0] or name
+    return first if len(first) <= NAME_LENGTH else "…" + first[1 - NAME_LENGTH :]
 
 
 def _aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
