@@ -10,7 +10,8 @@ from edgekit.ops.conv2d import PRODUCT_OPS
 from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
 from edgekit.quant.activations import activation_quants, constant_quant
-from edgekit.quant.calibrate import calibrate
+from edgekit.quant.calibrate import calibrate, require_float
+from edgekit.quant.observers import Range
 from edgekit.quant.weights import quantize_product
 
 
@@ -35,8 +36,22 @@ def quantize_graph(
 
     Raises UnsupportedModel for a graph that is not float32, BadData for samples that do not fit it.
     """
-    quants = activation_quants(graph, calibrate(graph, samples, observer, progress))
-    result = _Rewriter(graph, quants, weight_bits or {}).run()
+    return _quantized(graph, calibrate(graph, samples, observer, progress), weight_bits or {})
+
+
+def quantize_shape(graph: Graph) -> Graph:
+    """The graph as `quantize_graph` makes it of any samples, with scales that mean nothing: right in every size.
+
+    Nothing is run, so it is quick for large models too. Raises UnsupportedModel as `quantize_graph`.
+    """
+    require_float(graph)
+    computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
+    # Ranges that differ: tables that happen to be equal are stored once.
+    return _quantized(graph, {value: (-1.0, 1.0 + 0.01 * index) for index, value in enumerate(computed)}, {})
+
+
+def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:
+    result = _Rewriter(graph, activation_quants(graph, ranges), weight_bits).run()
     verify_graph(result, "quantize")
     return result
 

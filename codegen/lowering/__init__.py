@@ -69,6 +69,7 @@ from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.ops.recurrent import RECURRENT_OPS
 from edgekit.ops.reduce import REDUCE_OPS
+from edgekit.ops.spec import require_supported
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 Rule = Callable[[Node, LoweringContext], None]
@@ -129,21 +130,30 @@ RULES: dict[str, Rule] = {
 
 
 def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
-    """Lower a graph; raises UnsupportedModel for arithmetic in floats, unless `floats` allows it."""
+    """Lower a graph.
+
+    Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
+    `floats` allows it.
+    """
     ctx = LoweringContext(target)
+    problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:
         if node.op == "reshape":
             ctx.alias(node.output, node.input(0))
             continue
-        if not floats:
-            _require_codes(node)
-        ctx.begin(node, spec_of(node.op).macs(node))
-        if any(value.elements for value in node.outputs):
-            RULES[node.op](node, ctx)
-        else:
-            lower_nothing(node, ctx)
-        ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+        try:
+            if not floats:
+                _require_codes(node)
+            ctx.begin(node, spec_of(node.op).macs(node))
+            if any(value.elements for value in node.outputs):
+                RULES[node.op](node, ctx)
+            else:
+                lower_nothing(node, ctx)
+            ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+        except UnsupportedModel as error:
+            problems.append(str(error))
+    require_supported(problems)
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 
