@@ -16,6 +16,7 @@ from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.passes import optimise
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_graph
+from edgekit.quant.prepare import prepared
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
 PRECISIONS = ("int8", "float32")
@@ -144,6 +145,7 @@ def _quantized(
     progress: Progress,
     origin: str,
 ) -> Source:
+    graph = prepared(graph)
     used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
     progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
     quantized = quantize_graph(graph, used, options.observer)

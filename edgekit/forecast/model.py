@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgekit.errors import BadUsage
 from edgekit.ir import Graph
 from edgekit.quant.affine import quantize_shape
+from edgekit.quant.prepare import prepared
 from edgekit.source import is_float
 
 PRECISIONS = ("int8", "float32")
@@ -19,4 +20,4 @@ def built_form(graph: Graph, name: str, precision: str) -> Graph:
         if not is_float(graph):
             raise BadUsage(f"{name} is quantized already: analyze it with --precision int8")
         return graph
-    return quantize_shape(graph) if is_float(graph) else graph
+    return quantize_shape(prepared(graph)) if is_float(graph) else graph

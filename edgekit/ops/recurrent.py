@@ -102,7 +102,7 @@ class Recurrent(OpSpec):
         return [shapes[name] for name in node.attrs["outputs"]]
 
     def infer_types(self, node: Node) -> list[DType]:
-        return [DType.FLOAT32 for _ in node.outputs]
+        return [node.input(0).dtype for _ in node.outputs]
 
     def macs(self, node: Node) -> int:
         (time, batch, inputs), (directions, rows, hidden) = node.input(0).shape, node.input(2).shape
