@@ -15,6 +15,7 @@ from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
 from edgekit.importers.onnx.qdq import settle_quantization
+from edgekit.importers.onnx.qlinear import as_qdq
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, is_large_fill
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -56,6 +57,7 @@ def graph_of(
     record: ModelRecord, path: Path, shapes: dict[str, list[int]], literal: bool, bound: Mapping[str, Array]
 ) -> Graph:
     """`import_onnx` of a record; `path` names the model."""
+    record = as_qdq(record, literal)
     quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
     builder = GraphBuilder(record.opset, quantized)
     for name, array in record.initializers.items():

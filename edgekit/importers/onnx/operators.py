@@ -161,7 +161,6 @@ REWRITES = {
     "Multinomial": _RANDOM,
     "NonMaxSuppression": "suppress overlapping boxes outside the model",
     "NonZero": _DYNAMIC,
-    "QLinearConv": _QDQ,
     "RandomNormal": _RANDOM,
     "RandomNormalLike": _RANDOM,
     "RandomUniform": _RANDOM,
