@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from edgekit.importers.onnx import (
     activations,
     elementwise,
+    integer_conv,
     layer_norms,
     movement,
     normalization,
@@ -55,6 +56,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Col2Im": sampling.col2im,
     "Concat": movement.concat,
     "Conv": products.conv,
+    "ConvInteger": integer_conv.conv_integer,
     "ConvTranspose": spatial.conv_transpose,
     "DeformConv": sampling.deform_conv,
     "DepthToSpace": movement.depth_to_space,
@@ -91,6 +93,7 @@ TRANSLATORS: dict[str, Translator] = {
     "PRelu": activations.prelu,
     "Pad": padding.pad,
     "Pow": elementwise.power,
+    "QLinearConv": integer_conv.qlinear_conv,
     "QuantizeLinear": quantization.quantize_linear,
     "RMSNormalization": layer_norms.layer_normalization,
     "ReduceMean": pooling.reduce_mean,
@@ -119,7 +122,6 @@ _RELU = "use Relu or Clip(0, 6) and retrain"
 
 REWRITES = {
     "ArgMax": "take the largest output outside the model",
-    "ConvInteger": _QDQ,
     "DynamicQuantizeLinear": "use static quantization in QDQ format",
     "Elu": _RELU,
     "Gelu": _RELU,
@@ -135,7 +137,6 @@ REWRITES = {
     "MatMulInteger": _QDQ,
     "NonMaxSuppression": "suppress overlapping boxes outside the model",
     "PRelu": _RELU,
-    "QLinearConv": _QDQ,
     "QLinearMatMul": _QDQ,
     "RNN": _UNROLL,
     "ReduceMax": "use GlobalMaxPool",
