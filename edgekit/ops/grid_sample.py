@@ -34,7 +34,8 @@ def taps_at(position: Array, size: int, mode: str, padding: str, aligned: bool) 
     if mode == "nearest":
         x = m.round_half_even(x)
     low, high = (F32(0), F32(size - 1)) if aligned else (F32(-0.5), F32(size) - F32(0.5))
-    if padding == "border":
+    # Cubic filters are wider than the border: their taps are moved to it, not the position.
+    if padding == "border" and mode != "cubic":
         x = np.where((x < low) | (x > high), np.clip(x, F32(0), F32(size - 1)), x)
     elif padding == "reflection":
         x = _reflected(x, low, high)

@@ -74,7 +74,8 @@ static inline void ek_taps_at(float x, int32_t size, int32_t mode, int32_t paddi
     const float high = aligned ? last : (float)size - 0.5f;
     x = x == x ? ek_between(x, -EK_FAR, EK_FAR) : -EK_FAR;
     x = mode == EK_NEAREST ? ek_round_half_even(x) : x;
-    if (padding == EK_BORDER && (x < low || x > high)) {
+    /* Cubic filters are wider than the border: their taps are moved to it, not the position. */
+    if (padding == EK_BORDER && mode != EK_CUBIC && (x < low || x > high)) {
         x = ek_between(x, 0.0f, last);
     }
     x = padding == EK_REFLECTION ? ek_reflected(x, low, high) : x;

@@ -9,6 +9,7 @@ from edgekit.importers.onnx import (
     einsum,
     elementwise,
     indexing,
+    integer_conv,
     layer_norms,
     literal_quantization,
     movement,
@@ -63,6 +64,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Compress": indexing.compress,
     "Concat": movement.concat,
     "Conv": products.conv,
+    "ConvInteger": integer_conv.conv_integer,
     "ConvTranspose": spatial.conv_transpose,
     "CumProd": indexing.cumulate,
     "CumSum": indexing.cumulate,
@@ -117,6 +119,7 @@ TRANSLATORS: dict[str, Translator] = {
     "Pad": padding.pad,
     "Pow": elementwise.power,
     "QLinearMatMul": literal_quantization.qlinear_matmul,
+    "QLinearConv": integer_conv.qlinear_conv,
     "QuantizeLinear": quantization.quantize_linear,
     "RMSNormalization": layer_norms.layer_normalization,
     "RNN": recurrent.recurrent,
@@ -154,7 +157,6 @@ _QDQ = "quantize in QDQ format (QuantizeLinear / DequantizeLinear pairs)"
 
 REWRITES = {
     "Bernoulli": _RANDOM,
-    "ConvInteger": _QDQ,
     "DynamicQuantizeLinear": "use static quantization in QDQ format",
     "If": _STATIC,
     "Loop": _STATIC,
