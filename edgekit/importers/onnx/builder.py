@@ -89,7 +89,9 @@ class GraphBuilder:
     ) -> list[Value]:
         """A node with several outputs, shapes and types from the operator's spec."""
         spec = spec_of(op)
-        values = [Value(name if i == 0 else f"{name} {i}", (), DType.FLOAT32) for i in range(outputs)]
+        # What operators that convert to the type of their output start from.
+        kind = DType.INT8 if self.quantized else DType.FLOAT32
+        values = [Value(name if i == 0 else f"{name} {i}", (), kind) for i in range(outputs)]
         node = Node(op, self.unique_name(name), inputs, values, attrs)
         for value, shape, dtype in zip(values, spec.infer(node), spec.infer_types(node), strict=True):
             value.shape, value.dtype = tuple(shape), dtype

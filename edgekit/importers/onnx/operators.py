@@ -153,7 +153,6 @@ TRANSLATORS: dict[str, Translator] = {
 _DYNAMIC = "how many results there are depends on the data: do it outside the model"
 _RANDOM = "draw random numbers outside the model and make them an input"
 _STATIC = "remove control flow by exporting with fixed shapes and constants (onnxsim)"
-_QDQ = "quantize in QDQ format (QuantizeLinear / DequantizeLinear pairs)"
 
 REWRITES = {
     "Bernoulli": _RANDOM,

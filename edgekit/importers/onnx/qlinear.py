@@ -24,7 +24,7 @@ OPERATORS = ("QLinearConv", f"{_MS}QLinearConcat", f"{_MS}QGemm", *_TRIPLES)
 
 
 def as_qdq(record: ModelRecord, literal: bool) -> ModelRecord:
-    """The record with operators on codes replaced; with `literal` all but ONNX's own, taken as the integers they are."""
+    """The record with operators on codes replaced; with `literal` all but ONNX's own, which are integers."""
     if not any(_is_ours(node, literal) for node in record.nodes):
         return record
     nodes: list[NodeRecord] = []
