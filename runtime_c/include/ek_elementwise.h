@@ -135,9 +135,23 @@ static inline float ek_softplus(float x)
     X(sigmoid)                                                                                                         \
     X(tanh)                                                                                                            \
     X(gelu)                                                                                                            \
-    X(gelu_tanh) X(mish) X(hard_swish) X(softplus) X(softsign) X(abs) X(neg) X(sign) X(floor) X(ceil) X(round) X(exp)  \
-        X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(erf) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh)    \
-            X(cosh) X(asinh) X(acosh) X(atanh)
+    X(gelu_tanh)                                                                                                       \
+    X(mish)                                                                                                            \
+    X(hard_swish)                                                                                                      \
+    X(softplus)                                                                                                        \
+    X(softsign)                                                                                                        \
+    X(abs)                                                                                                             \
+    X(neg)                                                                                                             \
+    X(sign)                                                                                                            \
+    X(floor)                                                                                                           \
+    X(ceil)                                                                                                            \
+    X(round)                                                                                                           \
+    X(exp)                                                                                                             \
+    X(log)                                                                                                             \
+    X(sqrt)                                                                                                            \
+    X(rsqrt)                                                                                                           \
+    X(square)                                                                                                          \
+    X(reciprocal) X(erf) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)
 #define EK_UNARY_1_LIST(X) X(leaky_relu) X(elu) X(celu) X(silu) X(thresholded_relu) X(power)
 #define EK_UNARY_2_LIST(X) X(clip) X(selu) X(hard_sigmoid) X(shrink)
 
@@ -204,16 +218,19 @@ void ek_where_64(const ek_ternary_params *p, const uint8_t *a, const uint64_t *b
     X(i8, int8_t, to, to_type)                                                                                         \
     X(i16, int16_t, to, to_type)                                                                                       \
     X(i32, int32_t, to, to_type)                                                                                       \
-    X(i64, int64_t, to, to_type) X(u8, uint8_t, to, to_type) X(u16, uint16_t, to, to_type)                             \
-        X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
+    X(i64, int64_t, to, to_type)                                                                                       \
+    X(u8, uint8_t, to, to_type)                                                                                        \
+    X(u16, uint16_t, to, to_type) X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
 #define EK_CAST_PAIRS(X)                                                                                               \
     EK_CAST_FROM(X, f32, float)                                                                                        \
     EK_CAST_FROM(X, f64, double)                                                                                       \
     EK_CAST_FROM(X, i8, int8_t)                                                                                        \
     EK_CAST_FROM(X, i16, int16_t)                                                                                      \
     EK_CAST_FROM(X, i32, int32_t)                                                                                      \
-    EK_CAST_FROM(X, i64, int64_t) EK_CAST_FROM(X, u8, uint8_t) EK_CAST_FROM(X, u16, uint16_t)                          \
-        EK_CAST_FROM(X, u32, uint32_t) EK_CAST_FROM(X, u64, uint64_t) EK_CAST_FROM(X, b8, uint8_t)
+    EK_CAST_FROM(X, i64, int64_t)                                                                                      \
+    EK_CAST_FROM(X, u8, uint8_t)                                                                                       \
+    EK_CAST_FROM(X, u16, uint16_t)                                                                                     \
+    EK_CAST_FROM(X, u32, uint32_t) EK_CAST_FROM(X, u64, uint64_t) EK_CAST_FROM(X, b8, uint8_t)
 #define EK_DECLARE_CAST(from, from_type, to, to_type)                                                                  \
     void ek_cast_##from##_##to(int32_t elements, const from_type *x, to_type *y);
 EK_CAST_PAIRS(EK_DECLARE_CAST)
