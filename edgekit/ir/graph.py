@@ -47,7 +47,7 @@ class Value:
     @staticmethod
     def constant(name: str, data: Array, quant: QuantType | None = None) -> Value:
         """A constant of the array's own shape and type."""
-        data = np.ascontiguousarray(data)
+        data = np.asarray(data, order="C")  # np.ascontiguousarray would turn a scalar into a vector
         return Value(name, data.shape, DType.of(data), quant, data)
 
     @property
