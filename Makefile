@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py constraints.txt
 C_SOURCES = $(shell find runtime_c edgekit/exports -name '*.[ch]')
 
-.PHONY: firmware test lint benchmark docs clean
+.PHONY: firmware test lint benchmark docs sizes clean
 
 firmware: $(VENV)/.run
 	$(BIN)/edgekit build --board $(BOARD) -o $(OUT)
@@ -26,6 +26,10 @@ benchmark: $(VENV)/.run
 
 docs: $(VENV)/.run
 	$(BIN)/python -m edgekit.reports.operators
+
+# The size table that forecasts are made from: needed after every change of a kernel.
+sizes: $(VENV)/.run
+	$(BIN)/python -m edgekit.forecast.measure
 
 clean:
 	rm -rf $(VENV) out build dist

@@ -9,6 +9,7 @@ PATTERNS = [
     "*.onnx",
     "*.npz",
     "*.txt",
+    "kernel_sizes.json",
     "py.typed",
     "templates/*",
     "templates/*/*",

@@ -46,7 +46,7 @@ class Constant:
 
 
 Fields: TypeAlias = Mapping[str, "FieldValue"]
-FieldValue: TypeAlias = "int | float | Sequence[int] | Fields"
+FieldValue: TypeAlias = "int | float | Sequence[int] | Sequence[float] | Fields"
 
 
 @dataclass(eq=False)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
-from edgekit.quant.activations import PRODUCTS, activation_quants, constant_quant
-from edgekit.quant.calibrate import calibrate
+from edgekit.quant.activations import activation_quants, constant_quant
+from edgekit.quant.calibrate import calibrate, require_float
+from edgekit.quant.observers import Range
 from edgekit.quant.weights import quantize_product
 
 
@@ -33,10 +36,28 @@ def quantize_graph(
 
     Raises UnsupportedModel for a graph that is not float32, BadData for samples that do not fit it.
     """
-    quants = activation_quants(graph, calibrate(graph, samples, observer, progress))
-    result = _Rewriter(graph, quants, weight_bits or {}).run()
+    return _quantized(graph, calibrate(graph, samples, observer, progress), weight_bits or {})
+
+
+def quantize_shape(graph: Graph) -> Graph:
+    """The graph as `quantize_graph` makes it of any samples, with scales that mean nothing: right in every size.
+
+    Nothing is run, so it is quick for large models too. Raises UnsupportedModel as `quantize_graph`.
+    """
+    require_float(graph)
+    computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
+    # Ranges that differ: tables that happen to be equal are stored once.
+    return _quantized(graph, {value: (-1.0, 1.0 + 0.01 * index) for index, value in enumerate(computed)}, {})
+
+
+def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:
+    result = _Rewriter(graph, activation_quants(graph, ranges), weight_bits).run()
     verify_graph(result, "quantize")
     return result
+
+
+# Operators that always give one quantization, and are requantized where another one is wanted.
+_FIXED = ("softmax", "tflite_log_softmax")
 
 
 class _Rewriter:
@@ -60,7 +81,7 @@ class _Rewriter:
         return self.values[value]
 
     def _rewrite(self, node: Node) -> None:
-        if node.op in PRODUCTS:
+        if node.op in PRODUCT_OPS:
             x, y = self.quants[node.input(0)], self.quants[node.output]
             weights, bias = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
             operands: list[Value | None] = [self.values[node.input(0)], weights]
@@ -69,18 +90,33 @@ class _Rewriter:
             operands = [None if v is None else self._operand(node, v) for v in node.inputs]
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
-        fixed = spec_of(node.op).fixed_output_quant
-        if node.op == "softmax" and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
+        op, attrs = integer_form(node)
+        if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
+            operands[0] = self._padded(node, operands[0])
+            attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))
+        fixed = spec_of(op).fixed_output_quant
+        if op in _FIXED and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
-            self.nodes.append(Node(node.op, node.name, operands, [own], node.attrs))
+            self.nodes.append(Node(op, node.name, operands, [own], attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
             return
-        self.nodes.append(Node(node.op, node.name, operands, outputs, node.attrs))
+        self.nodes.append(Node(op, node.name, operands, outputs, attrs))
+
+    def _padded(self, node: Node, x: Value | None) -> Value:
+        """The input of a mean that counts zeros around it, with those zeros."""
+        assert x is not None
+        top, left, bottom, right = node.attrs["padding"]
+        attrs = {"before": (0, top, left, 0), "after": (0, bottom, right, 0), "value": 0.0}
+        padded = Value(f"{x.name} padded", (), x.dtype, x.quant)
+        pad = Node("pad", f"{node.name} padding", [x], [padded], attrs)
+        (padded.shape,) = spec_of("pad").infer(pad)
+        self.nodes.append(pad)
+        return padded
 
     def _operand(self, node: Node, value: Value) -> Value:
         """The codes of an operand; a constant takes the result's quantization where the operator shares one."""
         if value not in self.values:
-            if value.dtype is not DType.FLOAT32:
+            if value.dtype is not DType.FLOAT32 or spec_of(node.op).keeps_float_constants:
                 return Value.constant(value.name, value.array)
             tied = spec_of(node.op).tied(node)
             shared = next((v for v in tied if v in self.quants), None) if value in tied else None

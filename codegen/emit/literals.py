@@ -82,7 +82,7 @@ def _field(value: FieldValue) -> str:
     if isinstance(value, float):
         return float32(value)
     if isinstance(value, (list, tuple)):
-        return "{" + ", ".join(integer(v) for v in value) + "}"
+        return "{" + ", ".join(_field(v) for v in value) + "}"
     assert isinstance(value, dict)
     return struct(value)
 

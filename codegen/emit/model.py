@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgekit.codegen.emit import literals
 from edgekit.codegen.emit.names import comment_text
 from edgekit.codegen.emit.rendering import template_environment
@@ -81,7 +83,7 @@ def signature(program: Program, plan: MemoryPlan) -> str:
     """16 hex digits that change whenever weights, layers or placement do."""
     digest = hashlib.sha256()
     for constant in program.constants:
-        digest.update(constant.rows.tobytes())
+        digest.update(np.ascontiguousarray(constant.rows).reshape(-1).view(np.uint8).data)
     for step in program.steps:
         digest.update(repr([(c.kernel, [_identity(a, plan) for a in c.args]) for c in step.calls]).encode())
     return digest.hexdigest()[:16]

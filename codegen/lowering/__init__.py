@@ -15,10 +15,22 @@ from edgekit.codegen.lowering.elementwise import (
     lower_softmax,
     lower_unary,
 )
+from edgekit.codegen.lowering.indexing import (
+    lower_arg,
+    lower_bitcast,
+    lower_cumulate,
+    lower_det,
+    lower_gather_elements,
+    lower_gather_nd,
+    lower_scatter_elements,
+    lower_scatter_nd,
+    lower_top_k,
+)
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
     lower_gather,
+    lower_nothing,
     lower_pad,
     lower_resize_nearest,
     lower_slice,
@@ -34,13 +46,30 @@ from edgekit.codegen.lowering.plain import (
     lower_where,
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
+from edgekit.codegen.lowering.recurrent import lower_recurrent
+from edgekit.codegen.lowering.sampling import (
+    lower_col2im,
+    lower_deform_conv,
+    lower_grid_sample,
+    lower_roi_align,
+)
+from edgekit.codegen.lowering.spatial import (
+    lower_conv,
+    lower_layer_norm,
+    lower_max_unpool,
+    lower_resample,
+    lower_spatial_pool,
+)
+from edgekit.codegen.lowering.tflite import TFLITE_RULES
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
-from edgekit.ir import DType, Graph, Node, Value
+from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.arithmetic import ARITHMETIC_OPS
 from edgekit.ops.binary import PLAIN_BINARY_OPS
+from edgekit.ops.recurrent import RECURRENT_OPS
 from edgekit.ops.reduce import REDUCE_OPS
+from edgekit.ops.spec import require_supported
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 Rule = Callable[[Node, LoweringContext], None]
@@ -49,6 +78,8 @@ RULES: dict[str, Rule] = {
     "conv2d": lower_conv2d,
     "depthwise_conv2d": lower_depthwise_conv2d,
     "fully_connected": lower_fully_connected,
+    "conv": lower_conv,
+    "conv_transpose": lower_conv,
     "matmul": lower_matmul,
     **{spec.name: lower_arithmetic for spec in ARITHMETIC_OPS},
     **{spec.name: lower_plain_binary for spec in PLAIN_BINARY_OPS},
@@ -58,7 +89,11 @@ RULES: dict[str, Rule] = {
     "cast": lower_cast,
     "avg_pool2d": lower_pool,
     "max_pool2d": lower_pool,
+    "avg_pool": lower_spatial_pool,
+    "max_pool": lower_spatial_pool,
+    "max_unpool": lower_max_unpool,
     "mean": lower_mean,
+    "layer_norm": lower_layer_norm,
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},
@@ -69,26 +104,56 @@ RULES: dict[str, Rule] = {
     "tile": lower_tile,
     "pad": lower_pad,
     "gather": lower_gather,
+    "arg_max": lower_arg,
+    "arg_min": lower_arg,
+    "top_k": lower_top_k,
+    "cum_sum": lower_cumulate,
+    "cum_prod": lower_cumulate,
+    "gather_elements": lower_gather_elements,
+    "gather_nd": lower_gather_nd,
+    "scatter_elements": lower_scatter_elements,
+    "scatter_nd": lower_scatter_nd,
+    "det": lower_det,
+    "bitcast": lower_bitcast,
+    **{spec.name: lower_recurrent for spec in RECURRENT_OPS},
     "resize_nearest": lower_resize_nearest,
+    "resample": lower_resample,
+    "grid_sample": lower_grid_sample,
+    "deform_conv": lower_deform_conv,
+    "roi_align": lower_roi_align,
+    "col2im": lower_col2im,
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
+    **TFLITE_RULES,
 }
 
 
 def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
-    """Lower a graph; raises UnsupportedModel for arithmetic in floats, unless `floats` allows it."""
+    """Lower a graph.
+
+    Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
+    `floats` allows it.
+    """
     ctx = LoweringContext(target)
+    problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:
         if node.op == "reshape":
             ctx.alias(node.output, node.input(0))
             continue
-        if not floats:
-            _require_codes(node)
-        ctx.begin(node, spec_of(node.op).macs(node))
-        RULES[node.op](node, ctx)
-        ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+        try:
+            if not floats:
+                _require_codes(node)
+            ctx.begin(node, spec_of(node.op).macs(node))
+            if any(value.elements for value in node.outputs):
+                RULES[node.op](node, ctx)
+            else:
+                lower_nothing(node, ctx)
+            ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+        except UnsupportedModel as error:
+            problems.append(str(error))
+    require_supported(problems)
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 
@@ -99,7 +164,7 @@ def stepped_nodes(graph: Graph) -> list[Node]:
 
 
 def _require_codes(node: Node) -> None:
-    floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is DType.FLOAT32]
+    floats = [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype.is_float and not v.is_constant]
     if floats and node.op not in ("quantize", "dequantize", "log_softmax"):
         raise UnsupportedModel(
             f"layer {node.name!r} ({node.op}) computes in float32 inside a quantized model; quantize it too"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
 from edgekit.codegen.program import Fields
-from edgekit.ir import Node
+from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.arithmetic import add_scales, div_scale, mul_scale
 from edgekit.ops.spec import is_quantized
 
 
 def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
-    """ek_add_s8 for a sum of equal shapes; the broadcasting kernels otherwise. Operands of the result's size may be
-    overwritten.
+    """ek_add_s8 for a sum of equal shapes; the broadcasting kernels otherwise (int16: always). Operands of the result's
+    size may be overwritten.
     """
     if not is_quantized(node):
         lower_plain_binary(node, ctx)
@@ -22,12 +22,14 @@ def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
     low, high = fp.output_range(node.attrs["activation"], y)
     zeros: Fields = {"a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1]}
     out: Fields = {"zero_point": fp.single_quant(y)[1], "low": low, "high": high}
-    if node.op == "add" and a.shape == b.shape and not (a.is_constant or b.is_constant):
+    wide = y.dtype is DType.INT16
+    if node.op == "add" and not wide and a.shape == b.shape and not (a.is_constant or b.is_constant):
         params = ctx.struct("ek_add_params", {"elements": y.elements, **zeros, **_scales(node), **out})
         ctx.call("ek_add_s8", params, ctx.read(a), ctx.read(b), ctx.write(y))
     else:
         fields: Fields = {"walk": binary_fields(node), **zeros, **_scales(node), **out}
-        kernel = "ek_add_broadcast_s8" if node.op == "add" else f"ek_{node.op}_s8"
+        narrow = "ek_add_broadcast_s8" if node.op == "add" else f"ek_{node.op}_s8"
+        kernel = f"ek_{node.op}_s16" if wide else narrow
         ctx.call(kernel, ctx.struct("ek_arithmetic_params", fields), ctx.operand(a), ctx.operand(b), ctx.write(y))
     for operand in (a, b):
         if operand.shape == y.shape:

@@ -23,7 +23,7 @@ from edgekit.codegen.program import (
 from edgekit.ir import Array, Node, Value
 
 # Bytes of the struct types that constants are made of, as every supported ABI lays them out.
-STRUCT_BYTES = {"ek_channel": 12}
+STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16}
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,16 @@ class LoweringContext:
         """A pointer to a value being made."""
         return BufferArg(self.buffer(value), c_type or value.dtype.c_name, True, offset)
 
-    def scratch(self, size: int) -> BufferArg:
+    def scratch(self, size: int, alignment: int = 4) -> BufferArg:
         """Working memory of the current step."""
         step = self.steps[-1]
-        return BufferArg(self._new_buffer(f"scratch of {step.name}", size, "scratch", 4), "void", True)
+        buffer = self._new_buffer(f"scratch of {step.name}", size, "scratch", max(4, alignment))
+        return BufferArg(buffer, "void", True)
 
     def constant(self, c_type: str, rows: Array) -> ConstantArg:
         """A table in flash; equal tables are shared."""
         rows = np.ascontiguousarray(rows)
-        key = (c_type, rows.shape, hashlib.sha256(rows.tobytes()).digest())
+        key = (c_type, rows.shape, hashlib.sha256(rows.reshape(-1).view(np.uint8).data).digest())
         if key in self._tables:
             return ConstantArg(self._tables[key])
         size = STRUCT_BYTES[c_type] * rows.shape[0] if c_type in STRUCT_BYTES else rows.nbytes

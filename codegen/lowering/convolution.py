@@ -10,6 +10,7 @@ from edgekit.codegen.lowering.float_products import (
     lower_depthwise_conv2d_f32,
     lower_fully_connected_f32,
 )
+from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Fields
@@ -42,6 +43,9 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     if node.input(0).dtype is DType.FLOAT32:
         lower_conv2d_f32(node, ctx)
         return
+    if node.input(0).dtype is DType.INT16:
+        lower_windowed_s16(node, ctx)
+        return
     outputs, kernel_h, kernel_w, channels = node.input(1).shape
     groups = groups_of(node)
     dsp = ctx.target.dsp and groups == 1
@@ -66,6 +70,9 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
         return
+    if node.input(0).dtype is DType.INT16:
+        lower_windowed_s16(node, ctx)
+        return
     kernel_h, kernel_w, outputs = node.input(1).shape
     params = ctx.struct("ek_conv_params", _conv_fields(node, (kernel_h, kernel_w)))
     dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
@@ -79,6 +86,9 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
     """ek_fully_connected_s8, or its DSP form with one widened row of scratch."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_fully_connected_f32(node, ctx)
+        return
+    if node.input(0).dtype is DType.INT16:
+        lower_fully_connected_s16(node, ctx)
         return
     outputs, inputs = node.input(1).shape
     params = ctx.struct(

@@ -6,6 +6,7 @@ import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.float_products import lower_softmax_f32
+from edgekit.codegen.lowering.int16 import lower_function_s16, lower_requantize_s16, lower_softmax_s16
 from edgekit.codegen.lowering.plain import lower_plain_unary
 from edgekit.codegen.program import Literal
 from edgekit.ir import DType, Node
@@ -22,16 +23,22 @@ def lower_unary(node: Node, ctx: LoweringContext) -> None:
     if not is_quantized(node):
         lower_plain_unary(node, ctx)
         return
+    if node.input(0).dtype is DType.INT16:
+        lower_function_s16(node, ctx)
+        return
     spec = spec_of(node.op)
     assert isinstance(spec, Unary)
     _table(node, ctx, spec.table(node).view(np.uint8))
 
 
 def lower_requantize(node: Node, ctx: LoweringContext) -> None:
-    """ek_flip_sign_8 where only the signedness changes, otherwise a table."""
+    """ek_flip_sign_8 where only the signedness changes, otherwise a table; int16 codes are rescaled."""
     spec = spec_of(node.op)
     assert isinstance(spec, Requantize)
     x, y = node.input(0), node.output
+    if DType.INT16 in (x.dtype, y.dtype):
+        lower_requantize_s16(node, ctx)
+        return
     table = spec.table(node).view(np.uint8)
     flips = 0x80 if x.dtype is DType.INT8 else 0
     if x.dtype is not y.dtype and np.array_equal(table, np.arange(256, dtype=np.uint8) ^ flips ^ 0x80):
@@ -55,6 +62,9 @@ def lower_softmax(node: Node, ctx: LoweringContext) -> None:
     if x.dtype is DType.FLOAT32:
         lower_softmax_f32(node, ctx)
         return
+    if x.dtype is DType.INT16:
+        lower_softmax_s16(node, ctx)
+        return
     exponentials = ctx.constant("int32_t", table_of_exponentials(node).astype(np.int32))
     width = x.shape[-1]
     ctx.call("ek_softmax_s8", Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
@@ -70,14 +80,16 @@ def lower_log_softmax(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_quantize(node: Node, ctx: LoweringContext) -> None:
-    """ek_quantize_f32_s8."""
+    """ek_quantize_f32_s8 or _s16."""
     x, y = node.input(0), node.output
     scale, zero = fp.single_quant(y)
-    ctx.call("ek_quantize_f32_s8", Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))
+    kernel = f"ek_quantize_f32_s{8 * y.dtype.size}"
+    ctx.call(kernel, Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))
 
 
 def lower_dequantize(node: Node, ctx: LoweringContext) -> None:
-    """ek_dequantize_s8_f32."""
+    """ek_dequantize_s8_f32 or _s16_f32."""
     x, y = node.input(0), node.output
     scale, zero = fp.single_quant(x)
-    ctx.call("ek_dequantize_s8_f32", Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))
+    kernel = f"ek_dequantize_s{8 * x.dtype.size}_f32"
+    ctx.call(kernel, Literal(x.elements), Literal(scale), Literal(zero), ctx.read(x), ctx.write(y))

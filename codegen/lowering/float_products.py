@@ -17,10 +17,13 @@ BLOCK = 8
 
 def blocked(rows: Array, groups: int) -> Array:
     """[O, K] float32 to the kernels' order: per group blocks of up to 8 outputs, each [K, block]."""
-    parts = []
+    table, start = np.empty(rows.size, np.float32), 0
     for group in np.split(rows, groups):
-        parts += [group[o : o + BLOCK].T.reshape(-1) for o in range(0, len(group), BLOCK)]
-    return np.concatenate(parts)
+        for first in range(0, len(group), BLOCK):
+            block = group[first : first + BLOCK].T
+            table[start : start + block.size].reshape(block.shape)[:] = block
+            start += block.size
+    return table
 
 
 def clamp_fields(node: Node) -> Fields:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.walk import broadcast_strides, merged, padded, strides_of
 from edgekit.codegen.program import Fields, Literal
@@ -27,6 +29,13 @@ def copy(
         f"ek_copy_{8 * size}", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, kind, from_element * size),
         ctx.write(node.output, kind, to_element * size),
     )  # fmt: skip
+
+
+def lower_nothing(node: Node, ctx: LoweringContext) -> None:
+    """Outputs without elements: a fill of nothing, by which the plan still gives them a place."""
+    for value in node.outputs:
+        pattern = ctx.constant(value.dtype.c_name, np.zeros(1, value.dtype.numpy))
+        ctx.call("ek_fill", Literal(0), Literal(value.dtype.size), pattern, ctx.write(value, "void"))
 
 
 def lower_transpose(node: Node, ctx: LoweringContext) -> None:

@@ -74,8 +74,8 @@ def _copy(x: Value, y: Value, ctx: LoweringContext) -> None:
     ctx.call("ek_copy_8", ctx.struct("ek_copy_params", fields), ctx.operand_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
 
 
-def lower_reduce(node: Node, ctx: LoweringContext) -> None:
-    """ek_reduce_<what>_<type>; codes are compared as plain int8."""
+def reduce_fields(node: Node) -> Fields:
+    """The ek_reduce_params struct of a node with attr axes."""
     x, axes = node.input(0), node.attrs["axes"]
     strides = strides_of(x.shape)
     stay = [a for a in range(len(x.shape)) if a not in axes]
@@ -83,13 +83,18 @@ def lower_reduce(node: Node, ctx: LoweringContext) -> None:
     for side, chosen in (("outer", stay), ("inner", list(axes))):
         shape, (steps,) = merged(node, [x.shape[a] for a in chosen], [strides[a] for a in chosen])
         fields |= {f"{side}_rank": len(shape), f"{side}_shape": padded(shape, 1), f"{side}_stride": padded(steps)}
-    what = "reduce_mean" if node.op == "mean" else node.op
-    params = ctx.struct("ek_reduce_params", fields)
+    return fields
+
+
+def lower_reduce(node: Node, ctx: LoweringContext) -> None:
+    """ek_reduce_<what>_<type>; codes are compared as plain integers."""
+    x, what = node.input(0), "reduce_mean" if node.op == "mean" else node.op
+    params = ctx.struct("ek_reduce_params", reduce_fields(node))
     ctx.call(f"ek_{what}_{x.dtype.suffix}", params, ctx.operand(x), ctx.write(node.output))
 
 
-def lower_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_matmul_<type>."""
+def matmul_fields(node: Node) -> Fields:
+    """The ek_matmul_params struct of a node with attrs transpose_a, transpose_b."""
     a, b, y = node.input(0), node.input(1), node.output
     (m, k), n = matrix_shapes(node)[0][-2:], y.shape[-1]
     batch = list(y.shape[:-2])
@@ -99,11 +104,16 @@ def lower_matmul(node: Node, ctx: LoweringContext) -> None:
         return [s * size for s in broadcast_strides(value.shape[:-2], batch)]
 
     shape, (first, second) = merged(node, batch, steps(a), steps(b))
-    fields: Fields = {
+    return {
         "batch": {"rank": len(shape), "shape": padded(shape, 1), "a": padded(first), "b": padded(second)},
         "m": m, "k": k, "n": n,
         "a_row": 1 if node.attrs["transpose_a"] else k, "a_column": m if node.attrs["transpose_a"] else 1,
         "b_row": 1 if node.attrs["transpose_b"] else n, "b_column": k if node.attrs["transpose_b"] else 1,
     }  # fmt: skip
-    params = ctx.struct("ek_matmul_params", fields)
+
+
+def lower_matmul(node: Node, ctx: LoweringContext) -> None:
+    """ek_matmul_<type>."""
+    a, b, y = node.input(0), node.input(1), node.output
+    params = ctx.struct("ek_matmul_params", matmul_fields(node))
     ctx.call(f"ek_matmul_{a.dtype.suffix}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))

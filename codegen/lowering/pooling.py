@@ -13,7 +13,7 @@ from edgekit.ops.spec import is_quantized
 
 
 def lower_pool(node: Node, ctx: LoweringContext) -> None:
-    """ek_avg_pool2d_s8 or ek_max_pool2d_s8."""
+    """ek_avg_pool2d_<type> or ek_max_pool2d_<type>."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_pool_f32(node, ctx)
         return
@@ -27,7 +27,7 @@ def lower_pool(node: Node, ctx: LoweringContext) -> None:
             "half_up": int(bool(node.attrs.get("half_up"))),
         },
     )
-    kernel = "ek_avg_pool2d_s8" if node.op == "avg_pool2d" else "ek_max_pool2d_s8"
+    kernel = f"ek_{node.op}_s{8 * node.output.dtype.size}"
     for x, y in batches(node, ctx):
         ctx.call(kernel, params, x, y)
 

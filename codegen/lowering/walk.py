@@ -27,6 +27,8 @@ def merged(node: Node, shape: Sequence[int], *strides: Sequence[int]) -> tuple[l
 
     Raises UnsupportedModel where more than 8 axes are left.
     """
+    if 0 in shape:
+        return [0], [[0] for _ in strides]
     axes: list[tuple[int, list[int]]] = []
     for axis, size in enumerate(shape):
         steps = [operand[axis] for operand in strides]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,60 +10,122 @@ import click
 
 from edgekit.cli.common import json_option, print_json, shape_options, size
 
+NAME_LENGTH = 32
+
 
 @click.command("analyze", epilog="Example: edgekit analyze model.onnx --board stm32f746")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--board", help="Forecast the fit for this board only; default: for all.")
+@click.option("--board", help="Forecast for this board only, with all parts; default: a line for every board.")
+@click.option("--precision", type=click.Choice(["int8", "float32"]), default="int8", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @json_option
-def command(model: Path, board: str | None, shapes: tuple[str, ...], as_json: bool) -> None:
-    """Layers, multiply-accumulates, sizes and a fit forecast. Compiles nothing."""
+def command(model: Path, board: str | None, precision: str, shapes: tuple[str, ...], as_json: bool) -> None:
+    """Layers, sizes, what is not supported, and the boards that MODEL fits. Compiles nothing."""
     from edgekit.boards import board_names, load_board
-    from edgekit.forecast import forecast
-    from edgekit.importers import import_model
-    from edgekit.ops import spec_of
-    from edgekit.passes import optimise
+    from edgekit.forecast.analysis import analyze
 
     boards = [load_board(name) for name in ([board] if board else board_names())]
-    graph = optimise(import_model(model, shape_options(shapes)))
-    layers = [
-        {
-            "name": node.name,
-            "op": node.op,
-            "shape": list(node.outputs[0].shape),
-            "macs": spec_of(node.op).macs(node),
-            "parameters": sum(v.elements for v in node.inputs if v is not None and v.is_constant),
-        }
-        for node in graph.nodes
-    ]
-    forecasts = [forecast(graph, b) for b in boards]
-    report: dict[str, Any] = {
-        "model": graph.name,
-        "inputs": [{"name": v.name, "shape": list(v.shape), "dtype": v.dtype.value} for v in graph.inputs],
-        "outputs": [{"name": v.name, "shape": list(v.shape), "dtype": v.dtype.value} for v in graph.outputs],
-        "macs": sum(layer["macs"] for layer in layers),
-        "parameters": sum(layer["parameters"] for layer in layers),
-        "layers": layers,
-        "forecast": [vars(f) | {"fits": f.fits} for f in forecasts],
-    }
+    report = analyze(model, shape_options(shapes), precision, boards)
     if as_json:
         print_json(report)
     else:
-        _print(report)
-    if board and not forecasts[0].fits:
+        print("\n".join([*_model_lines(report), *_board_lines(report, board is not None)]))
+    if report["unsupported"]:
+        raise SystemExit(2)
+    if not any(row["fits"] for row in report["boards"]):
         raise SystemExit(1)
 
 
-def _print(report: dict[str, Any]) -> None:
-    print(f"{report['model']}: {report['macs']} MACs, {report['parameters']} parameters")
-    for index, layer in enumerate(report["layers"]):
+def _model_lines(report: dict[str, Any]) -> list[str]:
+    lines = [f"{report['model']} as {report['precision']}"]
+    if report["layers"]:
+        lines += _layer_lines(report["layers"])
+        weights = f", {size(report['weight_bytes'])} of weights and tables as {report['weights_for']} takes them"
+        known = report["weight_bytes"] is not None
+        lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights if known else ''}")
+    for problem in report["unsupported"]:
+        where = "" if problem["layer"] is None else f"layer {problem['layer']!r}: "
+        op = "" if problem["op"] is None else f"{problem['op']}: "
+        lines.append(f"not supported: {where}{op}{problem['why']}")
+        lines += [] if problem["rewrite"] is None else [f"    instead: {problem['rewrite']}"]
+    return lines
+
+
+def _layer_lines(layers: list[dict[str, Any]]) -> list[str]:
+    rows = [("", "layer", "type", "becomes", "shape", "parameters", "bytes", "MACs")]
+    for index, layer in enumerate(layers):
+        stored = "-" if layer["weight_bytes"] is None else str(layer["weight_bytes"])
         shape = "x".join(map(str, layer["shape"]))
-        counts = f"{layer['macs']:>12} MAC {layer['parameters']:>9} par"
-        print(f"  {index:3} {layer['op']:18} {shape:>16} {counts}  {layer['name'][:50]}")
-    print("forecast, on chip:")
-    for row in report["forecast"]:
-        verdict = "fits" if row["fits"] else "does not fit"
-        print(
-            f"  {row['board']:12} RAM {size(row['ram']):>10} of {size(row['ram_budget']):>10}   "
-            f"flash {size(row['flash']):>10} of {size(row['flash_budget']):>10}   {verdict}"
+        name, parameters = _short(layer["name"]), str(layer["parameters"])
+        rows.append(
+            (str(index), name, layer["type"] or "-", layer["op"], shape, parameters, stored, str(layer["macs"]))
         )
+    return _aligned(rows, left=(1, 2, 3))
+
+
+def _board_lines(report: dict[str, Any], detailed: bool) -> list[str]:
+    rows = report["boards"]
+    if not rows:
+        return []
+    lines = _detail_lines(rows[0]) if detailed else _table_lines(rows)
+    missing = sorted({kernel for row in rows for kernel in row["unmeasured_kernels"]})
+    if missing:
+        lines.append(f"note: the size of {', '.join(missing)} is not known and counts as that of a typical kernel")
+    if detailed:
+        return lines
+    best = report["smallest_board"]
+    return [*lines, "no board has room for it" if best is None else f"smallest board that fits: {best}"]
+
+
+def _table_lines(rows: list[dict[str, Any]]) -> list[str]:
+    table = [("board", "core", "RAM", "of", "left", "flash", "of", "left", "", "")]
+    for row in rows:
+        ram, flash = row["ram"], row["flash"]
+        figures = [size(v) for part in (ram, flash) for v in (part["total"], part["budget"], part["headroom"])]
+        table.append((row["board"], row["core"], *figures, "fits" if row["fits"] else "DOES NOT FIT", _external(row)))
+    return ["forecast, on chip:", *_aligned(table, left=(0, 1, 8, 9))]
+
+
+def _external(row: dict[str, Any]) -> str:
+    used = [
+        f"{size(row[part]['external'])} of {what} in external {part if part == 'flash' else 'RAM'}"
+        for part, what in (("ram", "activations"), ("flash", "weights"))
+        if row[part]["external"]
+    ]
+    return f"({', '.join(used)})" if used else ""
+
+
+def _detail_lines(row: dict[str, Any]) -> list[str]:
+    ram, flash = row["ram"], row["flash"]
+    verdict = "fits" if row["fits"] else "DOES NOT FIT"
+    return [
+        f"forecast for {row['board']} ({row['core']}): {verdict} {_external(row)}".rstrip(),
+        f"  RAM    {size(ram['total'])} of {size(ram['budget'])}, {size(ram['headroom'])} left  "
+        f"(arena {size(ram['arena'])}, data {size(ram['data_bss'])}, stack {size(ram['stack'])})",
+        f"         most live in {_costly(ram)}",
+        f"  flash  {size(flash['total'])} of {size(flash['budget'])}, {size(flash['headroom'])} left  "
+        f"(code {size(flash['code'])}, weights {size(flash['external'] or flash['weights'])})",
+        f"         most weights in {_costly(flash)}",
+    ]
+
+
+def _costly(part: dict[str, Any]) -> str:
+    return ", ".join(f"{_short(cost['layer'])} ({size(cost['bytes'])})" for cost in part["costliest"]) or "no layer"
+
+
+def _short(name: str) -> str:
+    """A name cut to its end; of TFLite's fused names ("a;b;c") the first part, which no limit has cut."""
+    first = name.partition(";")[0] or name
+    return first if len(first) <= NAME_LENGTH else "…" + first[1 - NAME_LENGTH :]
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
+    """Rows in columns, those of `left` to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

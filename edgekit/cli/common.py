@@ -36,4 +36,4 @@ def print_json(value: Any) -> None:
 
 def size(count: int) -> str:
     """Bytes for people."""
-    return f"{count} B" if count < 10_000 else f"{count / 1024:.1f} KB"
+    return f"{count} B" if abs(count) < 10_000 else f"{count / 1024:.1f} KB"

@@ -91,7 +91,8 @@ def _binary_weights(constants: Sequence[Constant], blob: Path) -> str:
     with blob.open("wb") as file:
         for constant in constants:
             data = _table_bytes(constant)
-            file.write(data + bytes(-len(data) % ALIGNMENT))
+            file.write(data)
+            file.write(bytes(-len(data) % ALIGNMENT))
             symbol = f"{_NAME}_table_{constant.index}"
             lines.append(
                 f'__asm__(".section .rodata\\n.balign {ALIGNMENT}\\n.globl {symbol}\\n{symbol}:\\n'
@@ -102,9 +103,9 @@ def _binary_weights(constants: Sequence[Constant], blob: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table_bytes(constant: Constant) -> bytes:
+def _table_bytes(constant: Constant) -> memoryview | bytes:
     if constant.c_type not in _STRUCTS:
-        return constant.rows.tobytes()
+        return np.ascontiguousarray(constant.rows).reshape(-1).view(np.uint8).data
     records = np.zeros(len(constant.rows), _STRUCTS[constant.c_type])
     for column, name in enumerate(_STRUCTS[constant.c_type].names or ()):
         records[name] = constant.rows[:, column]

@@ -29,3 +29,15 @@ def import_model(path: Path, shapes: dict[str, list[int]], literal: bool = False
 
         return import_onnx(path, shapes, literal)
     raise BadModel(f"{path.name} is neither a TFLite file (identifier TFL3) nor an .onnx file")
+
+
+def layer_types(path: Path) -> dict[str, str]:
+    """The operator types of a file that `import_model` reads, as the file format calls them, by layer name."""
+    if path.suffix.lower() == ".onnx":
+        from edgekit.importers.onnx.file import read_onnx
+
+        return {node.name: node.op for node in read_onnx(path).nodes}
+    from edgekit.importers.tflite.file import read_tflite
+
+    record = read_tflite(path)
+    return {record.tensors[op.outputs[0]].name: op.op for op in record.operators if op.outputs}

@@ -12,7 +12,8 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops.binary import Arithmetic, _divide
 from edgekit.ops.spec import Case, Constraint, is_quantized, random_codes, single_node_graph
 
-ADD_LEFT_SHIFT = 20
+# Bits that TFLite's ADD and SUB shift operands up by: int16 codes have less room.
+ADD_LEFT_SHIFTS = {DType.INT8: 20, DType.INT16: 15}
 DIV_BITS = 15
 
 
@@ -26,19 +27,20 @@ class AddScales:
 
 
 def add_scales(node: Node) -> AddScales:
-    """Scales of TFLite's ADD and SUB: inputs are brought to twice the larger scale, shifted left by 20 bits."""
+    """Scales of TFLite's ADD and SUB: inputs are brought to twice the larger scale, shifted left (ADD_LEFT_SHIFTS)."""
     (sa, _), (sb, _), (sy, _) = (fp.single_quant(v) for v in (node.input(0), node.input(1), node.output))
     twice = 2.0 * max(sa, sb)
     return AddScales(
         fp.quantize_multiplier(sa / twice),
         fp.quantize_multiplier(sb / twice),
-        fp.quantize_multiplier(twice / ((1 << ADD_LEFT_SHIFT) * sy)),
+        fp.quantize_multiplier(twice / ((1 << ADD_LEFT_SHIFTS[node.output.dtype]) * sy)),
     )
 
 
 def moderate_output_scale(node: Node) -> bool:
-    """the output's scale must not be so small that sums overflow (below 1/2**19 of the larger input scale)."""
-    return not is_quantized(node) or node.output.quant is None or add_scales(node).output[1] <= 0
+    """the output's scale must not be so small that sums overflow (below 1/2**19 of an input's; int16: 1/2**14)."""
+    known = node.output.quant is not None and node.output.dtype in ADD_LEFT_SHIFTS
+    return not is_quantized(node) or not known or add_scales(node).output[1] <= 0
 
 
 def mul_scale(node: Node) -> tuple[int, int]:
@@ -48,8 +50,9 @@ def mul_scale(node: Node) -> tuple[int, int]:
 
 
 def moderate_product_scale(node: Node) -> bool:
-    """the output's scale must not be below 1/2**13 of the product of the input scales."""
-    return not is_quantized(node) or node.output.quant is None or mul_scale(node)[1] <= 13
+    """the output's scale must not be below 1/2**13 (int16: 1) of the product of the input scales."""
+    limit = 13 if node.output.dtype is DType.INT8 else 0
+    return not is_quantized(node) or node.output.quant is None or mul_scale(node)[1] <= limit
 
 
 def div_scale(node: Node) -> int:
@@ -99,6 +102,20 @@ class _Quantized(Arithmetic):
                 y.shape = self.infer(graph.nodes[0])[0]
                 codes = (random_codes(rng, first), random_codes(rng, second)[::-1].copy())
                 yield Case(f"c{index}_{activation}_{len(second)}", graph, (codes,))
+        if self.name != "div":
+            yield from self._wide_cases()
+
+    def _wide_cases(self) -> Iterable[Case]:
+        for index, (sa, sb, sy) in enumerate([(0.001, 0.0007, 0.0011), (0.0001, 0.01, 0.02)]):
+            for activation, first, second in (("none", (3, 37), (3, 37)), ("relu", (2, 3, 1, 7), (5, 1))):
+                rng = np.random.default_rng(490 + index)
+                a = Value("a", first, DType.INT16, QuantType.per_tensor(sa, 0))
+                b = Value("b", second, DType.INT16, QuantType.per_tensor(sb, 0))
+                y = Value("y", (), DType.INT16, QuantType.per_tensor(sy, 0))
+                graph = single_node_graph(self.name, [a, b], [y], {"activation": activation})
+                y.shape = self.infer(graph.nodes[0])[0]
+                codes = tuple(random_codes(rng, s, DType.INT16) for s in (first, second))
+                yield Case(f"s16_{index}_{activation}", graph, (codes,))
 
 
 class Add(_Quantized):
@@ -111,9 +128,9 @@ class Add(_Quantized):
         return (*super().constraints, moderate_output_scale)
 
     def rescaled(self, node: Node, a: Array, b: Array) -> Array:
-        scales = add_scales(node)
-        first = fp.multiply_by_quantized_multiplier(a << ADD_LEFT_SHIFT, *scales.a)
-        second = fp.multiply_by_quantized_multiplier(b << ADD_LEFT_SHIFT, *scales.b)
+        scales, up = add_scales(node), ADD_LEFT_SHIFTS[node.output.dtype]
+        first = fp.multiply_by_quantized_multiplier(a << up, *scales.a)
+        second = fp.multiply_by_quantized_multiplier(b << up, *scales.b)
         return fp.multiply_by_quantized_multiplier(first + self.sign * second, *scales.output)
 
 
@@ -149,8 +166,16 @@ class Div(_Quantized):
         return np.where((a < 0) != (b < 0), -magnitude, magnitude)
 
 
+# TFLite operators that are made of these, beside the ones of their names.
+_TFLITE = {
+    "add": ("ADD_N",),
+    "div": ("FLOOR_DIV", "L2_NORMALIZATION"),
+    "mul": ("SQUARE", "SQUARED_DIFFERENCE"),
+}
+
+
 def _arithmetic(kind: type[_Quantized], name: str, function: Callable[[Array, Array], Array], *onnx: str) -> _Quantized:
-    return kind(name, function, onnx, (name.upper(),))
+    return kind(name, function, onnx, (name.upper(), *_TFLITE.get(name, ())))
 
 
 ARITHMETIC_OPS: tuple[_Quantized, ...] = (

@@ -118,10 +118,13 @@ class Shared(Binary):
         return [v for v in (*node.inputs, *node.outputs) if v is not None and v.dtype is not self.result]
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 codes of one quantization, or plain numbers of a type that the operator has."""
+        """operands must be int8 or int16 codes of one quantization, or plain numbers of a type the operator has."""
         if is_quantized(node):
             values = self.tied(node)
-            return all(v.dtype is DType.INT8 and v.quant == values[0].quant for v in values)
+            kind = values[0].dtype
+            return kind in (DType.INT8, DType.INT16) and all(
+                v.dtype is kind and v.quant == values[0].quant for v in values
+            )
         return node.input(0).dtype in self.types
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
@@ -172,10 +175,11 @@ def _power(a: Array, b: Array) -> Array:
     return np.where(b < 0, sign, result.astype(np.int64) if a.dtype.kind == "i" else result).astype(a.dtype)
 
 
-def _shift(function: Callable[[Array, Array], Array]) -> Function:
+def _shift(function: Callable[[Array, Array], Array], fill: int) -> Function:
     def shifted(a: Array, b: Array) -> Array:
-        bits = 8 * a.dtype.itemsize
-        return np.where(b < bits, function(a, np.where(b < bits, b, b.dtype.type(0))), a.dtype.type(0))
+        inside = (b >= 0) & (b < 8 * a.dtype.itemsize)
+        beyond = np.where(a < 0, a.dtype.type(fill), a.dtype.type(0)) if a.dtype.kind == "i" else a.dtype.type(0)
+        return np.where(inside, function(a, np.where(inside, b, b.dtype.type(0))), beyond)
 
     return shifted
 
@@ -197,7 +201,7 @@ PLAIN_BINARY_OPS: tuple[Binary, ...] = (
     Shared("less", np.less, ("Less", "Greater"), ("LESS", "GREATER"), NUMBERS, DType.BOOL),
     Shared("less_equal", np.less_equal, ("LessOrEqual", "GreaterOrEqual"), ("LESS_EQUAL", "GREATER_EQUAL"), NUMBERS,
            DType.BOOL),
-    Binary("mod", _remainder(np.mod), ("Mod",), ("FLOOR_MOD",), INTEGERS),
+    Binary("mod", _remainder(np.mod), ("Mod",), ("FLOOR_MOD",), (DType.FLOAT32, *INTEGERS)),
     Binary("fmod", _remainder(np.fmod), ("Mod",), (), (DType.FLOAT32, *INTEGERS)),
     Binary("pow", _power, ("Pow",), ("POW",), (DType.FLOAT32, *INTEGERS)),
     Binary("prelu", lambda a, b: np.where(a < 0, a * b, a), ("PRelu",), ("PRELU",), _F32),
@@ -207,8 +211,8 @@ PLAIN_BINARY_OPS: tuple[Binary, ...] = (
     Binary("bitwise_and", np.bitwise_and, ("BitwiseAnd",), (), INTEGERS),
     Binary("bitwise_or", np.bitwise_or, ("BitwiseOr",), (), INTEGERS),
     Binary("bitwise_xor", np.bitwise_xor, ("BitwiseXor",), ("BITWISE_XOR",), INTEGERS),
-    Binary("shift_left", _shift(np.left_shift), ("BitShift",), (), UNSIGNED),
-    Binary("shift_right", _shift(np.right_shift), ("BitShift",), ("RIGHT_SHIFT",), UNSIGNED),
+    Binary("shift_left", _shift(np.left_shift, 0), ("BitShift",), (), INTEGERS),
+    Binary("shift_right", _shift(np.right_shift, -1), ("BitShift",), ("RIGHT_SHIFT",), INTEGERS),
 )  # fmt: skip
 
 
@@ -224,9 +228,13 @@ class Arithmetic(Binary):
         return (one_input_type, self._has_type, activation_of_floats)
 
     def _has_type(self, node: Node) -> bool:
-        """operands must be int8 codes, or plain numbers of one type."""
+        """operands must be int8 codes, symmetric int16 codes (not for div), or plain numbers of one type."""
         if is_quantized(node):
-            return all(v is not None and v.dtype is DType.INT8 for v in (*node.inputs, *node.outputs))
+            values = [node.input(0), node.input(1), node.output]
+            kind, quants = values[0].dtype, [v.quant for v in values]
+            if kind not in (DType.INT8, DType.INT16) or any(v.dtype is not kind for v in values) or None in quants:
+                return False
+            return kind is DType.INT8 or (self.name != "div" and not any(q.zero_point[0] for q in quants if q))
         return node.input(0).dtype in self.types
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:

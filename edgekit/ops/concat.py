@@ -26,7 +26,7 @@ class Concat(OpSpec):
     name = "concat"
     summary = "concatenation along one axis"
     onnx = ("Concat",)
-    tflite = ("CONCATENATION",)
+    tflite = ("CONCATENATION", "PACK")
     shares_quantization = True
     rewrite = "give all parts one type and, where they are codes, one scale"
 

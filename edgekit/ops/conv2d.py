@@ -10,6 +10,7 @@ from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
+from edgekit.ops.tflite_fixed import multiply_int64, multiply_wide
 from edgekit.ops.window import patches, window_of
 
 
@@ -26,13 +27,21 @@ def symmetric_or_per_tensor(node: Node) -> bool:
 
 
 def one_type(node: Node) -> bool:
-    """input, weights and output must have one type (all int8 codes or all float32), the bias int32 or float32."""
-    bias, kind = node.optional_input(2), node.input(0).dtype
-    if kind is DType.INT8 and None in (node.input(0).quant, node.input(1).quant, node.output.quant):
+    """operands must be float32, int8 codes (int32 bias), or int16 codes with int8 weights (int64 bias)."""
+    bias, kind, weights = node.optional_input(2), node.input(0).dtype, node.input(1)
+    types = {
+        DType.FLOAT32: (DType.FLOAT32, DType.FLOAT32),
+        DType.INT8: (DType.INT8, DType.INT32),
+        DType.INT16: (DType.INT8, DType.INT64),
+    }
+    if kind not in types or node.output.dtype is not kind:
         return False
-    wanted = DType.INT32 if kind is DType.INT8 else DType.FLOAT32
-    same = kind in (DType.INT8, DType.FLOAT32) and node.input(1).dtype is kind and node.output.dtype is kind
-    return same and (bias is None or bias.dtype is wanted)
+    quants = (node.input(0).quant, weights.quant, node.output.quant)
+    if kind is not DType.FLOAT32 and None in quants:
+        return False
+    if kind is DType.INT16 and any(any(q.zero_point) for q in quants if q is not None):
+        return False
+    return weights.dtype is types[kind][0] and (bias is None or bias.dtype is types[kind][1])
 
 
 def channels_match(node: Node) -> bool:
@@ -43,7 +52,24 @@ def channels_match(node: Node) -> bool:
     return scales and (bias is None or bias.shape == (channels,))
 
 
-PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (constant_weights, one_type, channels_match, symmetric_or_per_tensor)
+def moderate_scale_of_int16(node: Node) -> bool:
+    """scales of int16 activations times those of weights must be within 2**-31 and 2**7 of the output's."""
+    if node.output.dtype is not DType.INT16 or not one_type(node):
+        return True
+    shifts = fp.product_multipliers(node.input(0), node.input(1), node.output, False)[1]
+    return bool((shifts <= 7).all() and (shifts >= -31).all())
+
+
+# Operators of one activation, constant weights and a bias, which become int8 weights and an int32 bias.
+PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "tflite_transpose_conv")
+
+PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
+    constant_weights,
+    one_type,
+    channels_match,
+    symmetric_or_per_tensor,
+    moderate_scale_of_int16,
+)
 
 
 def weight_codes(node: Node) -> Array:
@@ -60,15 +86,21 @@ def bias_or_zero(node: Node) -> Array | int:
 
 
 def product_requantize(node: Node, acc: Array) -> Array:
-    """int8 codes of int32 accumulators whose last axis is the output channel.
+    """Codes of accumulators whose last axis is the output channel.
 
-    attr double_rounding: TFLite's two rounding steps, as its convolutions have; otherwise one, as its fully connected
-    layers and edgekit's own quantizer have. attr single_precision_scale: see `product_multipliers`.
+    int16 activations have 64-bit accumulators; fully connected layers multiply them in full, others by the
+    multipliers' upper halves. For int8, attr double_rounding: TFLite's two rounding steps, as its convolutions have;
+    otherwise one, as its fully connected layers and edgekit's own quantizer have. attr single_precision_scale: see
+    `product_multipliers`.
     """
     y = node.output
     double = bool(node.attrs.get("double_rounding"))
     scales = fp.product_multipliers(node.input(0), node.input(1), y, bool(node.attrs.get("single_precision_scale")))
-    codes = fp.requantize(acc, scales, fp.single_quant(y)[1], fp.output_range(node.attrs["activation"], y), double)
+    span = fp.output_range(node.attrs["activation"], y)
+    if y.dtype is DType.INT16:
+        scaled = (multiply_wide if node.op == "fully_connected" else multiply_int64)(acc, *scales)
+        return np.clip(scaled, *span).astype(np.int16)
+    codes = fp.requantize(acc, scales, fp.single_quant(y)[1], span, double)
     return codes.astype(y.dtype.numpy)
 
 
@@ -78,7 +110,7 @@ class Conv2D(OpSpec):
     name = "conv2d"
     summary = "2-D convolution in groups, float32 or int8 with per-channel or per-tensor weights, fused activation"
     onnx = ("Conv",)
-    tflite = ("CONV_2D",)
+    tflite = ("CONV_2D", "LOCAL_RESPONSE_NORMALIZATION")
     rewrite = "export with constant weights"
 
     @property
@@ -154,6 +186,9 @@ class Conv2D(OpSpec):
         yield float_product_case(self, "f32", (2, 5, 7, 6), (11, 3, 3, 6), batch)
         yield float_product_case(self, "f32_groups", (1, 5, 7, 6), (9, 3, 2, 2), grouped)
         yield self._dead_channel_case()
+        rng = np.random.default_rng(175)
+        yield product_case(self, "s16", rng, (2, 5, 7, 6), (11, 3, 3, 6), 0, 0, batch, DType.INT16)
+        yield product_case(self, "s16_groups", rng, (1, 5, 7, 6), (9, 3, 2, 2), 0, 0, grouped, DType.INT16)
 
     def _dead_channel_case(self) -> Case:
         """Trained models hold channels without weights whose bias alone would overflow the kernels' shifts."""
@@ -207,10 +242,15 @@ def product_case(
     channel_axis: int,
     zero_w: int,
     attrs: dict[str, object],
+    dtype: DType = DType.INT8,
 ) -> Case:
-    """A case of a weighted operator; per-channel scales where zero_w is 0, else per tensor with that zero point."""
-    channels = w_shape[channel_axis]
-    x = Value("x", x_shape, DType.INT8, QuantType.per_tensor(0.05, int(rng.integers(-128, 128))))
+    """A case of a weighted operator; per-channel scales where zero_w is 0, else per tensor with that zero point.
+
+    int16 activations are symmetric, with int64 biases.
+    """
+    channels, wide = w_shape[channel_axis], dtype is DType.INT16
+    x_scale = 0.05 / 256 if wide else 0.05
+    x = Value("x", x_shape, dtype, QuantType.per_tensor(x_scale, 0 if wide else int(rng.integers(-128, 128))))
     codes = random_codes(rng, w_shape)
     if zero_w:
         quant = QuantType.per_tensor(0.02, zero_w)
@@ -220,9 +260,11 @@ def product_case(
             tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.04, channels)), (0,) * channels, channel_axis
         )
     w = Value.constant("w", codes, quant)
-    b = Value.constant("b", rng.integers(-20000, 20000, channels).astype(np.int32))
+    bias = rng.integers(-20000, 20000, channels)
+    b = Value.constant("b", (bias * 200).astype(np.int64) if wide else bias.astype(np.int32))
     fan_in = int(np.prod(w_shape)) // channels
-    y_quant = QuantType.per_tensor(0.05 * 0.02 * 70 * 70 * max(1.0, fan_in**0.5) / 100, int(rng.integers(-100, 100)))
-    probe = single_node_graph(spec.name, [x, w, b], [Value("y", (), DType.INT8, y_quant)], attrs)
+    y_scale = 0.05 * 0.02 * 70 * 70 * max(1.0, fan_in**0.5) / 100
+    y_quant = QuantType.per_tensor(y_scale / 256 if wide else y_scale, 0 if wide else int(rng.integers(-100, 100)))
+    probe = single_node_graph(spec.name, [x, w, b], [Value("y", (), dtype, y_quant)], attrs)
     probe.nodes[0].output.shape = spec.infer(probe.nodes[0])[0]
-    return Case(name, probe, tuple((random_codes(rng, x_shape),) for _ in range(2)))
+    return Case(name, probe, tuple((random_codes(rng, x_shape, dtype),) for _ in range(2)))

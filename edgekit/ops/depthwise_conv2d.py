@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, Node
+from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
@@ -96,3 +96,6 @@ class DepthwiseConv2D(OpSpec):
                     self, f"c{index}_batch", np.random.default_rng(210), (2, h, w, c), (kh, kw, c * m), 2, 0, attrs
                 )
                 yield float_product_case(self, f"c{index}_f32", (2, h, w, c), (kh, kw, c * m), attrs)
+                rng = np.random.default_rng(220)
+                shape = (kh, kw, c * m)
+                yield product_case(self, f"c{index}_s16", rng, (2, h, w, c), shape, 2, 0, attrs, DType.INT16)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, Node
+from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
@@ -26,7 +26,7 @@ class FullyConnected(OpSpec):
     name = "fully_connected"
     summary = "matrix product with constant weights over the last axis, fused activation"
     onnx = ("Gemm", "MatMul")
-    tflite = ("FULLY_CONNECTED",)
+    tflite = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
     rewrite = "export the weights as constants"
 
     @property
@@ -77,3 +77,6 @@ class FullyConnected(OpSpec):
                 attrs: dict[str, object] = {"activation": activation}
                 yield product_case(self, f"c{index}_zw{zero_w}", rng, x_shape, (outputs, x_shape[-1]), 0, zero_w, attrs)
             yield float_product_case(self, f"c{index}_f32", x_shape, (outputs, x_shape[-1]), attrs)
+            rng = np.random.default_rng(320 + index)
+            shape = (outputs, x_shape[-1])
+            yield product_case(self, f"c{index}_s16", rng, x_shape, shape, 0, 0, attrs, DType.INT16)

@@ -25,7 +25,7 @@ class MatMul(OpSpec):
 
     name = "matmul"
     summary = "batched matrix product of two computed tensors"
-    onnx = ("MatMul", "Gemm")
+    onnx = ("MatMul", "Gemm", "Einsum", "MatMulInteger", "QLinearMatMul")
     tflite = ("BATCH_MATMUL",)
     rewrite = "use --precision float32"
 

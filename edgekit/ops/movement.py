@@ -44,7 +44,16 @@ class Reshape(_Movement):
 
     name = "reshape"
     summary = "new shape over the same elements; free where the buffer can be shared"
-    onnx = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+    onnx = (
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Dropout",
+        "OptionalGetElement",
+        "OptionalHasElement",
+    )
     tflite = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
     def infer(self, node: Node) -> list[Shape]:
@@ -67,7 +76,7 @@ class Transpose(_Movement):
     name = "transpose"
     summary = "permutation of axes"
     onnx = ("Transpose", "DepthToSpace", "SpaceToDepth")
-    tflite = ("TRANSPOSE",)
+    tflite = ("TRANSPOSE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
 
     def infer(self, node: Node) -> list[Shape]:
         shape, perm = node.input(0).shape, tuple(node.attrs["perm"])
@@ -128,8 +137,8 @@ class Expand(_Movement):
 
     name = "expand"
     summary = "broadcast to a larger shape"
-    onnx = ("Expand",)
-    tflite = ("BROADCAST_TO",)
+    onnx = ("Expand", "EyeLike")
+    tflite = ("BROADCAST_TO", "FILL")
 
     def infer(self, node: Node) -> list[Shape]:
         shape = tuple(int(d) for d in node.attrs["shape"])
@@ -188,7 +197,7 @@ class Pad(_Movement):
     name = "pad"
     summary = "padding with a constant"
     onnx = ("Pad",)
-    tflite = ("PAD", "PADV2")
+    tflite = ("PAD", "PADV2", "SPACE_TO_BATCH_ND")
 
     def infer(self, node: Node) -> list[Shape]:
         shape, before, after = node.input(0).shape, node.attrs["before"], node.attrs["after"]
@@ -220,8 +229,8 @@ class Gather(OpSpec):
 
     name = "gather"
     summary = "rows of a tensor by constant or computed indices"
-    onnx = ("Gather", "Pad")
-    tflite = ("GATHER", "EMBEDDING_LOOKUP", "MIRROR_PAD")
+    onnx = ("Gather", "Pad", "Compress")
+    tflite = ("GATHER", "EMBEDDING_LOOKUP", "MIRROR_PAD", "RESIZE_NEAREST_NEIGHBOR")
     shares_quantization = True
     rewrite = "cast the indices to int32 or int64"
 

@@ -66,6 +66,11 @@ class _Pool(OpSpec):
                 graph.outputs[0].shape = self.infer(graph.nodes[0])[0]
                 yield Case(f"c{index}{variant}", graph, ((random_codes(rng, shape),),))
 
+            wide = QuantType.per_tensor(0.0006, 0)
+            y = Value("y", (), DType.INT16, wide)
+            graph = single_node_graph(self.name, [Value("x", shape, DType.INT16, wide)], [y], dict(attrs))
+            y.shape = self.infer(graph.nodes[0])[0]
+            yield Case(f"s16_{index}", graph, ((random_codes(rng, shape, DType.INT16),),))
             yield self._float_case(index, shape, attrs)
 
     def _float_case(self, index: int, shape: Shape, attrs: dict[str, object]) -> Case:
@@ -83,7 +88,7 @@ class _Pool(OpSpec):
 
 
 def _codes_or_float(node: Node) -> bool:
-    """the input must be float32, or int8 codes of an undilated window that does not count its padding."""
+    """the input must be float32, or int8 or int16 codes of an undilated window that does not count its padding."""
     if node.input(0).dtype is DType.FLOAT32:
         return True
     plain = (
@@ -91,7 +96,7 @@ def _codes_or_float(node: Node) -> bool:
         and tuple(node.attrs.get("dilation", (1, 1))) == (1, 1)
         and not node.attrs.get("count_padding", False)
     )
-    return node.input(0).dtype is DType.INT8 and is_quantized(node) and plain
+    return node.input(0).dtype in (DType.INT8, DType.INT16) and is_quantized(node) and plain
 
 
 class AvgPool2D(_Pool):
@@ -138,7 +143,7 @@ class AvgPool2D(_Pool):
         else:
             mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
         low, high = fp.output_range(node.attrs["activation"], node.output)
-        return [np.clip(mean, low, high).astype(np.int8)]
+        return [np.clip(mean, low, high).astype(node.output.dtype.numpy)]
 
     def _case_variants(self) -> Sequence[tuple[str, dict[str, object]]]:
         return [("", {}), ("_half_up", {"half_up": True})]
@@ -169,4 +174,5 @@ class MaxPool2D(_Pool):
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
         low, high = fp.output_range(node.attrs["activation"], node.output)
-        return [np.clip(self._maxima(node, inputs[0], -128), low, high).astype(np.int8)]
+        lowest = np.iinfo(inputs[0].dtype).min
+        return [np.clip(self._maxima(node, inputs[0], lowest), low, high).astype(inputs[0].dtype)]

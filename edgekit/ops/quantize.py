@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.spec import Case, OpSpec, Shape, random_codes, single_node_graph
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
 
 
 def _quant(value: Value) -> QuantType:
@@ -18,10 +18,10 @@ def _quant(value: Value) -> QuantType:
 
 
 class Quantize(OpSpec):
-    """float32 -> int8 codes."""
+    """float32 -> int8 or int16 codes."""
 
     name = "quantize"
-    summary = "float32 to int8 codes, round half away from zero"
+    summary = "float32 to int8 or int16 codes, round half away from zero"
     onnx = ("QuantizeLinear",)
     tflite = ("QUANTIZE",)
 
@@ -42,13 +42,16 @@ class Quantize(OpSpec):
         data = rng.normal(0, 3, (1, 67)).astype(np.float32)
         data[0, :4] = [1e9, -1e9, 0.0185, -0.0185]
         yield Case("c0", single_node_graph(self.name, [x], [y], {}), ((data,),))
+        y = Value("y", (1, 67), DType.INT16, QuantType.per_tensor(0.00037, 0))
+        x = Value("x", (1, 67), DType.FLOAT32)
+        yield Case("s16", single_node_graph(self.name, [x], [y], {}), ((data,),))
 
 
 class Dequantize(OpSpec):
-    """int8 codes -> float32."""
+    """int8 or int16 codes -> float32."""
 
     name = "dequantize"
-    summary = "int8 codes to float32"
+    summary = "int8 or int16 codes to float32"
     onnx = ("DequantizeLinear",)
     tflite = ("DEQUANTIZE",)
 
@@ -67,14 +70,42 @@ class Dequantize(OpSpec):
         y = Value("y", (1, 33), DType.FLOAT32)
         data = random_codes(np.random.default_rng(1200), (1, 33))
         yield Case("c0", single_node_graph(self.name, [x], [y], {}), ((data,),))
+        x = Value("x", (1, 33), DType.INT16, QuantType.per_tensor(0.00037, 0))
+        y = Value("y", (1, 33), DType.FLOAT32)
+        wide = random_codes(np.random.default_rng(1201), (1, 33), DType.INT16)
+        yield Case("s16", single_node_graph(self.name, [x], [y], {}), ((wide,),))
+
+
+def requantize_scale(node: Node) -> tuple[int, int]:
+    """(multiplier, shift) from the input's scale to the output's."""
+    return fp.quantize_multiplier(float(fp.single_quant(node.input(0))[0]) / float(fp.single_quant(node.output)[0]))
+
+
+def small_codes(node: Node) -> bool:
+    """both sides must be int8, uint8 or int16 codes, int16 ones of scales within a factor of 2**14."""
+    x, y = node.input(0), node.output
+    kinds = (x.dtype, y.dtype)
+    if any(v.quant is None or not v.quant.is_per_tensor for v in (x, y)):
+        return False
+    if DType.INT16 in kinds:
+        return DType.UINT8 not in kinds and set(kinds) <= {DType.INT8, DType.INT16} and requantize_scale(node)[1] <= 14
+    return set(kinds) <= {DType.INT8, DType.UINT8}
 
 
 class Requantize(OpSpec):
-    """8-bit codes -> 8-bit codes of another scale, zero point or signedness."""
+    """Codes -> codes of another scale, zero point or type.
+
+    attr float_scale: rounded from a product in float32, as TFLite's concatenation of uint8 codes does.
+    """
 
     name = "requantize"
-    summary = "8-bit codes to 8-bit codes of another quantization"
-    tflite = ("QUANTIZE",)
+    summary = "8-bit or int16 codes to codes of another quantization"
+    tflite = ("QUANTIZE", "CONCATENATION")
+    rewrite = "convert again with scales of ordinary size"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (small_codes,)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
@@ -83,17 +114,24 @@ class Requantize(OpSpec):
         return [node.output.dtype]
 
     def table(self, node: Node) -> Array:
-        """256 output codes, by the input's code minus the input type's minimum."""
-        x, y = node.input(0), node.output
-        (sx, zx), (sy, zy) = fp.single_quant(x), fp.single_quant(y)
-        info_x, info_y = np.iinfo(x.dtype.numpy), np.iinfo(y.dtype.numpy)
-        centred = np.arange(info_x.min, info_x.max + 1, dtype=np.int64) - zx
-        multiplier = fp.quantize_multiplier(float(sx) / float(sy))
-        return fp.requantize(centred, multiplier, zy, (int(info_y.min), int(info_y.max))).astype(y.dtype.numpy)
+        """256 output codes, by the 8-bit input's code minus the input type's minimum."""
+        info = np.iinfo(node.input(0).dtype.numpy)
+        return self._rescaled(node, np.arange(info.min, info.max + 1, dtype=np.int64))
+
+    def _rescaled(self, node: Node, codes: Array) -> Array:
+        (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
+        info, kind = np.iinfo(node.output.dtype.numpy), node.output.dtype.numpy
+        if node.attrs.get("float_scale"):
+            factor = np.float32(sx) * (np.float32(1) / np.float32(sy))
+            real = codes.astype(np.float32) * factor + np.float32(-zx) * factor
+            rounded = np.trunc(real + np.copysign(np.float32(0.5), real)).astype(np.int64) + zy
+            return np.asarray(np.clip(rounded, info.min, info.max), kind)
+        span = (int(info.min), int(info.max))
+        return fp.requantize(codes - zx, requantize_scale(node), zy, span).astype(kind)
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        return [self.table(node)[inputs[0].astype(np.int64) - np.iinfo(inputs[0].dtype).min]]
+        return [self._rescaled(node, inputs[0].astype(np.int64))]
 
     def cases(self) -> Iterable[Case]:
         rng = np.random.default_rng(1300)
@@ -101,6 +139,9 @@ class Requantize(OpSpec):
             ("sign_flip", DType.UINT8, DType.INT8, (0.05, 128), (0.05, 0)),
             ("sign_flip_back", DType.INT8, DType.UINT8, (0.05, 0), (0.05, 128)),
             ("rescale", DType.INT8, DType.INT8, (0.05, 4), (0.031, -20)),
+            ("widen", DType.INT8, DType.INT16, (0.05, 4), (0.0003, 0)),
+            ("narrow", DType.INT16, DType.INT8, (0.0003, 0), (0.05, -20)),
+            ("wide", DType.INT16, DType.INT16, (0.0003, 0), (0.0001, 0)),
         ]
         for name, from_type, to_type, from_quant, to_quant in variants:
             x = Value("x", (1, 39), from_type, QuantType.per_tensor(*from_quant))

@@ -52,7 +52,9 @@ def ordered_sum(rows: Array) -> Array:
 def _ordered(step: Callable[[Array, Array], Array], empty: float) -> Callable[[Array], Array]:
     def function(rows: Array) -> Array:
         if rows.shape[-1] == 0:
-            fill = empty if rows.dtype.kind == "f" or empty == 1 else 0
+            fill: float = empty
+            if rows.dtype.kind != "f" and np.isinf(empty):
+                fill = np.iinfo(rows.dtype).max if empty > 0 else np.iinfo(rows.dtype).min
             return np.full(rows.shape[:-1], fill, rows.dtype)
         acc = rows[..., 0]
         with np.errstate(all="ignore"):
@@ -81,10 +83,10 @@ class Reduce(OpSpec):
         return (self._has_type,)
 
     def _has_type(self, node: Node) -> bool:
-        """the input must be plain numbers of a supported type (maxima and minima: int8 codes too)."""
+        """the input must be plain numbers of a supported type (maxima and minima: int8 or int16 codes too)."""
         if is_quantized(node):
             x, y = node.input(0), node.output
-            return self.shares_quantization and x.dtype is DType.INT8 and x.quant == y.quant
+            return self.shares_quantization and x.dtype in (DType.INT8, DType.INT16) and x.quant == y.quant
         return node.input(0).dtype in self.types
 
     def infer(self, node: Node) -> list[Shape]:
@@ -120,10 +122,11 @@ class Reduce(OpSpec):
 
 REDUCE_OPS: tuple[Reduce, ...] = (
     Reduce("reduce_sum", ordered_sum,
-           ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"), ("SUM",)),
+           ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
+            "LpNormalization"), ("SUM",)),
     Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
     Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),
-           ("REDUCE_MAX",), keeps_codes=True),
+           ("REDUCE_MAX", "REDUCE_ANY"), keeps_codes=True),
     Reduce("reduce_min", _ordered(lambda a, b: np.where((a < b) | (a != a), a, b), np.inf), ("ReduceMin",),
-           ("REDUCE_MIN",), keeps_codes=True),
+           ("REDUCE_MIN", "REDUCE_ALL"), keeps_codes=True),
 )  # fmt: skip

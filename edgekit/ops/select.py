@@ -24,8 +24,8 @@ class Where(OpSpec):
 
     name = "where"
     summary = "choice between two tensors, with broadcasting"
-    onnx = ("Where",)
-    tflite = ("SELECT", "SELECT_V2", "WHERE")
+    onnx = ("Where", "OneHot", "Trilu")
+    tflite = ("SELECT", "SELECT_V2")
     rewrite = "quantize both choices and the result with one scale"
 
     @property
@@ -74,6 +74,12 @@ def _one_choice_type(node: Node) -> bool:
     return a.dtype is b.dtype and a.quant == b.quant == node.output.quant
 
 
+def one_data_type(node: Node) -> bool:
+    """data and updates must have one type, and one quantization where they are codes."""
+    x, updates = node.input(0), node.input(2)
+    return x.dtype is updates.dtype and x.quant == updates.quant == node.output.quant
+
+
 class Cast(OpSpec):
     """Input x; attr to: the name of a DType. Floats truncate and saturate, NaN gives 0; integers wrap around."""
 
@@ -113,6 +119,42 @@ class Cast(OpSpec):
                     self.name, [Value("x", (2, 37), source)], [Value("y", (2, 37), target)], {"to": target.value}
                 )
                 yield Case(f"{source.value}_{target.value}", graph, ((data,),))
+
+
+class Bitcast(OpSpec):
+    """Input x; attr to: the name of a DType of the same size."""
+
+    name = "bitcast"
+    summary = "the same bytes as numbers of another type"
+    onnx = ("BitCast",)
+    tflite = ("BITCAST",)
+    rewrite = "cast plain numbers to a type of the same size"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (_plain, _same_size)
+
+    def infer(self, node: Node) -> list[Shape]:
+        return [node.input(0).shape]
+
+    def infer_types(self, node: Node) -> list[DType]:
+        return [DType(node.attrs["to"])]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        return [np.frombuffer(inputs[0].tobytes(), node.output.dtype.numpy).reshape(inputs[0].shape)]
+
+    def cases(self) -> Iterable[Case]:
+        for source, target in ((DType.FLOAT32, DType.INT32), (DType.UINT64, DType.FLOAT64), (DType.INT8, DType.UINT8)):
+            data = random_numbers(np.random.default_rng(460), (3, 7), source)
+            x, y = Value("x", (3, 7), source), Value("y", (3, 7), target)
+            graph = single_node_graph(self.name, [x], [y], {"to": target.value})
+            yield Case(f"{source.suffix}_{target.suffix}", graph, ((data,),))
+
+
+def _same_size(node: Node) -> bool:
+    """both types must have the same size, and bool is only read."""
+    return node.input(0).dtype.size == node.output.dtype.size and node.output.dtype is not DType.BOOL
 
 
 def _plain(node: Node) -> bool:

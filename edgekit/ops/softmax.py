@@ -11,7 +11,8 @@ from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.math_f32 import exp
 from edgekit.ops.reduce import ordered_sum
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
+from edgekit.ops.softmax_int16 import softmax_input_scale, softmax_int16
+from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, is_quantized, random_codes, single_node_graph
 
 SCALED_DIFF_INTEGER_BITS = 5
 ACCUMULATION_INTEGER_BITS = 12
@@ -85,9 +86,19 @@ def table_of_exponentials(node: Node) -> Array:
 
 
 def unit_softmax_output(node: Node) -> bool:
-    """an int8 softmax's output must have scale 1/256 and zero point -128."""
-    quant = node.output.quant
-    return quant is None or quant == QuantType.per_tensor(1 / 256, -128)
+    """an int8 softmax's output must have scale 1/256 and zero point -128, an int16 one's 2**-15 and 0."""
+    quant, kind = node.output.quant, node.input(0).dtype
+    if quant is None or node.output.dtype is not kind:
+        return quant is None
+    if kind is DType.INT16:
+        moderate = -31 <= softmax_input_scale(node)[1] <= 14 and node.input(0).shape[-1] < 1 << 16
+        return quant == QuantType.per_tensor(2.0**-15, 0) and moderate
+    return kind is DType.INT8 and quant == QuantType.per_tensor(1 / 256, -128)
+
+
+def codes_or_float(node: Node) -> bool:
+    """the input must be float32, or int8 or int16 codes."""
+    return node.input(0).dtype in ((DType.INT8, DType.INT16) if is_quantized(node) else (DType.FLOAT32,))
 
 
 class Softmax(OpSpec):
@@ -102,7 +113,7 @@ class Softmax(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (unit_softmax_output,)
+        return (codes_or_float, unit_softmax_output)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
@@ -115,6 +126,8 @@ class Softmax(OpSpec):
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
+        if inputs[0].dtype == np.int16:
+            return [softmax_int16(node, inputs[0])]
         x = inputs[0].astype(np.int64)
         exponentials = table_of_exponentials(node)[x.max(axis=-1, keepdims=True) - x]
         total = fp.rounding_divide_by_pot(exponentials, ACCUMULATION_INTEGER_BITS).sum(axis=-1, keepdims=True)
@@ -135,6 +148,10 @@ class Softmax(OpSpec):
             graph = single_node_graph(self.name, [x], [y], {"beta": beta})
             flat = np.full(shape, -128, np.int8)
             yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (flat,)))
+            x = Value("x", shape, DType.INT16, QuantType.per_tensor(scale / 256, 0))
+            y = Value("y", shape, DType.INT16, QuantType.per_tensor(2.0**-15, 0))
+            codes = random_codes(rng, shape, DType.INT16)
+            yield Case(f"s16_{index}", single_node_graph(self.name, [x], [y], {"beta": beta}), ((codes,),))
             x, y = Value("x", shape, DType.FLOAT32), Value("y", shape, DType.FLOAT32)
             data = rng.normal(0, 3, shape).astype(np.float32)
             yield Case(f"f32_{index}", single_node_graph(self.name, [x], [y], {"beta": beta}), ((data,),))

@@ -45,6 +45,7 @@ class OpSpec(ABC):
         rewrite: what a user can do where a constraint fails.
         shares_quantization: the output has the input's quantization (data movement, max pooling).
         fixed_output_quant: (scale, zero point) that the int8 output always has, if any.
+        keeps_float_constants: constant operands stay real numbers in an integer graph; lowering makes integers of them.
 
     Every operator has up to two forms: on plain numbers (float32, integers, bool: `float_reference`) and on quantized
     codes (`int_reference`). A node is in the second form when any of its values has a QuantType.
@@ -57,6 +58,7 @@ class OpSpec(ABC):
     rewrite: str = ""
     shares_quantization: bool = False
     fixed_output_quant: tuple[float, int] | None = None
+    keeps_float_constants: bool = False
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -114,6 +116,11 @@ class OpSpec(ABC):
 def is_quantized(node: Node) -> bool:
     """Whether any value of the node holds quantized codes."""
     return any(v is not None and v.quant is not None for v in (*node.inputs, *node.outputs))
+
+
+def real_constant(value: Value) -> Array:
+    """The numbers of a constant, codes dequantized."""
+    return value.array if value.quant is None else value.quant.dequantize(value.array)
 
 
 def check_constraints(node: Node, spec: OpSpec) -> list[str]:

@@ -20,12 +20,22 @@ from edgekit.ops.spec import (
     random_numbers,
     single_node_graph,
 )
+from edgekit.ops.tflite_int16 import INT16_FUNCTIONS, int16_form
+from edgekit.ops.tflite_int16 import evaluate as evaluate_int16
+from edgekit.ops.tflite_tables import TABLES, hard_swish_shift, tflite_table
 
 Function = Callable[..., Array]
 
 # Integers that the few functions with whole results accept; all others take float32 only.
 _SIGNED = (DType.INT8, DType.INT16, DType.INT32, DType.INT64)
 _INTEGERS = (*_SIGNED, DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64)
+
+
+def tflite_definition(node: Node) -> bool:
+    """quantized by TFLite, the function needs a kernel there, hard_swish an output scale of 1/128 of the input's."""
+    if not node.attrs.get("tflite") or not is_quantized(node) or node.input(0).dtype is not DType.INT8:
+        return True
+    return node.op in TABLES and (node.op != "hard_swish" or hard_swish_shift(node) <= 0)
 
 
 class Unary(OpSpec):
@@ -57,10 +67,12 @@ class Unary(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (self._has_type,)
+        return (self._has_type, tflite_definition)
 
     def _has_type(self, node: Node) -> bool:
-        """the input must be 8-bit codes or a type that the function has (float32; whole-number functions: integers)."""
+        """the input must be int8 codes or a type that the function has (float32; whole-number functions: integers)."""
+        if is_quantized(node) and node.input(0).dtype is DType.INT16:
+            return bool(node.attrs.get("tflite")) and int16_form(node)
         if is_quantized(node):
             return node.input(0).dtype is DType.INT8 and node.output.dtype is DType.INT8
         return node.input(0).dtype in self.types
@@ -79,7 +91,9 @@ class Unary(OpSpec):
             return [np.asarray(self.exact(inputs[0], **arguments), inputs[0].dtype).reshape(inputs[0].shape)]
 
     def table(self, node: Node) -> Array:
-        """int8 [256]: entry (code + 128) is the output's code."""
+        """int8 [256]: entry (code + 128) is the output's code. attr tflite: as TFLite's kernels define it."""
+        if node.attrs.get("tflite"):
+            return tflite_table(node, self.arguments(node))
         (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         with np.errstate(all="ignore"):
             real = self.real((np.arange(-128, 128, dtype=np.float64) - zx) * sx, **self.arguments(node))
@@ -90,6 +104,8 @@ class Unary(OpSpec):
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
+        if inputs[0].dtype == np.int16:
+            return [evaluate_int16(node, inputs[0], self.arguments(node))]
         return [self.table(node)[inputs[0].astype(np.int64) + 128]]
 
     def cases(self) -> Iterable[Case]:
@@ -99,6 +115,7 @@ class Unary(OpSpec):
         x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.04, 11))
         y = Value("y", shape, DType.INT8, QuantType.per_tensor(scale, zero))
         yield Case("c0", single_node_graph(self.name, [x], [y], dict(attrs)), ((random_codes(rng, shape),),))
+        yield from self._tflite_cases()
         for dtype in self.types:
             x, y = Value("x", shape, dtype), Value("y", shape, dtype)
             yield Case(
@@ -106,6 +123,21 @@ class Unary(OpSpec):
                 single_node_graph(self.name, [x], [y], dict(attrs)),
                 ((random_numbers(rng, shape, dtype),),),
             )
+
+    def _tflite_cases(self) -> Iterable[Case]:
+        rng, shape, attrs = np.random.default_rng(1020), (3, 41), {**dict(self.parameters), "tflite": True}
+        scale = self.fixed_output_quant[0] if self.fixed_output_quant else 0.05
+        if self.name in TABLES:
+            x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.04, 11))
+            y = Value("y", shape, DType.INT8, QuantType.per_tensor(scale, -7))
+            yield Case("tflite", single_node_graph(self.name, [x], [y], dict(attrs)), ((random_codes(rng, shape),),))
+        if self.name in INT16_FUNCTIONS:
+            for index, x_scale in enumerate((2.0**-12, 0.0003)):
+                x = Value("x", shape, DType.INT16, QuantType.per_tensor(x_scale, 0))
+                y_scale = 2.0**-15 if self.name in ("sigmoid", "tanh") else 0.0002
+                y = Value("y", shape, DType.INT16, QuantType.per_tensor(y_scale, 0))
+                graph = single_node_graph(self.name, [x], [y], dict(attrs))
+                yield Case(f"s16_{index}", graph, ((random_codes(rng, shape, DType.INT16),),))
 
 
 def _wide_sigmoid(x: Array) -> Array:
@@ -124,8 +156,8 @@ def clamp(x: Array, low: Array | float, high: Array | float) -> Array:
     return np.where(x > high, high, x)
 
 
-def _softplus(x: Array) -> Array:
-    # log(1 + exp(x)) without overflow.
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
     return clamp(x, F32(0), F32(np.inf)) + m.log1p(m.exp(-np.abs(x)))
 
 
@@ -193,10 +225,10 @@ UNARY_OPS: tuple[Unary, ...] = (
           lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), ("Gelu",), ("GELU",)),
     Unary("silu", lambda x, alpha: x * m.sigmoid(x * alpha), lambda x, alpha: x * _wide_sigmoid(x * alpha), ("Swish",),
           (), (("alpha", 1.0),)),
-    Unary("mish", lambda x: x * m.tanh(_softplus(x)), lambda x: x * np.tanh(_wide_softplus(x)), ("Mish",)),
+    Unary("mish", lambda x: x * m.tanh(softplus(x)), lambda x: x * np.tanh(_wide_softplus(x)), ("Mish",)),
     Unary("hard_sigmoid", _hard_sigmoid, None, ("HardSigmoid",), (), (("alpha", 0.2), ("beta", 0.5))),
     Unary("hard_swish", _hard_swish, None, ("HardSwish",), ("HARD_SWISH",)),
-    Unary("softplus", _softplus, _wide_softplus, ("Softplus",)),
+    Unary("softplus", softplus, _wide_softplus, ("Softplus",)),
     Unary("softsign", lambda x: x / (x.dtype.type(1) + np.abs(x)), None, ("Softsign",)),
     Unary("thresholded_relu", lambda x, alpha: np.where(x > alpha, x, x.dtype.type(0)), None, ("ThresholdedRelu",), (),
           (("alpha", 1.0),)),
@@ -212,6 +244,8 @@ UNARY_OPS: tuple[Unary, ...] = (
     Unary("sqrt", m.sqrt, np.sqrt, ("Sqrt",), ("SQRT",)),
     Unary("rsqrt", lambda x: F32(1) / m.sqrt(x), lambda x: 1 / np.sqrt(x), (), ("RSQRT",)),
     Unary("square", lambda x: x * x, None, (), ("SQUARE",)),
+    Unary("power", lambda x, exponent: m.power(x, exponent), lambda x, exponent: np.power(x, exponent), ("Pow",),
+          ("POW",), (("exponent", 1.5),)),
     Unary("reciprocal", lambda x: x.dtype.type(1) / x, None, ("Reciprocal",)),
     Unary("erf", m.erf, _wide_erf, ("Erf",)),
     Unary("sin", m.sin, np.sin, ("Sin",), ("SIN",)),
@@ -269,5 +303,5 @@ PREDICATE_OPS: tuple[Predicate, ...] = (
     Predicate("is_nan", np.isnan, ("IsNaN",), (), (DType.FLOAT32,), DType.BOOL),
     Predicate("is_pos_inf", np.isposinf, ("IsInf",), (), (DType.FLOAT32,), DType.BOOL),
     Predicate("is_neg_inf", np.isneginf, ("IsInf",), (), (DType.FLOAT32,), DType.BOOL),
-    Predicate("bitwise_not", np.bitwise_not, ("BitwiseNot",), ("BITWISE_NOT",), _INTEGERS, None),
+    Predicate("bitwise_not", np.bitwise_not, ("BitwiseNot",), (), _INTEGERS, None),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit.ir import Graph, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spatial import SPATIAL_OPS
 from edgekit.passes.base import Pass
 
-_WINDOWED = ("conv2d", "depthwise_conv2d", "avg_pool2d", "max_pool2d")
+_WINDOWED = ("conv2d", "depthwise_conv2d", "avg_pool2d", "max_pool2d", *SPATIAL_OPS)
 
 
 class FoldConstants(Pass):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edgekit.ir import Graph, Node
+from edgekit.ops.unary import UNARY_OPS
 from edgekit.passes.base import Pass, add_node, replace_node
 
-_UNARY = ("relu", "relu6", "sigmoid", "tanh")
+_UNARY = tuple(spec.name for spec in UNARY_OPS)
 _MOVEMENT = ("reshape", "transpose", "concat", "resize_nearest")
 
 

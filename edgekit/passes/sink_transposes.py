@@ -1,20 +1,27 @@
-"""Move transposes down through elementwise sums, concatenations and softmax, until they meet their inverse."""
+"""Move transposes down through elementwise operators, concat, pad, slice and softmax, until they meet their inverse."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgekit.ir import Graph, Node, Value
+from edgekit.ops.arithmetic import ARITHMETIC_OPS
+from edgekit.ops.binary import PLAIN_BINARY_OPS
 from edgekit.passes.base import Pass, add_node, inverse, is_op, replace_node
 
 Perm = tuple[int, ...]
+
+_JOINING = ("concat", "where", *(spec.name for spec in (*ARITHMETIC_OPS, *PLAIN_BINARY_OPS)))
+# Operators of one tensor, and their attributes that have one entry per axis.
+_PER_AXIS = {"pad": ("before", "after"), "slice": ("starts", "steps", "sizes")}
 
 
 class SinkTransposes(Pass):
     """op(transpose(a), ..) becomes transpose(op(a, ..)).
 
-    Requires nothing. Ensures that no add or concat has more transposed operands of one permutation than the rewrite
-    would add; that no softmax reads a transpose that keeps the last axis. Exact.
+    Requires nothing. Ensures that no elementwise operator or concat has more transposed operands of one permutation
+    than the rewrite would add; that no pad or slice reads a transpose; that no softmax reads a transpose that keeps the
+    last axis. Exact.
     """
 
     name = "sink-transposes"
@@ -34,7 +41,9 @@ def _permutation_to_sink(node: Node) -> Perm | None:
     if node.op == "softmax":
         perm = _perm_of(node.input(0))
         return perm if perm is not None and perm[-1] == len(perm) - 1 else None
-    if node.op not in ("add", "concat"):
+    if node.op in _PER_AXIS:
+        return _perm_of(node.input(0))
+    if node.op not in _JOINING:
         return None
     operands = [v for v in node.inputs if v is not None]
     perms = [_perm_of(v) for v in operands if not v.is_constant]
@@ -70,6 +79,8 @@ def _sink(graph: Graph, node: Node, perm: Perm) -> None:
     attrs = dict(node.attrs)
     if node.op == "concat":
         attrs["axis"] = perm[attrs["axis"]]
+    for key in _PER_AXIS.get(node.op, ()):
+        attrs[key] = tuple(attrs[key][axis] for axis in back)
     inner = add_node(graph, node, node.op, node.name, operands, attrs, node.output)
     outer = add_node(graph, node, "transpose", f"{node.name} transpose", [inner], {"perm": perm}, node.output)
     replace_node(graph, node, outer)

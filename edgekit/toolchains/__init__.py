@@ -5,7 +5,7 @@ from edgekit.toolchains.base import HARNESS, Toolchain
 from edgekit.toolchains.gcc import GccToolchain
 from edgekit.toolchains.image import Image, RegionUse, Symbol
 from edgekit.toolchains.linking import linker_script
-from edgekit.toolchains.stack import StackBound, stack_bound
+from edgekit.toolchains.stack import FunctionUse, StackBound, function_uses, stack_bound
 from edgekit.toolchains.zig import ZigToolchain
 
 TOOLCHAINS: dict[str, type[Toolchain]] = {"zig": ZigToolchain, "gcc": GccToolchain}
@@ -28,6 +28,7 @@ def get_toolchain(name: str = "zig") -> Toolchain:
 __all__ = [
     "HARNESS",
     "TOOLCHAINS",
+    "FunctionUse",
     "GccToolchain",
     "Image",
     "RegionUse",
@@ -35,6 +36,7 @@ __all__ = [
     "Symbol",
     "Toolchain",
     "ZigToolchain",
+    "function_uses",
     "get_toolchain",
     "linker_script",
     "stack_bound",

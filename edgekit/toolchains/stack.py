@@ -10,6 +10,7 @@ import bisect
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
@@ -23,6 +24,15 @@ class StackBound:
 
     bytes: int
     path: list[str]
+
+
+class FunctionUse(NamedTuple):
+    """What one function of an image takes: bytes of code with its literals, bytes of stack for its own frame, and the
+    functions that it calls or jumps to, sorted."""
+
+    code: int
+    frame: int
+    callees: tuple[str, ...]
 
 
 @dataclass
@@ -57,6 +67,29 @@ def stack_bound(image_elf: Path, su_files: list[Path], entry: str, allow_indirec
         path.append(graph.at(at).names[0])
         at = deepest[at][1]
     return StackBound(deepest[start][0], path)
+
+
+def function_uses(image_elf: Path, su_files: list[Path], entries: Collection[str]) -> dict[str, FunctionUse]:
+    """Every function that `entries` can reach, by its first name; arguments and errors as of `stack_bound`.
+
+    Where several have one name, those at higher addresses get a number behind it.
+    """
+    graph = _Graph(image_elf, _frames(su_files), ())
+    waiting, found = [graph.named(name) for name in entries], dict[int, _Function]()
+    while waiting:
+        start = waiting.pop()
+        if start not in found:
+            found[start] = graph.scan(start)
+            waiting += found[start].callees
+    names, seen = dict[int, str](), dict[str, int]()
+    for start in sorted(found):
+        name = found[start].names[0]
+        seen[name] = seen.get(name, 0) + 1
+        names[start] = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    return {
+        names[start]: FunctionUse(f.end - start, f.frame, tuple(sorted(names[c] for c in f.callees)))
+        for start, f in sorted(found.items())
+    }
 
 
 def _walk(graph: _Graph, start: int, deepest: dict[int, tuple[int, int]], active: list[int]) -> int:

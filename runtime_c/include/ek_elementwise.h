@@ -133,10 +133,11 @@ static inline float ek_softplus(float x)
     X(relu)                                                                                                            \
     X(relu6)                                                                                                           \
     X(sigmoid)                                                                                                         \
-    X(tanh) X(gelu) X(gelu_tanh) X(mish) X(hard_swish) X(softplus) X(softsign) X(abs) X(neg) X(sign) X(floor) X(ceil)  \
-        X(round) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(erf) X(sin) X(cos) X(tan) X(asin) X(acos)    \
-            X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)
-#define EK_UNARY_1_LIST(X) X(leaky_relu) X(elu) X(celu) X(silu) X(thresholded_relu)
+    X(tanh)                                                                                                            \
+    X(gelu) X(gelu_tanh) X(mish) X(hard_swish) X(softplus) X(softsign) X(abs) X(neg) X(sign) X(floor) X(ceil) X(round) \
+        X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(erf) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)     \
+            X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)
+#define EK_UNARY_1_LIST(X) X(leaky_relu) X(elu) X(celu) X(silu) X(thresholded_relu) X(power)
 #define EK_UNARY_2_LIST(X) X(clip) X(selu) X(hard_sigmoid) X(shrink)
 
 EK_UNARY_LIST(EK_DECLARE_UNARY)
@@ -167,7 +168,7 @@ void ek_is_neg_inf_f32(int32_t elements, const float *x, uint8_t *y);
     void ek_less_equal_##s(const ek_binary_params *p, const type *a, const type *b, uint8_t *y);
 EK_NUMBER_TYPES(EK_DECLARE_NUMBER_BINARY)
 
-/* Whole numbers only: mod has the divisor's sign, fmod the dividend's. */
+/* mod has the divisor's sign, fmod the dividend's. */
 #define EK_DECLARE_INTEGER_BINARY(s, type, u)                                                                          \
     void ek_mod_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                                 \
     void ek_fmod_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                                \
@@ -175,14 +176,12 @@ EK_NUMBER_TYPES(EK_DECLARE_NUMBER_BINARY)
     void ek_bitwise_and_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                         \
     void ek_bitwise_or_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                          \
     void ek_bitwise_xor_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                         \
-    void ek_bitwise_not_##s(int32_t elements, const type *x, type *y);
-EK_INTEGER_TYPES(EK_DECLARE_INTEGER_BINARY)
-
-#define EK_DECLARE_UNSIGNED_BINARY(s, type, u)                                                                         \
+    void ek_bitwise_not_##s(int32_t elements, const type *x, type *y);                                                 \
     void ek_shift_left_##s(const ek_binary_params *p, const type *a, const type *b, type *y);                          \
     void ek_shift_right_##s(const ek_binary_params *p, const type *a, const type *b, type *y);
-EK_UNSIGNED_TYPES(EK_DECLARE_UNSIGNED_BINARY)
+EK_INTEGER_TYPES(EK_DECLARE_INTEGER_BINARY)
 
+void ek_mod_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_fmod_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_pow_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
 void ek_prelu_f32(const ek_binary_params *p, const float *a, const float *b, float *y);
@@ -202,15 +201,17 @@ void ek_where_64(const ek_ternary_params *p, const uint8_t *a, const uint64_t *b
     X(f32, float, to, to_type)                                                                                         \
     X(f64, double, to, to_type)                                                                                        \
     X(i8, int8_t, to, to_type)                                                                                         \
-    X(i16, int16_t, to, to_type) X(i32, int32_t, to, to_type) X(i64, int64_t, to, to_type) X(u8, uint8_t, to, to_type) \
+    X(i16, int16_t, to, to_type)                                                                                       \
+    X(i32, int32_t, to, to_type) X(i64, int64_t, to, to_type) X(u8, uint8_t, to, to_type)                              \
         X(u16, uint16_t, to, to_type) X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
 #define EK_CAST_PAIRS(X)                                                                                               \
     EK_CAST_FROM(X, f32, float)                                                                                        \
     EK_CAST_FROM(X, f64, double)                                                                                       \
     EK_CAST_FROM(X, i8, int8_t)                                                                                        \
-    EK_CAST_FROM(X, i16, int16_t) EK_CAST_FROM(X, i32, int32_t) EK_CAST_FROM(X, i64, int64_t)                          \
-        EK_CAST_FROM(X, u8, uint8_t) EK_CAST_FROM(X, u16, uint16_t) EK_CAST_FROM(X, u32, uint32_t)                     \
-            EK_CAST_FROM(X, u64, uint64_t) EK_CAST_FROM(X, b8, uint8_t)
+    EK_CAST_FROM(X, i16, int16_t)                                                                                      \
+    EK_CAST_FROM(X, i32, int32_t) EK_CAST_FROM(X, i64, int64_t) EK_CAST_FROM(X, u8, uint8_t)                           \
+        EK_CAST_FROM(X, u16, uint16_t) EK_CAST_FROM(X, u32, uint32_t) EK_CAST_FROM(X, u64, uint64_t)                   \
+            EK_CAST_FROM(X, b8, uint8_t)
 #define EK_DECLARE_CAST(from, from_type, to, to_type)                                                                  \
     void ek_cast_##from##_##to(int32_t elements, const from_type *x, to_type *y);
 EK_CAST_PAIRS(EK_DECLARE_CAST)

@@ -5,9 +5,14 @@
 
 #include "ek_elementwise.h"
 #include "ek_float.h"
+#include "ek_index.h"
 #include "ek_movement.h"
+#include "ek_norm.h"
+#include "ek_recurrent.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
+#include "ek_spatial.h"
+#include "ek_tflite.h"
 #include "ek_window.h"
 
 /* One function per layer stays visible to profilers and emulators. */
@@ -99,6 +104,11 @@ void ek_sub_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, 
 void ek_mul_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_div_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* The same of symmetric int16 codes. */
+void ek_add_s16(const ek_arithmetic_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+void ek_sub_s16(const ek_arithmetic_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+void ek_mul_s16(const ek_arithmetic_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+
 typedef struct {
     ek_window window;
     int32_t low, high;
@@ -107,6 +117,8 @@ typedef struct {
 
 void ek_avg_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
 void ek_max_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
+void ek_avg_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
+void ek_max_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
 
 typedef struct {
     int32_t pixels, channels;
@@ -128,6 +140,8 @@ void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);
 
 void ek_quantize_f32_s8(int32_t elements, float scale, int32_t zero_point, const float *x, int8_t *y);
 void ek_dequantize_s8_f32(int32_t elements, float scale, int32_t zero_point, const int8_t *x, float *y);
+void ek_quantize_f32_s16(int32_t elements, float scale, int32_t zero_point, const float *x, int16_t *y);
+void ek_dequantize_s16_f32(int32_t elements, float scale, int32_t zero_point, const int16_t *x, float *y);
 
 #ifdef __cplusplus
 }

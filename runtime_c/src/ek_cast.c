@@ -11,8 +11,9 @@
     X(i8, int8_t, to, to_type)                                                                                         \
     X(i16, int16_t, to, to_type)                                                                                       \
     X(i32, int32_t, to, to_type)                                                                                       \
-    X(i64, int64_t, to, to_type) X(u8, uint8_t, to, to_type) X(u16, uint16_t, to, to_type)                             \
-        X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
+    X(i64, int64_t, to, to_type)                                                                                       \
+    X(u8, uint8_t, to, to_type) X(u16, uint16_t, to, to_type) X(u32, uint32_t, to, to_type)                            \
+        X(u64, uint64_t, to, to_type)
 #define FLOATS_TO_SIGNED(to, type, low, limit)                                                                         \
     EK_UNARY_TO(ek_cast_f32_##to, float, type, TO_SIGNED(x, type, low, limit##f))                                      \
     EK_UNARY_TO(ek_cast_f64_##to, double, type, TO_SIGNED(x, type, low, limit))

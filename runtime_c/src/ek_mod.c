@@ -13,5 +13,15 @@
     EK_BINARY(ek_mod_##s, type, type, floored_##s(u, v))
 #define UNSIGNED(s, type, wide) EK_BINARY(ek_mod_##s, type, type, v == 0 ? (type)0 : (type)(u % v))
 
+static inline float floored_f32(float u, float v)
+{
+    const float r = ek_fmod(u, v);
+    if (r == 0.0f) {
+        return ek_signed_zero(0.0f, v);
+    }
+    return (r < 0.0f) != (v < 0.0f) ? r + v : r;
+}
+
+EK_BINARY(ek_mod_f32, float, float, floored_f32(u, v))
 EK_SIGNED_TYPES(SIGNED)
 EK_UNSIGNED_TYPES(UNSIGNED)

@@ -196,6 +196,23 @@ def test_sink_transposes() -> None:
     )
 
 
+def test_sink_transposes_below_operators_with_an_entry_per_axis() -> None:
+    m = Maker()
+    x = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    y = m("pad", x, before=(0, 1, 2, 0), after=(0, 0, 0, 3), value=1.5)
+    check(SinkTransposes(), m.graph(y), ["pad", "transpose"])
+    m = Maker()
+    x = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    y = m("slice", x, starts=(0, 2, 1, 4), steps=(1, -1, 2, 1), sizes=(1, 3, 2, 1))
+    check(SinkTransposes(), m.graph(y), ["slice", "transpose"])
+
+
+def test_sink_transposes_below_products_and_choices() -> None:
+    m = Maker()
+    a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))
+    check(SinkTransposes(), m.graph(m("mul", a, b, activation="none")), ["mul", "transpose"])
+
+
 def test_sink_transposes_with_a_minority() -> None:
     m = Maker()
     a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))

@@ -13,7 +13,7 @@ from edgekit.ir import DType, Graph, QuantType, Value, dump_graph
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import check_constraints
-from edgekit.quant.affine import quantize_graph
+from edgekit.quant.affine import quantize_graph, quantize_shape
 from edgekit.quant.error import layer_errors
 from edgekit.quant.weights import MAX_ACCUMULATOR
 from tests.passes.test_passes import CONV, PADDED, Maker
@@ -172,3 +172,15 @@ def test_wrong_samples() -> None:
     done = quantize_graph(graph, samples_for(graph))
     with pytest.raises(UnsupportedModel, match="int8"):
         quantize_graph(done, samples_for(graph))
+
+
+def test_shape_of_quantization_has_every_size_of_it() -> None:
+    m = Maker()
+    graph = m.graph(small_net(m))
+    real, shape = quantized(graph), quantize_shape(graph)
+    for a, b in zip(real.nodes, shape.nodes, strict=True):
+        assert (a.op, a.name, [v and (v.shape, v.dtype) for v in a.inputs]) == (
+            b.op, b.name, [v and (v.shape, v.dtype) for v in b.inputs]
+        )  # fmt: skip
+    scales = [node.outputs[0].quant for node in shape.nodes if node.op in ("conv2d", "add", "fully_connected")]
+    assert len(set(scales)) == len(scales)

@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.boards import load_board
 from edgekit.errors import ToolchainError
-from edgekit.toolchains import stack_bound, thumb
+from edgekit.toolchains import function_uses, stack_bound, thumb
 from tests.toolchains.programs import TOOLCHAINS, build, snippet
 
 
@@ -171,3 +171,34 @@ def test_branches_equal_objdump(toolchain: str, name: str, tmp_path: Path) -> No
             assert thumb.flow(instruction) is None, (address, mnemonic, operands)
             others += 1
     assert found > 10 and others > 100 and end > start
+
+
+def test_uses_of_functions_add_up_to_the_bound(tmp_path: Path) -> None:
+    image = build(load_board("stm32f746"), "zig", tmp_path)
+    uses = function_uses(image.elf, image.su_files, ["demo_run"])
+    assert set(uses["demo_run"].callees) == {"demo_layer_0", "demo_layer_1", "demo_layer_2"}
+    assert uses["demo_layer_1"] == (image.functions["demo_layer_1"].size, 8, ("demo_helper",))
+    assert uses["demo_helper"].frame == 0 and uses["demo_helper"].callees == ()
+    assert "main" not in uses
+    deepest = stack_bound(image.elf, image.su_files, "demo_run")
+    assert sum(uses[name].frame for name in deepest.path) == deepest.bytes
+
+
+def test_functions_of_one_name_stay_apart(tmp_path: Path) -> None:
+    other = """
+    #include "demo.h"
+    static __attribute__((noinline)) int32_t twice(int32_t x) { return x * demo_sum(x); }
+    int32_t demo_other(int32_t x) { return twice(x) + 1; }
+    """
+    before = """
+    int32_t demo_other(int32_t x);
+    static __attribute__((noinline)) int32_t twice(int32_t x) { volatile int32_t y = x; return y * 2; }
+    int32_t demo_sum(int32_t x);
+    __attribute__((noinline)) int32_t demo_sum(int32_t x) { volatile int32_t y = x; return y + 5; }
+    """
+    files = snippet("ctx->arena[0] = (int8_t)(twice(ctx->arena[1]) + demo_other(ctx->arena[2]));", before)
+    declared = other.replace("static", "int32_t demo_sum(int32_t x);\nint32_t demo_other(int32_t x);\n    static", 1)
+    image = build(load_board("stm32f746"), "zig", tmp_path, {**files, "other.c": declared})
+    uses = function_uses(image.elf, image.su_files, ["demo_run", "demo_other"])
+    twins = [uses["twice"], uses["twice#2"]]
+    assert sorted(use.callees for use in twins) == [(), ("demo_sum",)]

@@ -118,7 +118,23 @@ def softmax(layer: Layer) -> Value:
 
 def hardmax(layer: Layer) -> Value:
     """1 at the first maximum of each row, 0 elsewhere."""
-    return _over_axis(layer, "hardmax", {})
+    x = layer.value(0)
+    axis = layer.axis(layer.int_attr("axis", 1 if layer.opset < 13 else -1), len(x.shape))
+    if not x.shape:
+        raise layer.bad("the input is a single number")
+    if layer.opset < 13:
+        rows = layer.reshape(x, (int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:]))), "rows")
+        return layer.reshape(_first_best(layer, rows, 1), x.shape)
+    return _first_best(layer, x, axis)
+
+
+def _first_best(layer: Layer, x: Value, axis: int) -> Value:
+    best = layer.emit("arg_max", [x], {"axis": axis, "keep_dims": True, "last": False}, "best")
+    line = [1] * len(x.shape)
+    line[axis] = x.shape[axis]
+    places = Value.constant(f"{layer.name} places", np.arange(x.shape[axis]).reshape(line))
+    chosen = layer.emit("equal", [places, best], {}, "chosen")
+    return layer.emit("cast", [chosen], {"to": x.dtype.value})
 
 
 def _over_axis(layer: Layer, op: str, attrs: dict[str, float]) -> Value:

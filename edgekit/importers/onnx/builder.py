@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.onnx.file import NodeRecord
-from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.importers.onnx.tensors import MAX_CONSTANT_BYTES, MAX_ELEMENTS, dense
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
 
@@ -35,14 +35,16 @@ class Constant:
         quant = self.quant
         if quant is not None and quant.axis is not None:
             quant = QuantType(quant.scale, quant.zero_point, list(perm).index(quant.axis))
-        return Constant(self.name, np.asarray(self.array.transpose(perm), order="C"), quant)
+        return Constant(self.name, dense(self.array.transpose(perm)), quant)
 
     def scaled(self, factor: float) -> Constant:
         """All numbers times `factor`; the codes stay where there are codes."""
         if factor == 1.0:
             return self
         if self.quant is None:
-            return Constant(self.name, (self.array.astype(np.float64) * factor).astype(np.float32))
+            product = np.empty(self.array.shape, np.float32)
+            np.multiply(self.array, factor, out=product, dtype=np.float64, casting="same_kind")
+            return Constant(self.name, product)
         if not factor > 0.0:
             return Constant(self.name, self.real()).scaled(factor)
         scale = tuple(float(np.float32(s * factor)) for s in self.quant.scale)
@@ -62,11 +64,14 @@ class GraphBuilder:
 
     def __init__(self, opset: int, quantized: bool) -> None:
         self.opset, self.quantized = opset, quantized
-        # How many definitions (edgekit.importers.onnx.definitions) the current layer stands in.
+        # How many definitions and branches (edgekit.importers.onnx.definitions, .branches) the current layer stands in.
         self.depth = 0
+        # How many operators of branches have been translated.
+        self.nested_nodes = 0
         self.tensors: dict[str, Operand] = {}
         self.code_types: dict[str, DType] = {}
         self.nodes: list[Node] = []
+        self.constant_bytes = 0
         self._names: dict[str, int] = {}
 
     def unique_name(self, name: str) -> str:
@@ -112,6 +117,12 @@ class Layer:
 
     def unsupported(self, why: str, rewrite: str) -> UnsupportedModel:
         return UnsupportedModel(f"layer {self.name!r} ({self.op}): {why}; {rewrite}")
+
+    def claim(self, size: int) -> None:
+        """Count bytes of an array that importing makes; raises BadModel where all of them are more than any model's."""
+        self.builder.constant_bytes += size
+        if self.builder.constant_bytes > MAX_CONSTANT_BYTES:
+            raise self.bad(f"its constants bring the model to more than {MAX_CONSTANT_BYTES} bytes of them")
 
     # Attributes.
 
@@ -210,6 +221,7 @@ class Layer:
         array = constant.real()
         if str(array.dtype) not in {d.value for d in DType}:
             raise self.unsupported(f"tensor {constant.name!r} is {array.dtype}", "use float32 or integers")
+        self.claim(array.nbytes)
         return Value.constant(constant.name, array)
 
     def number(self, value: float, like: Value, part: str = "constant") -> Value:
@@ -224,6 +236,7 @@ class Layer:
     def weights(self, constant: Constant) -> Value:
         """A value of finite float32 numbers, or of int8 / int32 codes."""
         array, quant = constant.array, constant.quant
+        self.claim(array.nbytes)
         if quant is not None and array.dtype == np.uint8:
             # Codes and zero points move down by 128 together, which changes no number.
             array = (array.astype(np.int16) - 128).astype(np.int8)
@@ -233,7 +246,7 @@ class Layer:
                 raise self.bad(f"tensor {constant.name!r} is {array.dtype}, must be float32")
             if not np.isfinite(array).all():
                 raise BadModel(f"layer {self.name!r} ({self.op}): tensor {constant.name!r} has NaN or infinite numbers")
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
         return Value.constant(constant.name, array, quant)
 
     def axis(self, value: int, rank: int) -> int:

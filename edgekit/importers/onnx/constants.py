@@ -10,13 +10,10 @@ from onnx import TensorProto
 
 from edgekit.importers.onnx.builder import Constant, Layer
 from edgekit.importers.onnx.movement import permutation, slice_ranges, target_shape
-from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, dense
 from edgekit.ir import Array
 
 Folder = Callable[[Layer, Sequence[Array]], Array]
-
-# Shape arithmetic is small; a result beyond this is an attack, not a model.
-MAX_GROWN_ELEMENTS = 1 << 22
 
 _CASTS = {
     TensorProto.FLOAT: np.float32,
@@ -48,7 +45,10 @@ def fold(layer: Layer) -> Constant | None:
     if result.size > MAX_ELEMENTS:
         raise layer.bad(f"makes {result.size} elements")
     # np.ascontiguousarray would turn a scalar into a vector.
-    return Constant(name, np.asarray(result, order="C"))
+    result = dense(result)
+    if any(result.strides):
+        layer.claim(result.nbytes)
+    return Constant(name, result)
 
 
 def shape_of(layer: Layer, shape: tuple[int, ...]) -> Constant:
@@ -145,7 +145,10 @@ def _constant_of_shape(layer: Layer, xs: Sequence[Array]) -> Array:
     value = layer.record.attrs.get("value", np.zeros(1, np.float32))
     if not isinstance(value, np.ndarray) or value.size != 1:
         raise layer.bad("attribute 'value' must be a tensor of one element")
-    return np.full(_grown(layer, layer.integers(0)), value.reshape(-1)[0], value.dtype)
+    shape = layer.integers(0)
+    if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
+        raise layer.bad(f"makes the shape {list(shape)[:9]}, over the limit of {MAX_ELEMENTS} elements")
+    return np.broadcast_to(value.reshape(()), shape)
 
 
 def _expand(layer: Layer, xs: Sequence[Array]) -> Array:

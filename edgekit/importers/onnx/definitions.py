@@ -12,7 +12,7 @@ import onnx
 from onnx import FunctionProto, NodeProto, defs, helper, numpy_helper
 
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
-from edgekit.importers.onnx.file import ModelRecord, NodeRecord, node_record
+from edgekit.importers.onnx.file import ModelRecord, NodeRecord, Unreadable, node_record
 
 MAX_DEPTH = 8
 Translate = Callable[[GraphBuilder, ModelRecord, Path], None]
@@ -41,7 +41,7 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
     outer = builder.opset
     builder.opset, builder.depth = opset, builder.depth + 1
     try:
-        nodes = [_renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
+        nodes = [renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
         wanted = [names[formal] for formal, given in zip(function.output, layer.record.outputs, strict=False) if given]
         translate(builder, ModelRecord(opset, nodes, [], wanted, {}), Path(layer.name))
         return [
@@ -53,16 +53,14 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
 
 
 def _function(layer: Layer) -> FunctionProto | None:
-    domain, _, name = layer.op.rpartition(".")
-    try:
-        schema = defs.get_schema(name, layer.opset if not domain else 1, domain)
-    except defs.SchemaError:
+    schema = _schema(layer)
+    if schema is None:
         return None
     if schema.has_context_dependent_function:
         types = [_type(layer, i).SerializeToString() for i in range(len(layer.record.inputs))]
         body = schema.get_context_dependent_function(_node(layer).SerializeToString(), types)
         return FunctionProto.FromString(body) if body else None
-    versions = [v for v in schema.function_opset_versions if v <= layer.opset or domain]
+    versions = [v for v in schema.function_opset_versions if v <= layer.opset or schema.domain]
     if not versions:
         return None
     return FunctionProto.FromString(schema.get_function_with_opset_version(max(versions)))
@@ -82,14 +80,32 @@ def _node(layer: Layer) -> NodeProto:
     attrs: dict[str, Any] = {
         key: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
         for key, value in layer.record.attrs.items()
+        if not isinstance(value, Unreadable)
     }
-    return helper.make_node(name, layer.record.inputs, layer.record.outputs, layer.name, domain=domain, **attrs)
+    node = helper.make_node(name, layer.record.inputs, layer.record.outputs, layer.name, domain=domain, **attrs)
+    node.attribute.extend(v.proto for v in layer.record.attrs.values() if isinstance(v, Unreadable))
+    return node
+
+
+def _schema(layer: Layer) -> defs.OpSchema | None:
+    domain, _, name = layer.op.rpartition(".")
+    try:
+        return defs.get_schema(name, layer.opset if not domain else 1, domain)
+    except defs.SchemaError:
+        return None
+
+
+def _defaults(layer: Layer) -> dict[str, onnx.AttributeProto]:
+    """The attributes that the operator has where the layer gives none."""
+    schema = _schema(layer)
+    attributes = {} if schema is None else schema.attributes
+    return {name: a.default_value for name, a in attributes.items() if a.default_value.name}
 
 
 def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
     """The definition's nodes with references to the layer's attributes filled in."""
     own = {attribute.name: attribute for attribute in _node(layer).attribute}
-    defaults = {attribute.name: attribute for attribute in function.attribute_proto}
+    defaults = _defaults(layer) | {attribute.name: attribute for attribute in function.attribute_proto}
     nodes = []
     for template in function.node:
         node = NodeProto()
@@ -109,10 +125,34 @@ def _bound(function: FunctionProto, layer: Layer) -> list[NodeProto]:
     return nodes
 
 
-def _renamed(record: NodeRecord, names: dict[str, str], prefix: str) -> NodeRecord:
-    """The record with tensors renamed: the definition's own ones get names that no other layer has."""
+def renamed(record: NodeRecord, names: dict[str, str], prefix: str) -> NodeRecord:
+    """The record with tensors renamed, also those that its subgraphs take from outside.
+
+    What the record makes gets a name that no other layer has, and is added to `names`.
+    """
     inputs = tuple(names.get(name, name) for name in record.inputs)
+    attrs = {key: _outer_names(value, names) for key, value in record.attrs.items()}
     for name in record.outputs:
         names[name] = f"{prefix}/{name}" if name else ""
     outputs = tuple(names[name] for name in record.outputs)
-    return replace(record, name=f"{prefix} {record.op}", inputs=inputs, outputs=outputs)
+    return replace(record, name=f"{prefix} {record.op}", inputs=inputs, outputs=outputs, attrs=attrs)
+
+
+def _outer_names(value: Any, names: dict[str, str]) -> Any:
+    """A subgraph whose tensors from outside have their new names; anything else as it is."""
+    if not isinstance(value, Unreadable) or value.proto.type != onnx.AttributeProto.GRAPH:
+        return value
+    proto = onnx.AttributeProto()
+    proto.CopyFrom(value.proto)
+    pending = [(proto.g, names)]
+    while pending:
+        graph, outer = pending.pop()
+        own = {t.name for t in graph.initializer} | {i.name for i in graph.input}
+        own |= {name for node in graph.node for name in node.output}
+        visible = {name: new for name, new in outer.items() if name not in own}
+        for node in graph.node:
+            node.input[:] = [visible.get(name, name) for name in node.input]
+            pending += [(a.g, visible) for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+        for output in graph.output:
+            output.name = visible.get(output.name, output.name)
+    return Unreadable(proto, value.folder)

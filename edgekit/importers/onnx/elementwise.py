@@ -133,10 +133,8 @@ def neg(layer: Layer) -> Value:
 
 
 def mod(layer: Layer) -> Value:
-    """The remainder: the divisor's sign (integers only), or the dividend's with fmod 1."""
+    """The remainder: the divisor's sign, or the dividend's with fmod 1."""
     fmod = layer.int_attr("fmod", 0)
-    if not fmod and layer.value(0).dtype.is_float:
-        raise layer.bad("floats need attribute 'fmod' 1")
     return layer.emit("fmod" if fmod else "mod", [layer.value(0), layer.value(1)], {})
 
 
@@ -149,6 +147,8 @@ def power(layer: Layer) -> Value:
             return layer.emit("square", [x], {})
         if exponent == 0.5 and x.dtype is DType.FLOAT32:
             return layer.emit("sqrt", [x], {})
+        if x.dtype is DType.FLOAT32:
+            return layer.emit("power", [x], {"exponent": exponent})
     if x.dtype is y.dtype:
         return layer.emit("pow", [x, y], {})
     if x.dtype.is_float or y.dtype.is_integer:
@@ -163,7 +163,7 @@ def converted(layer: Layer, x: Value, dtype: DType, part: str) -> Value:
 
 
 def shift(layer: Layer) -> Value:
-    """BitShift of unsigned integers."""
+    """BitShift of integers."""
     direction = layer.str_attr("direction")
     if direction not in ("LEFT", "RIGHT"):
         raise layer.bad(f"attribute 'direction' is {direction!r}")

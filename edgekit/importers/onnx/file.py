@@ -19,8 +19,15 @@ MAX_NODES = 20_000
 OLDEST_OPSET = 6
 
 
+@dataclass(frozen=True)
 class Unreadable:
-    """The value of an attribute of a kind that no supported operator has (subgraphs, sparse tensors)."""
+    """An attribute as it stands in the file: a subgraph, which only If reads, or a kind that no operator reads.
+
+    `folder` is the model's.
+    """
+
+    proto: AttributeProto
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ def _attribute(attribute: AttributeProto, folder: Path) -> Any:
         return tuple(int(v) for v in attribute.ints)
     if kind == AttributeProto.STRINGS:
         return tuple(v.decode("utf-8") for v in attribute.strings)
-    return Unreadable()
+    return Unreadable(attribute, folder)
 
 
 def _inputs(graph: GraphProto, initializers: dict[str, Array]) -> list[InputRecord]:

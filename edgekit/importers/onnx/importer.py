@@ -9,14 +9,21 @@ import numpy as np
 
 from edgekit.errors import BadModel, BadUsage, UnsupportedModel
 from edgekit.importers.onnx import constants
+from edgekit.importers.onnx.branches import expand_branch
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
 from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
 from edgekit.importers.onnx.qdq import settle_quantization
-from edgekit.importers.onnx.tensors import MAX_ELEMENTS
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, is_large_fill
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spatial import SPATIAL_OPS
+
+# Multiply-accumulates that one layer of constants may cost at import.
+MAX_FOLDED_MACS = 1 << 24
+# Layers that read a constant as weights, and those that only look at it another way.
+_READS_FILLS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Identity", "Dropout", "Transpose", "Reshape")
 
 _INPUT_TYPES = {
     "FLOAT": DType.FLOAT32,
@@ -59,7 +66,8 @@ def graph_of(
         raise BadUsage(f"{', '.join(sorted(unknown))}: no such input; the model's inputs are {known}")
     for name, array in bound.items():
         builder.tensors[name] = Constant(name, array)
-    inputs = [_add_input(builder, info, shapes, path) for info in record.inputs if info.name not in bound]
+    least = 0 if literal else 1
+    inputs = [_add_input(builder, info, shapes, path, least) for info in record.inputs if info.name not in bound]
     translate_all(builder, record, path)
     outputs: list[Value] = []
     for name in record.outputs:
@@ -68,7 +76,9 @@ def graph_of(
     return settle_quantization(graph) if quantized else graph
 
 
-def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path) -> Value:
+def _add_input(
+    builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[int]], path: Path, least: int
+) -> Value:  # fmt: skip
     dtype = _INPUT_TYPES.get(info.type_name)
     if dtype is None:
         known = ", ".join(_INPUT_TYPES)
@@ -77,12 +87,15 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
         raise UnsupportedModel(
             f"input {info.name!r} of {path.name} is {info.type_name} in a quantized model: use FLOAT, INT8 or UINT8"
         )
-    shape = _resolve_shape(info, shapes.get(info.name))
+    shape = _resolve_shape(info, shapes.get(info.name), least)
     if dtype is DType.FLOAT32 and builder.quantized:
         dtype = DType.INT8
     value = Value(info.name, shape, dtype)
     if value.elements > MAX_ELEMENTS:
         raise BadModel(f"input {info.name!r} has {value.elements} elements, over the limit of {MAX_ELEMENTS}")
+    if not value.elements:
+        builder.tensors[info.name] = _empty(value)
+        return value
     inner = value
     if dtype is DType.UINT8 and builder.quantized:
         inner = Value(f"{info.name} as int8", shape, DType.INT8)
@@ -92,7 +105,7 @@ def _add_input(builder: GraphBuilder, info: InputRecord, shapes: dict[str, list[
     return value
 
 
-def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...]:
+def _resolve_shape(info: InputRecord, given: list[int] | None, least: int) -> tuple[int, ...]:
     example = f"--shape {info.name}=" + ",".join(str(d or 1) for d in info.shape or (1, 3, 32, 32))
     if given is None:
         if info.shape is None or any(d is None for d in info.shape[1:]):
@@ -103,9 +116,16 @@ def _resolve_shape(info: InputRecord, given: list[int] | None) -> tuple[int, ...
         fixed = info.shape or (None,) * len(resolved)
         if len(fixed) != len(resolved) or any(f not in (None, g) for f, g in zip(fixed, resolved, strict=True)):
             raise BadUsage(f"--shape {info.name}={','.join(map(str, given))} does not fit the file's {list(fixed)}")
-    if min(resolved, default=1) < 1 or len(resolved) > 8:
-        raise BadModel(f"input {info.name!r} has shape {list(resolved)}: needs at most 8 axes of at least 1; {example}")
+    if min(resolved, default=1) < least or len(resolved) > 8:
+        raise BadModel(
+            f"input {info.name!r} has shape {list(resolved)}: needs at most 8 axes of at least {least}; {example}"
+        )
     return resolved
+
+
+def _empty(value: Value) -> Constant:
+    """A value without elements is known at import; what is computed from it (sums of nothing) is then too."""
+    return Constant(value.name, np.zeros(value.shape, value.dtype.numpy))
 
 
 def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> None:
@@ -124,7 +144,8 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
                 continue
             results = _translate(layer)
             for name, result in zip(node.outputs, results, strict=False):
-                builder.tensors[name] = result
+                if name:
+                    builder.tensors[name] = result
             lost.update(node.outputs[len(results) :])
         except UnsupportedModel as error:
             problems.append(str(error))
@@ -133,7 +154,7 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
     if missing:
         raise BadModel(f"{path.name}: output {missing[0]!r} is never computed")
     if not problems and lost.intersection(_reads(record)) - {""}:
-        several = (n for n in record.nodes if set(n.outputs) & lost)
+        several = (n for n in record.nodes if (set(n.outputs) & lost) - {""})
         problems = [f"layer {n.name!r} ({n.op}): not all of its outputs are supported" for n in several]
     if problems:
         raise UnsupportedModel(f"{path.name} uses what edgekit does not build:\n  " + "\n  ".join(problems))
@@ -141,7 +162,9 @@ def translate_all(builder: GraphBuilder, record: ModelRecord, path: Path) -> Non
 
 def known(op: str) -> bool:
     """Whether an operator has a translator, a definition by others, or is computed at import."""
-    return op in TRANSLATORS or op in constants.FOLDERS or op in ("Shape", "Size", "Constant") or has_definition(op)
+    return (
+        op in TRANSLATORS or op in constants.FOLDERS or op in ("Shape", "Size", "Constant", "If") or has_definition(op)
+    )
 
 
 def _reads(record: ModelRecord) -> list[str]:
@@ -150,7 +173,7 @@ def _reads(record: ModelRecord) -> list[str]:
 
 def _check_order(layer: Layer, written: set[str]) -> None:
     node: NodeRecord = layer.record
-    if not node.outputs or not node.outputs[0]:
+    if not any(node.outputs):
         raise layer.bad("has no output")
     for name in node.inputs:
         if name and name not in written:
@@ -169,31 +192,53 @@ def _translate(layer: Layer) -> Sequence[Operand]:
     if record.op in ("Shape", "Size"):
         source = layer.operand(0)
         return (constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape),)
+    _check_fills(layer)
     constant = bool(record.inputs) and all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i))
     if constant:
         folded = constants.fold(layer)
         if folded is not None:
             return (folded,)
     start = len(builder.nodes)
-    if record.op in TRANSLATORS:
-        result = TRANSLATORS[record.op](layer)
+    result = TRANSLATORS[record.op](layer) if record.op in TRANSLATORS else None
+    if record.op == "If":
+        return tuple(expand_branch(layer, translate_all))
+    if result is not None:
         results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
     elif has_definition(record.op):
         results = tuple(expand_definition(layer, translate_all))
     else:
         raise layer.unsupported("the operator is not supported", REWRITES.get(record.op, DEFAULT_REWRITE))
-    return results if builder.quantized else tuple(_folded(builder, start, r) for r in results)
+    return results if builder.quantized else tuple(_folded(layer, start, r) for r in results)
 
 
-def _folded(builder: GraphBuilder, start: int, result: Operand) -> Operand:
+def _check_fills(layer: Layer) -> None:
+    """Refuse giant arrays of one number wherever they are more than weights, which are made when a layer reads them."""
+    if layer.op in _READS_FILLS:
+        return
+    for index in range(len(layer.record.inputs)):
+        if layer.is_constant(index) and is_large_fill(layer.constant(index).array):
+            size = layer.constant(index).array.size
+            raise layer.bad(f"input {index} repeats one number {size} times, over the limit of {MAX_GROWN_ELEMENTS}")
+
+
+def _folded(layer: Layer, start: int, result: Operand) -> Operand:
     """A result as a constant where the nodes from `start` on compute it from constants alone."""
     if isinstance(result, Constant) or (result.producer is None and not result.is_constant):
         return result
+    if not result.elements:
+        return _empty(result)
     arrays: dict[Value, Array] = {}
-    for node in builder.nodes[start:]:
+    for node in layer.builder.nodes[start:]:
+        if node.op in SPATIAL_OPS:
+            continue
         operands = [None if v is None else arrays.get(v, v.data) for v in node.inputs]
         if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
             continue
+        if spec_of(node.op).macs(node) > MAX_FOLDED_MACS:
+            raise UnsupportedModel(
+                f"layer {node.name!r} ({node.op}) multiplies large constants: compute it before the export"
+            )
+        layer.claim(sum(value.nbytes for value in node.outputs))
         for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
             arrays[value] = array
     if result.is_constant:

@@ -16,6 +16,11 @@ def identity(layer: Layer) -> Operand:
     return layer.operand(0)
 
 
+def has_element(layer: Layer) -> Constant:
+    """Whether an optional tensor is there, which shows in the file."""
+    return Constant(layer.record.outputs[0], np.array(layer.has(0)))
+
+
 def dropout(layer: Layer) -> Sequence[Operand]:
     """Nothing at inference; the mask, where it is asked for, is all true."""
     drops = not layer.has(1) or layer.scalar(1) != 0.0
@@ -133,8 +138,9 @@ def slices(layer: Layer) -> Value:
 
 
 def _part(layer: Layer, x: Value, starts: list[int], steps: list[int], sizes: list[int], part: str = "") -> Value:
-    if 0 in sizes:
+    if 0 in sizes and layer.builder.quantized:
         raise layer.unsupported(f"makes an empty tensor {sizes}", "remove the layer")
+    starts = [start if size else 0 for start, size in zip(starts, sizes, strict=True)]
     return layer.emit("slice", [x], {"starts": tuple(starts), "steps": tuple(steps), "sizes": tuple(sizes)}, part)
 
 
@@ -174,7 +180,7 @@ def split(layer: Layer) -> list[Value]:
         count = layer.int_attr("num_outputs", count)
         each = -(-size // max(count, 1))
         sizes = [min(each, size - each * i) for i in range(count)]
-    if sum(sizes) != size or min(sizes, default=0) < 1 or len(sizes) != len(layer.record.outputs):
+    if sum(sizes) != size or min(sizes, default=0) < 0 or len(sizes) != len(layer.record.outputs):
         raise layer.bad(f"parts {sizes} do not make an axis of {size} and {len(layer.record.outputs)} outputs")
     parts, start = [], 0
     for index, length in enumerate(sizes):

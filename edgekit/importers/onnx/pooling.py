@@ -6,20 +6,32 @@ from typing import Any
 
 from edgekit.importers.onnx.builder import NCHW_TO_NHWC, Layer
 from edgekit.importers.onnx.reductions import reduced_axes
+from edgekit.importers.onnx.spatial_pooling import (
+    general_average_pool,
+    general_max_pool,
+    global_pool,
+    wants_positions,
+)
 from edgekit.importers.onnx.window import ceil_padding, dilations_of, kernel_of, padding_of, strides_of
-from edgekit.ir import Value
+from edgekit.ir import DType, Value
 
 
-def max_pool(layer: Layer) -> Value:
-    """Maximum over windows."""
-    if layer.int_attr("storage_order", 0):
-        raise layer.unsupported("column-major storage order", "export with storage_order 0")
-    return _pool(layer, "max_pool2d")
+def max_pool(layer: Layer) -> Value | list[Value]:
+    """Maximum over windows, and where it stands."""
+    if _has_nhwc_form(layer) and not wants_positions(layer):
+        return _pool(layer, "max_pool2d")
+    return general_max_pool(layer, layer.value(0))
 
 
 def average_pool(layer: Layer) -> Value:
     """Average over windows; zeros that count make it a depthwise convolution with equal weights."""
+    if not _has_nhwc_form(layer):
+        return general_average_pool(layer, layer.value(0))
     return _pool(layer, "avg_pool2d", bool(layer.int_attr("count_include_pad", 0)))
+
+
+def _has_nhwc_form(layer: Layer) -> bool:
+    return layer.rank(0) in (3, 4) and (layer.builder.quantized or layer.value(0).dtype is DType.FLOAT32)
 
 
 def _pool(layer: Layer, op: str, zeros_count: bool = False) -> Value:
@@ -44,7 +56,9 @@ def _pool2d(layer: Layer, nhwc: Value, op: str, zeros_count: bool) -> Value:
     attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding, "activation": "none"}
     if layer.builder.quantized:
         if zeros_count and any(padding):
-            raise layer.unsupported("count_include_pad in a quantized model", "export with count_include_pad 0")
+            zeros = {"before": (0, *padding[:2], 0), "after": (0, *padding[2:], 0), "value": 0.0}
+            nhwc = layer.emit("pad", [nhwc], zeros, "padding")
+            grown = (0, 0, grown[2] - padding[2], grown[3] - padding[3])
         return layer.emit(op, [nhwc], attrs | {"padding": grown})
     attrs |= {
         "dilation": dilation,
@@ -55,16 +69,28 @@ def _pool2d(layer: Layer, nhwc: Value, op: str, zeros_count: bool) -> Value:
 
 
 def global_max_pool(layer: Layer) -> Value:
-    """Maximum over all of H and W."""
+    """Maximum over all spatial axes."""
     x = layer.value(0)
+    if not _has_image_form(layer, x):
+        return global_pool(layer, x, "reduce_max")
     nhwc = layer.nhwc(x)
     attrs = {"kernel": (x.shape[2], x.shape[3]), "stride": (1, 1), "padding": (0, 0, 0, 0), "activation": "none"}
     return layer.nchw(layer.emit("max_pool2d", [nhwc], attrs))
 
 
 def global_average_pool(layer: Layer) -> Value:
-    """Mean over all of H and W, with a scale of its own (unlike avg_pool2d, which keeps its input's)."""
-    return layer.nchw(layer.emit("mean", [layer.nhwc(layer.value(0))], {"axes": (1, 2), "keep_dims": True}))
+    """Mean over all spatial axes, with a scale of its own (unlike avg_pool2d, which keeps its input's)."""
+    x = layer.value(0)
+    if not _has_image_form(layer, x):
+        return global_pool(layer, x, "mean")
+    return layer.nchw(layer.emit("mean", [layer.nhwc(x)], {"axes": (1, 2), "keep_dims": True}))
+
+
+def _has_image_form(layer: Layer, x: Value) -> bool:
+    """Whether a global pooling works on an NHWC image; raises BadModel without spatial axes."""
+    if len(x.shape) < 3:
+        raise layer.bad(f"the input has {len(x.shape)} axes, needs N, C and at least one more")
+    return len(x.shape) == 4 and (layer.builder.quantized or x.dtype is DType.FLOAT32)
 
 
 def reduce_mean(layer: Layer) -> Value:

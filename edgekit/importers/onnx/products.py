@@ -8,18 +8,29 @@ import numpy as np
 
 from edgekit.importers.onnx.affine import affine
 from edgekit.importers.onnx.builder import NCHW_TO_NHWC, Constant, Layer
+from edgekit.importers.onnx.spatial import general_conv
 from edgekit.importers.onnx.window import dilations_of, padding_of, strides_of
 from edgekit.ir import DType, Value
 
 
 def conv(layer: Layer) -> Value:
-    """1-D and 2-D convolution in groups; a depthwise one has a kernel of its own."""
-    x, weights = layer.value(0), layer.constant(1)
+    """Convolution in groups; 1-D and 2-D ones with constant weights work in NHWC, depthwise ones apart."""
+    x = layer.value(0)
+    if not _has_nhwc_form(layer, x):
+        return general_conv(layer, x, layer.value(1), layer.value(2) if layer.has(2) else None)
+    weights = layer.constant(1)
     if weights.array.ndim != len(x.shape):
         raise layer.bad(f"weights have {weights.array.ndim} axes, the input has {len(x.shape)}")
     if weights.array.ndim == 3:
         return _line(layer, x, weights)
     return layer.nchw(_conv2d(layer, layer.nhwc(x), weights))
+
+
+def _has_nhwc_form(layer: Layer, x: Value) -> bool:
+    constant = layer.is_constant(1) and (layer.is_constant(2) or not layer.has(2))
+    if layer.builder.quantized:
+        return len(x.shape) in (3, 4)
+    return constant and len(x.shape) in (3, 4) and x.dtype is DType.FLOAT32
 
 
 def _line(layer: Layer, x: Value, weights: Constant) -> Value:
@@ -132,8 +143,11 @@ def matmul(layer: Layer) -> Value:
 
 
 def _computed_matmul(layer: Layer) -> Value:
-    """Vectors become matrices of one row or column, which the result does not have."""
-    a, b = layer.value(0), layer.value(1)
+    return matrix_product(layer, layer.value(0), layer.value(1))
+
+
+def matrix_product(layer: Layer, a: Value, b: Value) -> Value:
+    """a times b; vectors become matrices of one row or column, which the result does not have."""
     if not a.shape or not b.shape:
         raise layer.bad("needs at least vectors")
     row, column = len(a.shape) == 1, len(b.shape) == 1
@@ -144,6 +158,11 @@ def _computed_matmul(layer: Layer) -> Value:
         d for i, d in enumerate(y.shape) if not ((row and i == len(y.shape) - 2) or (column and i == len(y.shape) - 1))
     )
     return y if shape == y.shape else layer.reshape(y, shape)
+
+
+def det(layer: Layer) -> Value:
+    """Determinants of square matrices."""
+    return layer.emit("det", [layer.value(0)], {})
 
 
 def _fully_connected(layer: Layer, x: Value, weights: Constant, bias: Constant | None) -> Value:

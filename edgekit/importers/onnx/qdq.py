@@ -7,8 +7,9 @@ import numpy as np
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import optimise
-from edgekit.passes.affine import LINEAR
 
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
@@ -27,12 +28,14 @@ def settle_quantization(graph: Graph) -> Graph:
     for node in list(graph.nodes):
         _reconcile(graph, node)
     _spread(graph)
+    for node in graph.nodes:
+        node.op, node.attrs = integer_form(node)
     problems = [text for node in graph.nodes if (text := _problem(node)) is not None]
     problems += [f"input {v.name!r} is not quantized; {_REWRITE}" for v in graph.inputs if v.quant is None]
     if problems:
         raise UnsupportedModel("the QDQ model is not fully quantized:\n  " + "\n  ".join(problems))
     for node in graph.nodes:
-        if node.op in LINEAR and len(node.inputs) > 2 and node.optional_input(2) is not None:
+        if node.op in PRODUCT_OPS and len(node.inputs) > 2 and node.optional_input(2) is not None:
             _settle_bias(node)
     return graph
 
@@ -98,11 +101,11 @@ def _reconcile(graph: Graph, node: Node) -> None:
 
 def _problem(node: Node) -> str | None:
     where = f"layer {node.name!r} ({node.op})"
-    if node.op in LINEAR and node.input(1).dtype is not DType.INT8:
+    if node.op in PRODUCT_OPS and node.input(1).dtype is not DType.INT8:
         return f"{where}: its weights are not int8; quantize them per output channel"
     if any(v is not None and v.quant is None and not v.is_constant for v in node.inputs):
         return f"{where}: its input is not quantized; {_REWRITE}"
-    if any(v.quant is None for v in node.outputs):
+    if any(v.quant is None and v.dtype is DType.INT8 for v in node.outputs):
         return f"{where}: its output is not quantized; {_REWRITE}"
     return None
 

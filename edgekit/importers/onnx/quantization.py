@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
+from edgekit.importers.onnx import literal_quantization
 from edgekit.importers.onnx.builder import Constant, Layer, Operand
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -13,7 +14,9 @@ _REWRITE = "quantize activations per tensor and weights per output channel to in
 
 
 def quantize_linear(layer: Layer) -> Operand:
-    """Fix the quantization of a computed value, or turn a constant into codes."""
+    """Fix the quantization of a computed value, or turn a constant into codes; outside QDQ models plain arithmetic."""
+    if not layer.builder.quantized:
+        return literal_quantization.quantize(layer)
     operand = layer.operand(0)
     quant, dtype = _parameters(layer, _default_type(layer))
     if isinstance(operand, Constant):
@@ -23,7 +26,9 @@ def quantize_linear(layer: Layer) -> Operand:
 
 
 def dequantize_linear(layer: Layer) -> Operand:
-    """Give constant codes their meaning; a computed value has had it since its QuantizeLinear."""
+    """Give constant codes their meaning, which a computed value has had since its QuantizeLinear."""
+    if not layer.builder.quantized:
+        return literal_quantization.dequantize(layer)
     operand = layer.operand(0)
     if isinstance(operand, Constant):
         quant, _ = _parameters(layer, operand.array.dtype)

@@ -10,7 +10,11 @@ from onnx import TensorProto
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.ir import Array
 
-MAX_ELEMENTS = 1 << 26
+MAX_ELEMENTS = 1 << 27
+# Shape arithmetic is small. Larger results are built only where a layer reads them as weights.
+MAX_GROWN_ELEMENTS = 1 << 22
+# All arrays that importing makes, beyond those that stand in the file.
+MAX_CONSTANT_BYTES = 3 << 28
 
 _TYPES = {
     TensorProto.FLOAT: "<f4",
@@ -29,6 +33,16 @@ _FIELDS = {
     TensorProto.DOUBLE: "double_data",
     TensorProto.INT64: "int64_data",
 }
+
+
+def is_large_fill(array: Array) -> bool:
+    """Whether an array is one number, repeated so often that only weights may really be that large."""
+    return array.size > MAX_GROWN_ELEMENTS and not any(array.strides)
+
+
+def dense(array: Array) -> Array:
+    """The array in the order of memory; one repeated number stays a view of that number."""
+    return array if array.size > 1 and not any(array.strides) else np.asarray(array, order="C")
 
 
 def type_name(data_type: int) -> str:

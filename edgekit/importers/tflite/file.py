@@ -31,10 +31,18 @@ _DTYPES = {
     schema.TensorType.BOOL: DType.BOOL,
     schema.TensorType.INT16: DType.INT16,
     schema.TensorType.INT8: DType.INT8,
+    schema.TensorType.FLOAT64: DType.FLOAT64,
+    schema.TensorType.UINT16: DType.UINT16,
+    schema.TensorType.UINT32: DType.UINT32,
+    schema.TensorType.UINT64: DType.UINT64,
 }
+# Types that only constants may have, and what they are read as.
+_STORED = {schema.TensorType.FLOAT16: DType.FLOAT32, schema.TensorType.INT4: DType.INT8}
 _TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 _OP_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _OPTION_NAMES = {code: name for name, code in vars(schema.BuiltinOptions).items() if not name.startswith("_")}
+
+CONTROL_FLOW = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE")
 
 # What the generated accessors raise, and nothing else, on offsets that lead outside the file.
 CORRUPT = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, UnicodeDecodeError)
@@ -44,7 +52,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """One tensor as the file gives it; `data` is None where it is computed at run time."""
+    """One tensor as the file gives it; `data` is None where it is computed at run time.
+
+    Constants stored as float16 or int4 are float32 or int8 here: the same numbers. `variable` tensors keep their
+    contents between runs, starting from zeros.
+    """
 
     index: int
     name: str
@@ -52,6 +64,7 @@ class TensorRecord:
     dtype: DType
     quant: QuantType | None
     data: Array | None
+    variable: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,29 +105,49 @@ def read_tflite(path: Path) -> ModelRecord:
         raise BadModel(f"{path.name} is truncated or corrupt ({type(error).__name__}: {error})") from error
 
 
+def _name_of(tensor: Any, index: int) -> str:
+    return (tensor.Name() or b"").decode(errors="replace")[:200] or f"tensor {index}"
+
+
+def _unpacked(pairs: Array, elements: int) -> Array:
+    """Signed 4-bit numbers, two in a byte, the low half first."""
+    halves = np.stack([pairs & 15, pairs >> 4], axis=1).reshape(-1)[:elements].astype(np.int8)
+    return np.where(halves > 7, halves - 16, halves).astype(np.int8)
+
+
 class _Reader:
     def __init__(self, buffer: bytes, name: str) -> None:
         self.buffer, self.name = buffer, name
 
     def model(self) -> ModelRecord:
         model = schema.Model.GetRootAs(self.buffer)
-        if model.SubgraphsLength() != 1:
-            raise UnsupportedModel(
-                f"{self.name} has {model.SubgraphsLength()} subgraphs; edgekit builds models of one: "
-                "export without control flow and with a single signature"
-            )
+        if model.SubgraphsLength() < 1:
+            raise BadModel(f"{self.name} has no subgraph")
         graph = model.Subgraphs(0)
         codes = [self._op_name(model.OperatorCodes(i)) for i in range(self._count(model.OperatorCodesLength(), 4))]
-        tensors = [self._tensor(model, graph, i) for i in range(self._count(graph.TensorsLength(), 4))]
+        count = self._count(graph.TensorsLength(), 4)
         operators = [
-            self._operator(graph.Operators(i), i, codes, len(tensors))
-            for i in range(self._count(graph.OperatorsLength(), 4))
+            self._operator(graph.Operators(i), i, codes, count) for i in range(self._count(graph.OperatorsLength(), 4))
         ]
+        if model.SubgraphsLength() != 1:
+            raise self._several_subgraphs(model, graph, operators)
+        # Where a tensor cannot be read, the error names the operator that it belongs to.
+        users = {index: op.op for op in reversed(operators) for index in (*op.inputs, *op.outputs)}
+        tensors = [self._tensor(model, graph, i, users.get(i, "no operator")) for i in range(count)]
         inputs = self._indices(graph.InputsLength(), graph.Inputs, len(tensors), "subgraph inputs")
         outputs = self._indices(graph.OutputsLength(), graph.Outputs, len(tensors), "subgraph outputs")
         if min((*inputs, *outputs), default=0) < 0:
             raise BadModel(f"{self.name}: a subgraph input or output is absent")
         return ModelRecord(tuple(tensors), tuple(operators), inputs, outputs)
+
+    def _several_subgraphs(self, model: Any, graph: Any, operators: list[OperatorRecord]) -> UnsupportedModel:
+        calls = [op for op in operators if op.op in CONTROL_FLOW and op.outputs]
+        layers = [f"layer {_name_of(graph.Tensors(op.outputs[0]), op.outputs[0])!r} ({op.op})" for op in calls[:8]]
+        calling = f", called by {', '.join(layers)}" if layers else ""
+        return UnsupportedModel(
+            f"{self.name} has {model.SubgraphsLength()} subgraphs{calling}; edgekit builds models of one: "
+            "export without control flow (unroll loops, keep one branch) and with a single signature"
+        )
 
     def _count(self, length: int, element_bytes: int) -> int:
         if length * element_bytes > len(self.buffer) or length > MAX_TABLES:
@@ -155,26 +188,34 @@ class _Reader:
             options.Init(table.Bytes, table.Pos)
         return OperatorRecord(index, codes[code], inputs, outputs, options)
 
-    def _tensor(self, model: Any, graph: Any, index: int) -> TensorRecord:
+    def _tensor(self, model: Any, graph: Any, index: int, user: str) -> TensorRecord:
         tensor = graph.Tensors(index)
-        name = (tensor.Name() or b"").decode(errors="replace")[:200] or f"tensor {index}"
-        dtype = _DTYPES.get(tensor.Type())
+        name = _name_of(tensor, index)
+        dtype = _DTYPES.get(tensor.Type()) or _STORED.get(tensor.Type())
         if dtype is None:
             kind = _TYPE_NAMES.get(tensor.Type(), str(tensor.Type()))
             raise UnsupportedModel(
-                f"tensor {name!r} has element type {kind}; edgekit reads float32 and 8-bit models: convert without "
-                "float16 or 16x8 quantization"
+                f"tensor {name!r} of {user} has element type {kind}; edgekit builds numbers only: freeze variables "
+                "before exporting, and convert without strings and complex numbers"
             )
         shape = tuple(int(d) for d in self._list(tensor.ShapeLength(), tensor.Shape, 4))
         signature = [int(d) for d in self._list(tensor.ShapeSignatureLength(), tensor.ShapeSignature, 4)]
         if any(d < 0 for d in signature[1:]):
-            raise UnsupportedModel(f"tensor {name!r} has dynamic dimensions {signature}: export with a fixed shape")
+            raise UnsupportedModel(
+                f"tensor {name!r} of {user} has dynamic dimensions {signature}: export with a fixed shape"
+            )
         if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
             raise BadModel(f"tensor {name!r} has an impossible shape {list(shape)}")
         if tensor.Sparsity() is not None:
-            raise UnsupportedModel(f"tensor {name!r} is sparse: export it dense")
+            raise UnsupportedModel(f"tensor {name!r} of {user} is sparse: export it dense")
         data = self._data(model, tensor, name, shape, dtype)
-        return TensorRecord(index, name, shape, dtype, self._quant(tensor.Quantization(), name, shape), data)
+        if tensor.IsVariable() and data is not None:
+            raise BadModel(f"tensor {name!r} of {user} is a variable with data")
+        if data is None and tensor.Type() in _STORED:
+            kind = _TYPE_NAMES[tensor.Type()]
+            raise UnsupportedModel(f"tensor {name!r} of {user} is computed in {kind}: convert to float32 or int8")
+        quant = None if dtype.is_float or dtype is DType.BOOL else self._quant(tensor.Quantization(), name, shape)
+        return TensorRecord(index, name, shape, dtype, quant, data, bool(tensor.IsVariable()))
 
     def _data(self, model: Any, tensor: Any, name: str, shape: tuple[int, ...], dtype: DType) -> Array | None:
         number = tensor.Buffer()
@@ -186,11 +227,19 @@ class _Reader:
         length = self._count_bytes(buffer.DataLength())
         if length == 0:
             return None
-        expected = math.prod(shape) * dtype.size
+        kind, elements = tensor.Type(), math.prod(shape)
+        packed = kind == schema.TensorType.INT4
+        stored: np.dtype[Any] = dtype.numpy
+        if kind in _STORED:
+            stored = np.dtype("uint8" if packed else "float16")
+        expected = -(-elements // 2) if packed else elements * stored.itemsize
         if length != expected:
             raise BadModel(f"tensor {name!r} holds {length} B, its shape and type need {expected} B")
-        array = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype.numpy).reshape(shape)
-        if dtype is DType.FLOAT32 and not np.isfinite(array).all():
+        array: Array = np.frombuffer(buffer.DataAsNumpy().tobytes(), stored)
+        if packed:
+            array = _unpacked(array, elements)
+        array = array.reshape(shape).astype(dtype.numpy)
+        if dtype.is_float and not np.isfinite(array).all():
             raise BadModel(f"tensor {name!r} holds a value that is not finite")
         return array
 

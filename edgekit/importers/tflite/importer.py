@@ -2,121 +2,132 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.tflite.file import CORRUPT, ModelRecord, OperatorRecord, TensorRecord, read_tflite
-from edgekit.importers.tflite.operators import REWRITES, TRANSLATORS, Translation
-from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
-from edgekit.ops import spec_of
+from edgekit.importers.tflite.layer import Layer, inner_value
+from edgekit.importers.tflite.operators import LEGACY_UINT8, STATEFUL, TRANSLATORS, rewrite_of
+from edgekit.ir import DType, Graph, Node, Value
 
 
 def import_tflite(path: Path) -> Graph:
-    """A float32 or 8-bit model as a Graph; legacy uint8 models become int8 inside, with uint8 inputs and outputs.
+    """A model as a Graph; legacy uint8 models become int8 inside, with uint8 inputs and outputs.
 
-    Raises BadModel for a malformed file, UnsupportedModel naming every operator that edgekit does not build.
+    Raises BadModel for a malformed file, UnsupportedModel naming every layer that edgekit does not build.
     """
-    record = read_tflite(path)
-    unsupported = [
-        f"layer {_layer_name(op, record)!r}: {op.op} is not supported; {REWRITES.get(op.op, 'see edgekit ops')}"
-        for op in record.operators
-        if op.op not in TRANSLATORS
-    ]
-    if unsupported:
-        raise UnsupportedModel(f"{path.name} uses operators edgekit does not build:\n  " + "\n  ".join(unsupported))
-    return _GraphBuilder(record, path.stem).build()
-
-
-def _layer_name(op: OperatorRecord, record: ModelRecord) -> str:
-    return record.tensors[op.outputs[0]].name if op.outputs else f"operator {op.index}"
+    return _GraphBuilder(read_tflite(path), path.stem, path.name).build()
 
 
 class _GraphBuilder:
     """Builds values on demand; a tensor is written at most once and read only after that."""
 
-    def __init__(self, record: ModelRecord, name: str) -> None:
-        self.record, self.name = record, name
+    def __init__(self, record: ModelRecord, name: str, file: str) -> None:
+        self.record, self.name, self.file = record, name, file
         self.values: dict[int, Value] = {}
         self.nodes: list[Node] = []
+        self.lost: set[int] = set()
+        self.problems: list[str] = []
 
     def build(self) -> Graph:
         inputs = [self._input(self.record.tensors[i]) for i in self.record.inputs]
         for op in self.record.operators:
-            self._translate(op)
-        outputs = [self._output(i) for i in self.record.outputs]
+            try:
+                self._translate(op)
+            except UnsupportedModel as error:
+                # Go on, to name every layer that is not built.
+                self.problems.append(str(error))
+                self.lost.update(op.outputs)
+        if self.problems:
+            raise UnsupportedModel(f"{self.file} uses what edgekit does not build:\n  " + "\n  ".join(self.problems))
+        outputs: list[Value] = []
+        for index in self.record.outputs:
+            outputs.append(self._output(index, outputs))
         return Graph(self.name, inputs, outputs, self.nodes)
 
     def _input(self, tensor: TensorRecord) -> Value:
-        if not tensor.shape or min(tensor.shape) < 1 or tensor.data is not None or tensor.index in self.values:
+        if min(tensor.shape, default=1) < 1 or tensor.data is not None or tensor.index in self.values:
             raise BadModel(f"input {tensor.name!r} has shape {list(tensor.shape)}, or is a constant, or listed twice")
-        if tensor.dtype not in (DType.FLOAT32, DType.INT8, DType.UINT8):
-            raise UnsupportedModel(f"input {tensor.name!r} is {tensor.dtype.value}: use float32, int8 or uint8")
         value = Value(tensor.name, tensor.shape, tensor.dtype, tensor.quant)
         inner = value
-        if tensor.dtype is DType.UINT8:
-            inner = self._requantized(value, _as_int8(tensor))
+        if tensor.dtype is DType.UINT8 and tensor.quant is not None:
+            inner = self._requantized(value, inner_value(tensor))
         self.values[tensor.index] = inner
         return value
 
-    def _output(self, index: int) -> Value:
+    def _output(self, index: int, others: Sequence[Value]) -> Value:
         tensor = self.record.tensors[index]
         value = self.values.get(index)
         if value is None or tensor.data is not None:
             raise BadModel(f"output {tensor.name!r} is never computed")
-        if tensor.dtype is DType.UINT8:
+        if value.is_constant:
+            raise UnsupportedModel(f"output {tensor.name!r} does not depend on the input: remove it from the model")
+        if tensor.dtype is DType.UINT8 and tensor.quant is not None:
             return self._requantized(value, Value(tensor.name, tensor.shape, DType.UINT8, tensor.quant))
+        if value.producer is None or any(value is other for other in others):
+            return self._copy(value, tensor)
         return value
 
     def _requantized(self, source: Value, target: Value) -> Value:
         self.nodes.append(Node("requantize", f"{target.name} as {target.dtype.value}", [source], [target]))
         return target
 
-    def operand(self, index: int, reader: str) -> Value:
-        """The value of a tensor that an operator reads."""
+    def _copy(self, source: Value, tensor: TensorRecord) -> Value:
+        target = Value(tensor.name, source.shape, source.dtype, source.quant)
+        self.nodes.append(Node("reshape", tensor.name, [source], [target], {"shape": source.shape}))
+        return target
+
+    def _operand(self, index: int, reader: str) -> Value:
+        """The value of a tensor that an operator reads; a variable's is a placeholder that only states may be."""
         if index not in self.values:
             tensor = self.record.tensors[index]
+            if tensor.variable:
+                return Value(tensor.name, tensor.shape, tensor.dtype, tensor.quant)
             if tensor.data is None:
                 raise BadModel(f"{reader} reads tensor {tensor.name!r} before anything writes it")
-            self.values[index] = _as_int8(tensor, tensor.data)
+            self.values[index] = inner_value(tensor, tensor.data)
         return self.values[index]
 
     def _translate(self, op: OperatorRecord) -> None:
-        name = _layer_name(op, self.record)
-        translation = Translation(
-            name,
-            op,
-            [None if i < 0 else self.operand(i, f"layer {name!r} ({op.op})") for i in op.inputs],
-            [self.record.tensors[i] for i in op.inputs if i >= 0],
-            [self.record.tensors[i] for i in op.outputs],
-            [],
-        )
-        if len(op.outputs) != 1 or not op.inputs:
-            raise BadModel(f"layer {name!r} ({op.op}) has {len(op.inputs)} inputs and {len(op.outputs)} outputs")
-        if op.outputs[0] in self.values:
-            raise BadModel(f"tensor {name!r} is written twice (the graph has a cycle or a duplicate)")
+        tensors = self.record.tensors
+        name = tensors[op.outputs[0]].name if op.outputs else f"operator {op.index}"
+        where = f"layer {name!r} ({op.op})"
+        for index in op.outputs:
+            if index in self.values or tensors[index].data is not None:
+                raise BadModel(
+                    f"tensor {tensors[index].name!r} is written twice (the graph has a cycle or a duplicate)"
+                )
+        if op.op not in TRANSLATORS:
+            raise UnsupportedModel(f"{where}: the operator is not supported; {rewrite_of(op.op)}")
+        if not op.outputs:
+            raise BadModel(f"{where} has no outputs")
+        if self.lost.intersection(op.inputs):
+            self.lost.update(op.outputs)
+            return
+        layer = Layer(
+            op, name, [None if i < 0 else self._operand(i, where) for i in op.inputs],
+            [None if i < 0 else tensors[i] for i in op.inputs], [tensors[i] for i in op.outputs],
+        )  # fmt: skip
+        if op.op not in STATEFUL and any(i >= 0 and tensors[i].variable for i in (*op.inputs, *op.outputs)):
+            raise layer.unsupported("a variable tensor", rewrite_of("VAR_HANDLE"))
+        if layer.legacy_uint8 and op.op not in LEGACY_UINT8:
+            raise layer.unsupported("uint8 codes", "convert the model to int8")
         try:
-            ir_op, inputs, attrs = TRANSLATORS[op.op](translation)
+            made = TRANSLATORS[op.op](layer)
         except CORRUPT as error:
-            raise BadModel(f"layer {name!r} ({op.op}) is corrupt ({type(error).__name__}: {error})") from error
-        self.nodes += translation.extra_nodes
-        output = _as_int8(self.record.tensors[op.outputs[0]])
-        node = Node(ir_op, name, inputs, [output], attrs)
-        shapes = spec_of(ir_op).infer(node)
-        if tuple(shapes[0]) != output.shape:
-            raise BadModel(f"layer {name!r} ({op.op}) makes {list(shapes[0])}, the file says {list(output.shape)}")
-        self.nodes.append(node)
-        self.values[op.outputs[0]] = output
+            raise BadModel(f"{where} is corrupt ({type(error).__name__}: {error})") from error
+        self.nodes += layer.nodes
+        results = [made] if isinstance(made, Value) else list(made)
+        if len(results) != len(op.outputs):
+            raise BadModel(f"{where} makes {len(results)} tensors, the file says {len(op.outputs)}")
+        for index, result in zip(op.outputs, results, strict=True):
+            self._accept(tensors[index], result, where)
 
-
-def _as_int8(tensor: TensorRecord, data: Array | None = None) -> Value:
-    """The IR value of a tensor: uint8 codes move down by 128, and their zero point with them, which is exact."""
-    if tensor.dtype is not DType.UINT8:
-        return Value(tensor.name, tensor.shape, tensor.dtype, tensor.quant, data)
-    quant = tensor.quant
-    if quant is None:
-        raise UnsupportedModel(f"tensor {tensor.name!r} is uint8 without quantization: use int8 or float32")
-    shifted = QuantType(quant.scale, tuple(z - 128 for z in quant.zero_point), quant.axis)
-    codes = None if data is None else (data.astype(np.int16) - 128).astype(np.int8)
-    return Value(tensor.name, tensor.shape, DType.INT8, shifted, codes)
+    def _accept(self, tensor: TensorRecord, value: Value, where: str) -> None:
+        wanted = inner_value(tensor)
+        if value.shape != wanted.shape:
+            raise BadModel(f"{where} makes {list(value.shape)}, the file says {list(wanted.shape)}")
+        if value.dtype is not wanted.dtype:
+            raise BadModel(f"{where} makes {value.dtype.value}, the file says {wanted.dtype.value}")
+        self.values[tensor.index] = value

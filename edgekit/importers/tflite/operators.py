@@ -1,260 +1,174 @@
-"""One translator per TFLite operator: its options and tensors to an IR operator, operands and attributes."""
+"""TFLite operators and their translators. `TRANSLATORS` lists all; there is no other registration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from edgekit.importers.tflite import constants, elementwise, movement, pooling, products, recurrent
+from edgekit.importers.tflite.elementwise import arithmetic, binary, comparison, unary
+from edgekit.importers.tflite.layer import Layer
+from edgekit.importers.tflite.pooling import pool, reduction, truth
+from edgekit.ir import Value
 
-from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.importers.tflite.file import OperatorRecord, TensorRecord
-from edgekit.ir import Array, DType, Node, QuantType, Value
-from edgekit.ops.window import same_padding
+Translator = Callable[[Layer], "Value | list[Value]"]
 
-_ACTIVATIONS = {
-    schema.ActivationFunctionType.NONE: "none",
-    schema.ActivationFunctionType.RELU: "relu",
-    schema.ActivationFunctionType.RELU6: "relu6",
-    schema.ActivationFunctionType.RELU_N1_TO_1: "relu_n1_to_1",
+_PRODUCTS: dict[str, Translator] = {
+    "BATCH_MATMUL": products.batch_matmul,
+    "CONV_2D": products.conv_2d,
+    "DEPTHWISE_CONV_2D": products.depthwise_conv_2d,
+    "FULLY_CONNECTED": products.fully_connected,
+    "TRANSPOSE_CONV": products.transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
+}
+
+_ELEMENTWISE: dict[str, Translator] = {
+    "ABS": unary("abs"),
+    "ADD": arithmetic("add"),
+    "ADD_N": elementwise.add_n,
+    "BITWISE_XOR": binary("bitwise_xor"),
+    "CAST": elementwise.cast,
+    "CEIL": unary("ceil", False),
+    "COS": unary("cos", False),
+    "DEQUANTIZE": elementwise.dequantize,
+    "DIV": arithmetic("div"),
+    "ELU": unary("elu", True, alpha=1.0),
+    "EQUAL": comparison("equal"),
+    "EXP": unary("exp"),
+    "FLOOR": unary("floor", False),
+    "FLOOR_DIV": elementwise.floor_div,
+    "FLOOR_MOD": elementwise.floor_mod,
+    "GELU": elementwise.gelu,
+    "GREATER": comparison("less", swapped=True),
+    "GREATER_EQUAL": comparison("less_equal", swapped=True),
+    "HARD_SWISH": unary("hard_swish"),
+    "LEAKY_RELU": elementwise.leaky_relu,
+    "LESS": comparison("less"),
+    "LESS_EQUAL": comparison("less_equal"),
+    "LOG": unary("log"),
+    "LOGICAL_AND": binary("logical_and"),
+    "LOGICAL_NOT": unary("logical_not", False),
+    "LOGICAL_OR": binary("logical_or"),
+    "LOGISTIC": unary("sigmoid"),
+    "MAXIMUM": binary("max", tied=True),
+    "MINIMUM": binary("min", tied=True),
+    "MUL": arithmetic("mul"),
+    "NEG": unary("neg"),
+    "NOT_EQUAL": comparison("equal", negated=True),
+    "POW": binary("pow"),
+    "PRELU": elementwise.prelu,
+    "QUANTIZE": elementwise.quantize,
+    "RELU": unary("relu"),
+    "RELU6": unary("relu6"),
+    "RELU_0_TO_1": unary("clip", True, low=0.0, high=1.0),
+    "RELU_N1_TO_1": unary("clip", True, low=-1.0, high=1.0),
+    "RIGHT_SHIFT": binary("shift_right"),
+    "ROUND": unary("round", False),
+    "RSQRT": unary("rsqrt"),
+    "SELECT": elementwise.select,
+    "SELECT_V2": elementwise.select,
+    "SIGN": unary("sign", False),
+    "SIN": unary("sin", False),
+    "SQRT": unary("sqrt"),
+    "SQUARE": elementwise.square,
+    "SQUARED_DIFFERENCE": elementwise.squared_difference,
+    "SUB": arithmetic("sub"),
+    "TANH": unary("tanh"),
+}
+
+_MOVEMENT: dict[str, Translator] = {
+    "BATCH_TO_SPACE_ND": movement.batch_to_space,
+    "BROADCAST_TO": movement.broadcast_to,
+    "CONCATENATION": movement.concatenation,
+    "DEPTH_TO_SPACE": movement.depth_to_space,
+    "EMBEDDING_LOOKUP": movement.embedding_lookup,
+    "EXPAND_DIMS": movement.reshape,
+    "FILL": constants.fill,
+    "GATHER": movement.gather,
+    "MIRROR_PAD": movement.mirror_pad,
+    "PACK": movement.pack,
+    "PAD": movement.pad,
+    "PADV2": movement.pad,
+    "RESHAPE": movement.reshape,
+    "RESIZE_NEAREST_NEIGHBOR": movement.resize_nearest,
+    "REVERSE_V2": movement.reverse,
+    "SLICE": movement.slice_,
+    "SPACE_TO_BATCH_ND": movement.space_to_batch,
+    "SPACE_TO_DEPTH": movement.space_to_depth,
+    "SPLIT": movement.split,
+    "SPLIT_V": movement.split_v,
+    "SQUEEZE": movement.reshape,
+    "STRIDED_SLICE": movement.strided_slice,
+    "TILE": movement.tile,
+    "TRANSPOSE": movement.transpose,
+    "UNPACK": movement.unpack,
+}
+
+_WINDOWS: dict[str, Translator] = {
+    "AVERAGE_POOL_2D": pool("avg_pool2d"),
+    "L2_NORMALIZATION": pooling.l2_normalization,
+    "LOCAL_RESPONSE_NORMALIZATION": pooling.local_response_normalization,
+    "LOG_SOFTMAX": pooling.log_softmax,
+    "MAX_POOL_2D": pool("max_pool2d"),
+    "MEAN": pooling.mean,
+    "REDUCE_ALL": truth("reduce_min"),
+    "REDUCE_ANY": truth("reduce_max"),
+    "REDUCE_MAX": reduction("reduce_max"),
+    "REDUCE_MIN": reduction("reduce_min"),
+    "REDUCE_PROD": reduction("reduce_prod"),
+    "RESIZE_BILINEAR": pooling.resize_bilinear,
+    "SOFTMAX": pooling.softmax,
+    "SUM": reduction("reduce_sum"),
+}
+
+# Operators that leave no node: their results are known at import.
+CONSTANTS: dict[str, Translator] = {
+    "BROADCAST_ARGS": constants.broadcast_args,
+    "RANGE": constants.range_,
+    "RANK": constants.rank,
+    "SHAPE": constants.shape,
+    "ZEROS_LIKE": constants.zeros_like,
+}
+
+TRANSLATORS: dict[str, Translator] = {**_PRODUCTS, **_ELEMENTWISE, **_MOVEMENT, **_WINDOWS, **CONSTANTS}
+
+# Operators whose integer definition is the same for uint8 codes and int8 codes 128 below them, or which are mapped.
+LEGACY_UINT8 = frozenset(
+    {
+        "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "EQUAL",
+        "FULLY_CONNECTED", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOGISTIC",
+        "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "SUM", "MUL", "NOT_EQUAL", "PRELU", "QUANTIZE", "REDUCE_MAX",
+        "REDUCE_MIN", "RELU", "RELU6", "RELU_N1_TO_1", "SELECT", "SELECT_V2", "SHAPE", "SOFTMAX", "SUB", "TANH",
+        *_MOVEMENT,
+    }
+)  # fmt: skip
+
+# Operators that may read variable tensors: their state, which starts from zeros at every inference.
+STATEFUL = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
+
+_CONTROL_FLOW = "export without control flow: unroll loops and keep one branch"
+_VARIABLES = "freeze variables before exporting, or make the state an input and an output"
+
+_REWRITES: dict[str, str] = {
+    "CALL_ONCE": _VARIABLES,
+    "VAR_HANDLE": _VARIABLES,
+    "READ_VARIABLE": _VARIABLES,
+    "ASSIGN_VARIABLE": _VARIABLES,
+    "WHILE": _CONTROL_FLOW,
+    "IF": _CONTROL_FLOW,
+    "CALL": _CONTROL_FLOW,
+    "DENSIFY": "export the weights dense",
+    "NON_MAX_SUPPRESSION_V4": "end the model before it, and select boxes in the application",
+    "NON_MAX_SUPPRESSION_V5": "end the model before it, and select boxes in the application",
+    "WHERE": "use SELECT_V2: the number of results must not depend on the data",
+    "UNIQUE": "end the model before it: the number of results must not depend on the data",
+    "SVDF": "use convolutions over time: its state outlives an inference",
+    "LSTM": "convert with UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "RNN": "use UNIDIRECTIONAL_SEQUENCE_LSTM",
 }
 
 
-@dataclass(frozen=True)
-class Translation:
-    """What a translator sees.
-
-    Attributes:
-        name: the layer's name, for errors.
-        record: the operator with its options.
-        operands: IR values, None where an optional input is absent.
-        input_tensors, output_tensors: the file's own records (original types).
-        extra_nodes: nodes that must run before the operator's own.
-    """
-
-    name: str
-    record: OperatorRecord
-    operands: list[Value | None]
-    input_tensors: list[TensorRecord]
-    output_tensors: list[TensorRecord]
-    extra_nodes: list[Node]
-
-    @property
-    def options(self) -> Any:
-        if self.record.options is None:
-            raise BadModel(f"layer {self.name!r} ({self.record.op}) has no options")
-        return self.record.options
-
-    @property
-    def legacy_uint8(self) -> bool:
-        return self.input_tensors[0].dtype is DType.UINT8
-
-    def need(self, index: int) -> Value:
-        """Operand `index`; raises BadModel where it is absent."""
-        value = self.operands[index] if index < len(self.operands) else None
-        if value is None:
-            raise BadModel(f"layer {self.name!r} ({self.record.op}) has no input {index}")
-        return value
-
-    def activation(self) -> str:
-        code = self.options.FusedActivationFunction()
-        if code not in _ACTIVATIONS:
-            raise UnsupportedModel(
-                f"layer {self.name!r}: fused activation {code}; use none, relu, relu6 or relu_n1_to_1"
-            )
-        return _ACTIVATIONS[code]
-
-    def constant(self, index: int) -> Array:
-        """The data of operand `index`; raises UnsupportedModel where it is computed."""
-        value = self.need(index)
-        if not value.is_constant:
-            raise UnsupportedModel(f"layer {self.name!r} ({self.record.op}): input {index} must be a constant")
-        return value.array
-
-    def reshaped(self, value: Value, shape: tuple[int, ...]) -> Value:
-        """`value` in another shape, through a node that runs first."""
-        result = Value(f"{value.name} reshaped", shape, value.dtype, value.quant)
-        self.extra_nodes.append(Node("reshape", result.name, [value], [result], {"shape": shape}))
-        return result
-
-    def float_only(self) -> None:
-        """Refuse integer tensors, for operators whose TFLite integer definition is not built yet."""
-        if self.need(0).dtype is not DType.FLOAT32:
-            raise UnsupportedModel(
-                f"layer {self.name!r}: {self.record.op} is built in float models only; fuse it into the layer before"
-            )
-
-
-Translated = tuple[str, list[Value | None], dict[str, Any]]
-Translator = Callable[[Translation], Translated]
-
-
-def _padding(t: Translation, kernel: tuple[int, int], dilation: tuple[int, int]) -> dict[str, Any]:
-    options, shape = t.options, t.need(0).shape
-    stride = (options.StrideH(), options.StrideW())
-    if len(shape) != 4 or min(*stride, *dilation, *kernel) < 1 or max(*stride, *dilation, *kernel) > 1 << 16:
-        raise BadModel(f"layer {t.name!r}: input {list(shape)}, kernel {kernel}, stride {stride} make no window")
-    padding = (0, 0, 0, 0)
-    if options.Padding() == schema.Padding.SAME:
-        (top, bottom), (left, right) = (same_padding(shape[1 + a], kernel[a], stride[a], dilation[a]) for a in range(2))
-        padding = (top, left, bottom, right)
-    return {"stride": stride, "padding": padding}
-
-
-def _weighted(t: Translation) -> list[Value | None]:
-    bias = t.operands[2] if len(t.operands) > 2 else None
-    if t.need(1).is_constant and len(t.need(1).shape) == 0:
-        raise BadModel(f"layer {t.name!r}: weights are a scalar")
-    return [t.need(0), t.need(1), bias]
-
-
-def _rounding(t: Translation) -> dict[str, Any]:
-    """How TFLite's reference convolutions round: twice, and legacy uint8 multiplies its scales in float32."""
-    return {"double_rounding": True, "single_precision_scale": t.legacy_uint8}
-
-
-def _dilation(t: Translation) -> tuple[int, int]:
-    return t.options.DilationHFactor(), t.options.DilationWFactor()
-
-
-def _conv_2d(t: Translation) -> Translated:
-    weights = t.need(1)
-    if len(weights.shape) != 4:
-        raise BadModel(f"layer {t.name!r}: weights of shape {list(weights.shape)}, needs 4 axes")
-    dilation = _dilation(t)
-    attrs = _padding(t, (weights.shape[1], weights.shape[2]), dilation)
-    attrs |= {"dilation": dilation, "activation": t.activation()} | _rounding(t)
-    return "conv2d", _weighted(t), attrs
-
-
-def _depthwise_conv_2d(t: Translation) -> Translated:
-    shape, dilation = t.need(1).shape, _dilation(t)
-    if len(shape) != 4 or shape[0] != 1:
-        raise BadModel(f"layer {t.name!r}: depthwise weights of shape {list(shape)}, needs [1,KH,KW,C]")
-    attrs = _padding(t, (shape[1], shape[2]), dilation)
-    attrs |= {"dilation": dilation, "activation": t.activation()} | _rounding(t)
-    x, weights, bias = _weighted(t)
-    assert weights is not None
-    quant = weights.quant
-    if quant is not None and quant.axis is not None:
-        if quant.axis != 3:
-            raise BadModel(f"layer {t.name!r}: depthwise weights are quantized along axis {quant.axis}, needs 3")
-        quant = QuantType(quant.scale, quant.zero_point, 2)
-    flat = Value(weights.name, shape[1:], weights.dtype, quant, t.constant(1).reshape(shape[1:]))
-    return "depthwise_conv2d", [x, flat, bias], attrs
-
-
-def _fully_connected(t: Translation) -> Translated:
-    if t.options.WeightsFormat() != schema.FullyConnectedOptionsWeightsFormat.DEFAULT:
-        raise UnsupportedModel(f"layer {t.name!r}: shuffled weights; convert without the shuffled format")
-    x, weights = t.need(0), t.need(1)
-    attrs = {"activation": t.activation(), "single_precision_scale": True}
-    if len(weights.shape) != 2 or not weights.elements or x.elements % weights.shape[1]:
-        raise BadModel(f"layer {t.name!r}: input {list(x.shape)} does not go with weights {list(weights.shape)}")
-    operands = _weighted(t)
-    if x.shape[-1] != weights.shape[1] or (len(x.shape) != 2 and not t.options.KeepNumDims()):
-        operands[0] = t.reshaped(x, (x.elements // weights.shape[1], weights.shape[1]))
-    return "fully_connected", operands, attrs
-
-
-def _add(t: Translation) -> Translated:
-    return "add", [t.need(0), t.need(1)], {"activation": t.activation()}
-
-
-def _pool(op: str) -> Translator:
-    def translate(t: Translation) -> Translated:
-        kernel = (t.options.FilterHeight(), t.options.FilterWidth())
-        attrs = _padding(t, kernel, (1, 1)) | {"kernel": kernel, "activation": t.activation()}
-        if op == "avg_pool2d" and t.legacy_uint8:
-            attrs["half_up"] = True
-        return op, [t.need(0)], attrs
-
-    return translate
-
-
-def _reshape(t: Translation) -> Translated:
-    return "reshape", [t.need(0)], {"shape": t.output_tensors[0].shape}
-
-
-def _softmax(t: Translation) -> Translated:
-    beta = float(t.options.Beta())
-    if not np.isfinite(beta) or beta <= 0:
-        raise BadModel(f"layer {t.name!r}: softmax beta {beta}")
-    return "softmax", [t.need(0)], {"beta": beta}
-
-
-def _log_softmax(t: Translation) -> Translated:
-    t.float_only()
-    return "log_softmax", [t.need(0)], {}
-
-
-def _mean(t: Translation) -> Translated:
-    rank = len(t.need(0).shape)
-    axes = tuple(sorted({int(a) % rank for a in np.atleast_1d(t.constant(1)) if -rank <= a < rank}))
-    if t.legacy_uint8:
-        raise UnsupportedModel(f"layer {t.name!r}: MEAN of uint8; convert the model to int8")
-    return "mean", [t.need(0)], {"axes": axes, "keep_dims": bool(t.options.KeepDims())}
-
-
-def _quantize(t: Translation) -> Translated:
-    return ("quantize" if t.need(0).dtype is DType.FLOAT32 else "requantize"), [t.need(0)], {}
-
-
-def _dequantize(t: Translation) -> Translated:
-    return "dequantize", [t.need(0)], {}
-
-
-def _concatenation(t: Translation) -> Translated:
-    if t.activation() != "none":
-        raise UnsupportedModel(f"layer {t.name!r}: CONCATENATION with a fused activation; apply it before")
-    axis = t.options.Axis()
-    return "concat", list(t.operands), {"axis": axis + len(t.need(0).shape) if axis < 0 else axis}
-
-
-def _transpose(t: Translation) -> Translated:
-    return "transpose", [t.need(0)], {"perm": tuple(int(p) for p in np.atleast_1d(t.constant(1)))}
-
-
-def _unary(op: str) -> Translator:
-    def translate(t: Translation) -> Translated:
-        t.float_only()
-        return op, [t.need(0)], {}
-
-    return translate
-
-
-TRANSLATORS: dict[str, Translator] = {
-    "ADD": _add,
-    "AVERAGE_POOL_2D": _pool("avg_pool2d"),
-    "CONCATENATION": _concatenation,
-    "CONV_2D": _conv_2d,
-    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
-    "DEQUANTIZE": _dequantize,
-    "EXPAND_DIMS": _reshape,
-    "FULLY_CONNECTED": _fully_connected,
-    "LOGISTIC": _unary("sigmoid"),
-    "LOG_SOFTMAX": _log_softmax,
-    "MAX_POOL_2D": _pool("max_pool2d"),
-    "MEAN": _mean,
-    "QUANTIZE": _quantize,
-    "RELU": _unary("relu"),
-    "RELU6": _unary("relu6"),
-    "RESHAPE": _reshape,
-    "SOFTMAX": _softmax,
-    "SQUEEZE": _reshape,
-    "TANH": _unary("tanh"),
-    "TRANSPOSE": _transpose,
-}
-
-REWRITES: dict[str, str] = {
-    "MUL": "fold the constant factor into the layer before",
-    "SUB": "fold the constant into the bias of the layer before",
-    "PAD": "use the padding of the convolution that follows",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "unroll the LSTM, or use convolutions over time",
-    "HARD_SWISH": "use RELU6",
-    "WHILE": "unroll the loop before exporting",
-    "IF": "export one branch",
-    "CALL_ONCE": "freeze variables before exporting",
-}
+def rewrite_of(op: str) -> str:
+    """What to do about an operator that is not built."""
+    if op.startswith("CUSTOM:"):
+        return "convert without custom operators, with built-in ones alone"
+    return _REWRITES.get(op, "express it by operators of `edgekit ops`")

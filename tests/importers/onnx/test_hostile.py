@@ -134,15 +134,37 @@ def test_giant_result(tmp_path: Path) -> None:
     fails(BadModel, "limit", tmp_path, node("Relu", "x", "y"), shape=[1, 1 << 20, 1 << 20])
 
 
+def test_giant_fill_that_is_no_weight(tmp_path: Path) -> None:
+    shape = {"s": np.array([4096, 25000], np.int64)}
+    fills = node("ConstantOfShape", "s", "w")
+    fails(BadModel, "Add_y.*limit", tmp_path, fills, node("Add", "w x", "y"), constants=shape, shape=[1, 1])
+
+
+def test_giant_fill_read_again_and_again(tmp_path: Path) -> None:
+    shape = {"s": np.array([4096, 25000], np.int64)}
+    products = [node("MatMul", "x w", f"y{i}") for i in range(50)]
+    fills = node("ConstantOfShape", "s", "w")
+    fails(
+        BadModel, "MatMul_y1.*constants", tmp_path, fills, *products, constants=shape, shape=[1, 4096], outputs=["y9"]
+    )
+
+
+def test_many_grown_constants(tmp_path: Path) -> None:
+    shape = {"s": np.array([4096, 1024], np.int64)}
+    chain = [node("Exp", f"w{i}", f"w{i + 1}") for i in range(60)]
+    nodes = [node("ConstantOfShape", "s", "w0"), *chain, node("Add", "w60 x", "y")]
+    fails(BadModel, "Exp_w.*constants", tmp_path, *nodes, constants=shape, shape=[1, 1])
+
+
 def test_all_unsupported_layers_in_one_error(tmp_path: Path) -> None:
     nodes = [
-        node("LSTM", "x", "a"), node("Relu", "a", "b"), node("Conv", "x x", "c"), node("NonZero", "x", "d"),
+        node("LSTM", "x", "a"), node("Relu", "a", "b"), node("ImageDecoder", "x", "c"), node("NonZero", "x", "d"),
         node("Concat", "b c d", "y", axis=1),
     ]  # fmt: skip
     with pytest.raises(UnsupportedModel) as caught:
         import_model(make_model(nodes, [1, 4, 4, 4], {"w": np.ones((4, 2, 1, 1), np.float32)}), tmp_path)
     lines = str(caught.value).splitlines()[1:]
-    assert [line.split("'")[1] for line in lines] == ["LSTM_a", "Conv_c", "NonZero_d"]
+    assert [line.split("'")[1] for line in lines] == ["LSTM_a", "ImageDecoder_c", "NonZero_d"]
     assert all(";" in line for line in lines)
 
 
@@ -150,17 +172,52 @@ def test_foreign_domain(tmp_path: Path) -> None:
     fails(UnsupportedModel, "com.acme.Magic", tmp_path, helper.make_node("Magic", ["x"], ["y"], domain="com.acme"))
 
 
-def test_subgraphs_are_refused(tmp_path: Path) -> None:
-    branch = helper.make_graph(
-        [node("Relu", "x", "z")], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
-    )
-    loop = helper.make_node("If", ["c"], ["y"], name="branching", then_branch=branch, else_branch=branch)
-    fails(UnsupportedModel, "branching.*If", tmp_path, loop, constants={"c": np.array(True)})
+def branching(condition: str, *nodes: onnx.NodeProto, output: str = "z") -> onnx.NodeProto:
+    """An If whose branches are both `nodes`."""
+    branch = helper.make_graph(list(nodes), "b", [], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)])
+    return helper.make_node("If", [condition], ["y"], name="branching", then_branch=branch, else_branch=branch)
+
+
+def test_computed_condition_is_refused(tmp_path: Path) -> None:
+    less = node("Less", "x x", "l")
+    fails(UnsupportedModel, "branching.*computed", tmp_path, less, branching("l", node("Relu", "x", "z")))
+
+
+def test_bad_branches(tmp_path: Path) -> None:
+    condition = {"c": np.array(True)}
+    for match, layer in {
+        "'ghost' before": branching("c", node("Relu", "ghost", "z")),
+        "'z' is never": branching("c", node("Relu", "x", "other")),
+        "'then_branch' must be a graph": helper.make_node("If", ["c"], ["y"], name="branching", then_branch=3),
+        "one output per output": helper.make_node(
+            "If", ["c"], ["y", "w"], name="branching", then_branch=branching("c").attribute[0].g
+        ),
+    }.items():
+        fails(BadModel, match, tmp_path, layer, constants=condition)
+
+
+def test_branch_reads_no_file_outside_the_model_folder(tmp_path: Path) -> None:
+    layer = branching("c", node("Add", "x w", "z"))
+    for attribute in layer.attribute:
+        tensor = attribute.g.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1])
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret.bin")
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    (tmp_path / "inner").mkdir()
+    fails(BadModel, "inside the model's folder", tmp_path / "inner", layer, constants={"c": np.array(True)})
+
+
+def test_deeply_nested_branches(tmp_path: Path) -> None:
+    layer = node("Relu", "x", "y")
+    for _ in range(10):
+        layer = branching("c", layer, output="y")
+    fails(UnsupportedModel, "nest at most", tmp_path, layer, constants={"c": np.array(True)})
 
 
 def test_second_output_in_use(tmp_path: Path) -> None:
-    nodes = [helper.make_node("MaxPool", ["x"], ["p", "i"], name="pool", kernel_shape=[2, 2])]
-    fails(UnsupportedModel, "pool.*outputs", tmp_path, *nodes, outputs=["p", "i"])
+    nodes = [helper.make_node("BatchNormalization", ["x", "w", "w", "w", "w"], ["p", "i"], name="norm")]
+    weights = {"w": np.ones(3, np.float32)}
+    fails(UnsupportedModel, "norm.*outputs", tmp_path, *nodes, outputs=["p", "i"], constants=weights)
 
 
 @pytest.mark.parametrize("opset", [5, 99])

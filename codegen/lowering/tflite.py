@@ -1,0 +1,169 @@
+"""Operators whose integer definition is TFLite's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
+from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
+from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.windows import batches
+from edgekit.codegen.program import Arg, Fields, Literal
+from edgekit.ir import DType, Node, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops import spec_of
+from edgekit.ops.softmax import softmax_scale
+from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS, TfliteBinary
+from edgekit.ops.tflite_fixed import upper_half
+from edgekit.ops.tflite_products import matmul_scale
+from edgekit.ops.tflite_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
+from edgekit.ops.tflite_resize import places_codes, places_f32
+
+
+def lower_tflite_binary(node: Node, ctx: LoweringContext) -> None:
+    """ek_<op>_s8."""
+    spec, a, b, y = spec_of(node.op), node.input(0), node.input(1), node.output
+    assert isinstance(spec, TfliteBinary)
+    scales = spec.scales(node)
+    fields: Fields = {
+        "walk": binary_fields(node),
+        "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
+        "a": rescale_fields(scales.a), "b": rescale_fields(scales.b), "output": rescale_fields(scales.output),
+        "zero_point": 0 if y.dtype is DType.BOOL else fp.single_quant(y)[1],
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_binary_params", fields)
+    ctx.call(f"ek_{node.op}_s8", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+    for operand in (a, b):
+        if operand.shape == y.shape:
+            ctx.allow_in_place(operand, y)
+
+
+def lower_tflite_reduce(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_sum_<type> for sums and means, ek_tflite_prod_<type> for products."""
+    x, y = node.input(0), node.output
+    product = node.op == "tflite_prod"
+    multiplier, shift = product_scale(node) if product else (0, 0)
+    fields: Fields = {
+        "walk": reduce_fields(node), "input_zero": fp.single_quant(x)[1],
+        "scale": rescale_fields((0, 0) if product else sum_scale(node)),
+        "multiplier": upper_half(multiplier), "shift": 15 - shift, "zero_point": fp.single_quant(y)[1],
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_reduce_params", fields)
+    ctx.call(f"ek_tflite_{'prod' if product else 'sum'}_{suffix(x)}", params, ctx.operand(x), ctx.write(y))
+
+
+def suffix(value: Value) -> str:
+    """How kernels on a value's codes or numbers end."""
+    return f"s{8 * value.dtype.size}" if value.quant is not None else value.dtype.suffix
+
+
+def lower_tflite_l2_normalization(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_l2_normalization_s8."""
+    x, y = node.input(0), node.output
+    width = x.shape[-1]
+    zero = Literal(fp.single_quant(x)[1])
+    ctx.call(f"ek_{node.op}_s8", Literal(x.elements // width), Literal(width), zero, ctx.operand(x), ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def lower_tflite_log_softmax(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_log_softmax_s8 with all 256 differences and their exponentials."""
+    x, y = node.input(0), node.output
+    width = x.shape[-1]
+    differences, exponentials = (ctx.constant("int32_t", t.astype(np.int32)) for t in scaled_differences(node))
+    fields: Fields = {
+        "rows": x.elements // width, "width": width, "least": softmax_scale(node).diff_min - 1,
+        "back": rescale_fields(reverse_scale(node)),
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_log_softmax_params", fields)
+    ctx.call(f"ek_{node.op}_s8", params, ctx.operand(x), differences, exponentials, ctx.write(y))
+    ctx.allow_in_place(x, y)
+
+
+def _transposed_window(node: Node) -> Fields:
+    """The ek_window of a transposed convolution: in is its input, the padding what is cut off of the full result."""
+    x, w, y, (stride_h, stride_w) = node.input(0).shape, node.input(1).shape, node.output.shape, node.attrs["stride"]
+    top, left = node.attrs["before"]
+    return {
+        "in_h": x[1], "in_w": x[2], "in_c": x[3], "out_h": y[1], "out_w": y[2], "out_c": y[3],
+        "kernel_h": w[1], "kernel_w": w[2], "stride_h": stride_h, "stride_w": stride_w,
+        "dilation_h": 1, "dilation_w": 1, "pad_top": top, "pad_left": left,
+    }  # fmt: skip
+
+
+def lower_tflite_transpose_conv(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_transpose_conv_<type>, codes per image."""
+    x, y, window = node.input(0), node.output, _transposed_window(node)
+    if x.dtype is DType.FLOAT32:
+        low, high = fp.ACTIVATIONS[node.attrs["activation"]]
+        fields: Fields = {"window": window, "batch": x.shape[0], "groups": 1, "low": float(low), "high": float(high)}
+        bias = node.optional_input(2)
+        table: Arg = Literal(0) if bias is None else ctx.constant("float", bias.array)
+        weights = ctx.constant("float", node.input(1).array.reshape(-1))
+        params = ctx.struct("ek_conv_f32_params", fields)
+        ctx.call(f"ek_{node.op}_f32", params, ctx.read(x), weights, table, ctx.write(y))
+        return
+    if x.dtype is DType.INT16:
+        table = channel_table(node, 0, ctx)
+        params = ctx.struct("ek_conv_s16_params", {"window": window, "groups": 1, **clamp_fields(node)})
+        weights = weight_table(node.input(1).array, ctx)
+    else:
+        records, codes = channel_tables(node, 0, 1)
+        table, weights = ctx.constant("ek_channel", records), weight_table(codes, ctx)
+        fields = {
+            "window": window, "input_zero": fp.single_quant(x)[1], "weight_zero": zero_of_weights(node),
+            "out": output_fields(node),
+        }  # fmt: skip
+        params = ctx.struct("ek_tflite_transpose_conv_params", fields)
+    for image, result in batches(node, ctx):
+        ctx.call(f"ek_{node.op}_{suffix(x)}", params, image, weights, table, result)
+
+
+def lower_tflite_batch_matmul(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_batch_matmul_s8 or _s16."""
+    a, b, y = node.input(0), node.input(1), node.output
+    scale, wide = matmul_scale(node), y.dtype is DType.INT16
+    fields: Fields = {
+        "walk": matmul_fields(node), "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
+        "scale": rescale_fields((0, 0) if wide else scale),
+        "multiplier": upper_half(scale[0]) if wide else 0, "shift": 15 - scale[1] if wide else 0,
+        "zero_point": fp.single_quant(y)[1],
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_matmul_params", fields)
+    ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+
+
+def lower_tflite_resize_bilinear(node: Node, ctx: LoweringContext) -> None:
+    """ek_tflite_resize_bilinear_<type> with tables of the neighbours of every row and column."""
+    x, y = node.input(0), node.output
+    fields: Fields = {
+        "batch": x.shape[0], "in_h": x.shape[1], "in_w": x.shape[2], "channels": x.shape[3],
+        "out_h": y.shape[1], "out_w": y.shape[2],
+    }  # fmt: skip
+    params = ctx.struct("ek_tflite_resize_params", fields)
+    tables: list[Arg] = []
+    for axis in range(2):
+        if x.dtype is DType.FLOAT32:
+            places, fractions = places_f32(node, axis)
+            tables += [ctx.constant("int32_t", places.astype(np.int32).reshape(-1)), ctx.constant("float", fractions)]
+        else:
+            places, fractions = places_codes(node, axis)
+            rows = np.concatenate([places, fractions[:, None]], axis=1)
+            tables.append(ctx.constant("int32_t", rows.astype(np.int32).reshape(-1)))
+    ctx.call(f"ek_{node.op}_{suffix(x)}", params, ctx.read(x), *tables, ctx.write(y))
+
+
+TFLITE_RULES: dict[str, Callable[[Node, LoweringContext], None]] = {
+    **{spec.name: lower_tflite_binary for spec in TFLITE_BINARY_OPS},
+    "tflite_transpose_conv": lower_tflite_transpose_conv,
+    "tflite_batch_matmul": lower_tflite_batch_matmul,
+    "tflite_resize_bilinear": lower_tflite_resize_bilinear,
+    "tflite_mean": lower_tflite_reduce,
+    "tflite_sum": lower_tflite_reduce,
+    "tflite_prod": lower_tflite_reduce,
+    "tflite_l2_normalization": lower_tflite_l2_normalization,
+    "tflite_log_softmax": lower_tflite_log_softmax,
+}

@@ -1,0 +1,198 @@
+"""The forecast per board: the build's own plan for RAM, the size table for code and stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgekit.boards import Board
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory
+from edgekit.codegen.program import BufferArg, Program
+from edgekit.errors import DoesNotFit
+from edgekit.forecast.generated import layer_bytes, layer_frame
+from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
+from edgekit.ir import Graph
+from edgekit.ops.supported import require_supported_graph
+from edgekit.pipeline import plan_regions
+from edgekit.project import DATA_RESERVE, STACK_RESERVE
+
+UNLIMITED = 1 << 40
+_DOUBLE_WORDS = ("int64_t", "uint64_t", "double")
+
+
+@dataclass(frozen=True)
+class RamForecast:
+    """Bytes of on-chip RAM, as report.json counts them, and what a build would leave over (negative: too little).
+
+    Attributes:
+        headroom: less what a build sets aside for stack and data while it plans.
+        external: bytes of activations in RAM off the chip.
+    """
+
+    total: int
+    arena: int
+    data_bss: int
+    stack: int
+    budget: int
+    headroom: int
+    external: int
+
+
+@dataclass(frozen=True)
+class FlashForecast:
+    """Bytes of program flash, as report.json counts them; `external` are weights in flash off the chip."""
+
+    total: int
+    code: int
+    weights: int
+    budget: int
+    headroom: int
+    external: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a build for one board is expected to take.
+
+    Attributes:
+        unmeasured: kernels that the size table lacks; they count with a median size.
+        ram_costs, flash_costs: the three layers with most live activations and with most weights, and their bytes.
+    """
+
+    board: str
+    core: str
+    ram: RamForecast
+    flash: FlashForecast
+    unmeasured: tuple[str, ...]
+    ram_costs: tuple[tuple[str, int], ...]
+    flash_costs: tuple[tuple[str, int], ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether both memories have room."""
+        return self.ram.headroom >= 0 and self.flash.headroom >= 0
+
+
+class Forecaster:
+    """Forecasts of one graph, for as many boards as are asked for; programs and plans are made once per kind."""
+
+    def __init__(self, graph: Graph, floats: bool = False, external: bool = True) -> None:
+        """Take a graph as a build would lower it: of codes, or with `floats` of plain numbers.
+
+        Raises UnsupportedModel naming every layer that could not be built.
+        """
+        require_supported_graph(graph)
+        self._graph, self._floats, self._external = graph, floats, external
+        self._programs: dict[Target, Program] = {}
+        self._plans: dict[tuple[Target, tuple[PlanRegion, ...]], MemoryPlan | None] = {}
+
+    def program(self, board: Board) -> Program:
+        """The lowered program for a board."""
+        target = Target(dsp=board.dsp)
+        if target not in self._programs:
+            self._programs[target] = lower(self._graph, target, self._floats)
+        return self._programs[target]
+
+    def board(self, board: Board) -> Forecast:
+        """The forecast for one board."""
+        program, sizes = self.program(board), core_sizes(core_key(board))
+        plan, planned = self._plan(board)
+        stack = _stack(program, sizes)
+        ram = _ram(board, plan, stack, planned)
+        flash = _flash(board, _code(program, plan, sizes), _weights(program), self._external)
+        live = {
+            step.name: sum(life.size for life in plan.lives if life.first <= step.index <= life.last)
+            for step in program.steps
+        }
+        stored = {step.name: step.weight_bytes for step in program.steps}
+        missing = tuple(sizes.missing(program.kernels))
+        return Forecast(board.name, board.core, ram, flash, missing, _largest(live), _largest(stored))
+
+    def _plan(self, board: Board) -> tuple[MemoryPlan, bool]:
+        """The plan that a build would make, True; or one without limits, False, where the board has no room."""
+        inside, *outside = plan_regions(board, self._external)
+        free = self._planned(board, (PlanRegion("any", UNLIMITED),))
+        assert free is not None
+        # All of it inside: the planner finds the same plan whatever the capacity above its peak is.
+        if free.arena["any"] <= inside.capacity:
+            return free, True
+        limited = self._planned(board, (inside, *outside)) if outside else None
+        return (free, False) if limited is None else (limited, True)
+
+    def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> MemoryPlan | None:
+        key = (Target(dsp=board.dsp), regions)
+        if key not in self._plans:
+            try:
+                self._plans[key] = plan_memory(self.program(board), regions)
+            except DoesNotFit:
+                self._plans[key] = None
+        return self._plans[key]
+
+
+def smallest(forecasts: Sequence[Forecast]) -> Forecast | None:
+    """The forecast that fits with the least RAM on its board, then the least flash."""
+    return min((f for f in forecasts if f.fits), key=lambda f: (f.ram.budget, f.flash.budget, f.board), default=None)
+
+
+def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(sizes.items(), key=lambda item: -item[1])[:3])
+
+
+def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForecast:
+    first, *others = plan.arena
+    arena, data = max(1, plan.arena[first]), 4 * len(plan.arenas)
+    size = board.ram_internal.size
+    headroom = size - arena - max(STACK_RESERVE + DATA_RESERVE, stack + data)
+    # A plan with memory outside can fail there although the chip's own RAM has room.
+    headroom = headroom if planned else min(headroom, -1)
+    return RamForecast(
+        arena + data + stack, arena, data, stack, size, headroom, sum(plan.arena[name] for name in others)
+    )
+
+
+def _flash(board: Board, code: int, weights: int, external: bool) -> FlashForecast:
+    """Weights move out only where they do not fit inside and there is room outside."""
+    budget = board.flash_internal.size - board.vector_offset
+    outside = board.external_flash if external else None
+    if code + weights > budget and outside is not None and weights <= outside.size:
+        return FlashForecast(code, code, weights, budget, budget - code, weights)
+    return FlashForecast(code + weights, code, weights, budget, budget - code - weights, 0)
+
+
+def _stack(program: Program, sizes: CoreSizes) -> int:
+    layers = (
+        layer_frame(step, sizes.layer_frame) + max((sizes.stack(call.kernel) for call in step.calls), default=0)
+        for step in program.steps
+    )
+    return sizes.startup_stack + max(layers, default=0)
+
+
+def _code(program: Program, plan: MemoryPlan, sizes: CoreSizes) -> int:
+    """Vectors, start-up, kernels, generated layers and parameter structs."""
+
+    def offset(arg: BufferArg) -> int:
+        return plan.places[arg.buffer].offset + arg.offset
+
+    layers = sum(layer_bytes(step, offset, sizes.layer_code) for step in program.steps)
+    return sizes.startup_code + sizes.code(program.kernels) + round(layers) + _params(program)
+
+
+def _params(program: Program) -> int:
+    return sum(struct_bytes(params.c_type) or _words(params.fields) for params in program.params)
+
+
+def _words(fields: object) -> int:
+    """Bytes of a struct that the table lacks, as if every number in it were a word."""
+    if isinstance(fields, dict):
+        return sum(_words(value) for value in fields.values())
+    return 4 * len(fields) if isinstance(fields, (list, tuple)) else 4
+
+
+def _weights(program: Program) -> int:
+    """The weights section: tables one behind the other, each aligned to words."""
+    end = 0
+    for constant in program.constants:
+        alignment = 8 if constant.c_type in _DOUBLE_WORDS else 4
+        end = -(-end // alignment) * alignment + constant.size
+    return end

@@ -1,0 +1,26 @@
+/* Normalization of int8 codes in integers; edgekit/ops/integer_norm.py defines every step. */
+#ifndef EK_NORM_H
+#define EK_NORM_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* `rows` groups of `width` codes each, at most 2^15. Element i of x has scale and offset (i / repeats) % channels. */
+typedef struct {
+    int32_t rows, width;
+    int32_t channels, repeats;
+    int32_t input_zero, centred;
+    int64_t epsilon;
+    int32_t shift, zero_point;
+} ek_norm_params;
+
+/* y may be x. */
+void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int32_t *offset, int8_t *y);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
