@@ -61,9 +61,10 @@ def _slice(target: str, seconds: int) -> int:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     GROWN.mkdir(parents=True, exist_ok=True)
     log = GROWN / f"{target}.log"
-    with log.open("wb") as file:
+    before = len(log.read_text(errors="replace")) if log.exists() else 0
+    with log.open("ab") as file:
         code = subprocess.run(command, cwd=ROOT, env=environment, stderr=file, stdout=file, check=False).returncode
-    text = log.read_text(errors="replace")
+    text = log.read_text(errors="replace")[before:]
     counts = re.findall(r"number_of_executed_units:\s*(\d+)", text) or re.findall(r"^#(\d+)\s", text, re.M)
     coverage = re.findall(r"cov: \d+ ft: \d+", text)
     print(f"{target}: {counts[-1:]} executions, {coverage[-1:]}, exit code {code}", flush=True)
