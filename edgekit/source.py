@@ -13,6 +13,7 @@ from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
+from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_graph
@@ -117,6 +118,7 @@ def optimised(model: Path, options: BuildOptions, progress: Progress) -> Graph:
     graph = import_model(model, options.shapes, literal=options.precision == "float32")
     dump(options, "import", lambda: dump_graph(graph))
     graph = optimise(graph)
+    require_moderate(graph)
     dump(options, "optimise", lambda: dump_graph(graph))
     return graph
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import PRODUCT_OPS
@@ -100,7 +101,13 @@ class _Rewriter:
             self.nodes.append(Node(op, node.name, operands, [own], attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))
             return
-        self.nodes.append(Node(op, node.name, operands, outputs, attrs))
+        made = Node(op, node.name, operands, outputs, attrs)
+        if any(v.dtype is not dtype for v, dtype in zip(outputs, spec_of(op).infer_types(made), strict=True)):
+            raise UnsupportedModel(
+                f"layer {node.name!r} ({node.op}): makes {outputs[0].dtype.value} codes of what is no codes; remove it, "
+                "or use --precision float32"
+            )
+        self.nodes.append(made)
 
     def _padded(self, node: Node, x: Value | None) -> Value:
         """The input of a mean that counts zeros around it, with those zeros."""

@@ -9,6 +9,7 @@ import numpy as np
 from edgekit.errors import BadData, UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Value
 from edgekit.ops.reference import run_reference
+from edgekit.ops.supported import require_supported_graph
 from edgekit.quant.observers import Observer, Range, make_observer
 
 
@@ -29,6 +30,7 @@ def calibrate(
     Raises UnsupportedModel for a graph that is not float, BadData for no samples or numbers that are not finite.
     """
     require_float(graph)
+    require_supported_graph(graph)
     if not samples:
         raise BadData("calibration needs at least one sample")
     observers: dict[Value, Observer] = {}

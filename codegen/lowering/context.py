@@ -43,6 +43,7 @@ class LoweringContext:
         self.params: list[Params] = []
         self.steps: list[Step] = []
         self._of_value: dict[Value, Buffer] = {}
+        self._structs: dict[tuple[str, str], Params] = {}
         self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
     def begin(self, node: Node, macs: int) -> None:
@@ -115,12 +116,11 @@ class LoweringContext:
 
     def struct(self, c_type: str, fields: Fields) -> ParamsArg:
         """A parameter struct; equal ones are shared."""
-        for known in self.params:
-            if known.c_type == c_type and known.fields == fields:
-                return ParamsArg(known)
-        params = Params(len(self.params), c_type, fields)
-        self.params.append(params)
-        return ParamsArg(params)
+        key = (c_type, repr(fields))
+        if key not in self._structs:
+            self._structs[key] = Params(len(self.params), c_type, fields)
+            self.params.append(self._structs[key])
+        return ParamsArg(self._structs[key])
 
     def _new_buffer(self, label: str, size: int, kind: str, alignment: int) -> Buffer:
         buffer = Buffer(len(self.buffers), label, max(1, size), kind, alignment)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.codegen.memory.liveness import Lifetime
+import numpy as np
+
+from edgekit.codegen.memory.liveness import Lifetime, live_bytes
 
 
 def align_up(value: int, alignment: int) -> int:
@@ -14,21 +16,19 @@ def align_up(value: int, alignment: int) -> int:
 
 def place_first_fit(lives: Sequence[Lifetime], order: Sequence[int]) -> list[int]:
     """Offsets, placing lifetimes in `order`, each at the lowest free offset of its whole life."""
-    offsets = [-1] * len(lives)
+    # As arrays: thousands of lifetimes make millions of pairs.
+    first, last, size = (np.array([getattr(x, k) for x in lives], np.int64) for k in ("first", "last", "size"))
+    offsets = np.full(len(lives), -1, np.int64)
     for index in order:
         life = lives[index]
-        taken = sorted(
-            (offsets[other], offsets[other] + lives[other].size)
-            for other in range(len(lives))
-            if offsets[other] >= 0 and lives[other].overlaps(life)
-        )
-        offset = 0
-        for start, end in taken:
-            if offset + life.size <= start:
-                break
-            offset = max(offset, align_up(end, life.alignment))
-        offsets[index] = offset
-    return offsets
+        taken = np.flatnonzero((offsets >= 0) & (first <= life.last) & (last >= life.first))
+        taken = taken[np.argsort(offsets[taken], kind="stable")]
+        starts, ends = offsets[taken], offsets[taken] + size[taken]
+        # Free from the end of all before it (aligned) to the next start.
+        free = -(-np.maximum.accumulate(np.concatenate([[0], ends])) // life.alignment) * life.alignment
+        fits = np.flatnonzero(free[:-1] + life.size <= starts)
+        offsets[index] = free[fits[0]] if fits.size else free[-1]
+    return [int(offset) for offset in offsets]
 
 
 def place_greedy(lives: Sequence[Lifetime]) -> list[int]:
@@ -51,5 +51,4 @@ def peak_of(lives: Sequence[Lifetime], offsets: Sequence[int]) -> int:
 
 def lower_bound(lives: Sequence[Lifetime]) -> int:
     """The most bytes live at one step: no placement can be smaller."""
-    steps = range(max((life.last for life in lives), default=-1) + 1)
-    return max((sum(life.size for life in lives if life.first <= s <= life.last) for s in steps), default=0)
+    return max(live_bytes(lives), default=0)

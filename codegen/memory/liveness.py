@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from edgekit.codegen.program import Buffer, Program
 
@@ -54,6 +56,15 @@ def lifetimes(program: Program) -> list[Lifetime]:
         for group in groups
     ]
     return sorted(result, key=lambda life: (life.first, life.buffers[0].index))
+
+
+def live_bytes(lives: Sequence[Lifetime]) -> list[int]:
+    """Bytes alive at every step, from 0 to the last one of any lifetime."""
+    changes = [0] * (max((life.last for life in lives), default=-1) + 2)
+    for life in lives:
+        changes[life.first] += life.size
+        changes[life.last + 1] -= life.size
+    return list(accumulate(changes))[:-1]
 
 
 def _in_place_groups(program: Program, spans: dict[Buffer, tuple[int, int]]) -> list[list[Buffer]]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.codegen.memory.greedy import lower_bound
-from edgekit.codegen.memory.liveness import Lifetime, lifetimes
-from edgekit.codegen.memory.solver import Placement, place
+from edgekit.codegen.memory.liveness import Lifetime, lifetimes, live_bytes
+from edgekit.codegen.memory.solver import TIME_LIMIT_S, Placement, place
 from edgekit.codegen.program import Buffer, Program
 from edgekit.errors import DoesNotFit
+
+# Each exact search may take seconds; where many lifetimes must move out, the first-fit placement decides.
+SOLVED_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,13 @@ def plan_memory(program: Program, regions: Sequence[PlanRegion]) -> MemoryPlan:
     for position, region in enumerate(regions):
         last = position == len(regions) - 1
         here, there = _split(remaining, region.capacity, traffic, keep_all=last)
-        placement = place(here)
+        placement, tries = place(here), 0
         while placement.peak > region.capacity and here and not last:
             coldest = min(here, key=lambda life: _heat(life, traffic))
             here = [life for life in here if life is not coldest]
             there.append(coldest)
-            placement = place(here)
+            tries += 1
+            placement = place(here, TIME_LIMIT_S if tries < SOLVED_TRIES else 0.0)
         if placement.peak > region.capacity:
             raise DoesNotFit(region.name, placement.peak, region.capacity, _costliest(program, here))
         chosen[region.name] = (here, placement)
@@ -120,10 +124,8 @@ def _split(
     """Drop the coldest of the worst step's lifetimes until the live bytes fit the capacity."""
     here, there = list(lives), []
     while not keep_all and lower_bound(here) > capacity:
-        worst = max(
-            range(max(life.last for life in here) + 1),
-            key=lambda s: sum(life.size for life in here if life.first <= s <= life.last),
-        )
+        live = live_bytes(here)
+        worst = live.index(max(live))
         coldest = min((x for x in here if x.first <= worst <= x.last), key=lambda x: _heat(x, traffic))
         here = [life for life in here if life is not coldest]
         there.append(coldest)
@@ -132,11 +134,8 @@ def _split(
 
 def _costliest(program: Program, lives: Sequence[Lifetime]) -> list[tuple[str, int]]:
     """The three steps with most live bytes."""
-    end = len(program.steps)
-    totals = [
-        (sum(life.size for life in lives if life.first <= step.index <= life.last), step.name)
-        for step in program.steps[:end]
-    ]
+    live = live_bytes(lives)
+    totals = [(size, step.name) for size, step in zip(live, program.steps, strict=False)]
     return [(name, size) for size, name in sorted(totals, reverse=True)[:3]]
 
 

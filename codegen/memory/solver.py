@@ -9,6 +9,8 @@ from edgekit.codegen.memory.greedy import lower_bound, peak_of, place_greedy
 from edgekit.codegen.memory.liveness import Lifetime
 
 TIME_LIMIT_S = 10.0
+# With more lifetimes the solver takes gigabytes before it has placed any.
+MAX_SOLVED = 2000
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,15 @@ class Placement:
 
 
 def place(lives: Sequence[Lifetime], time_limit_s: float = TIME_LIMIT_S) -> Placement:
-    """The smallest placement found; optimal unless the time limit ends the search first (then not `proven`)."""
+    """The smallest placement found; optimal unless the time limit ends the search first (then not `proven`).
+
+    Without time, or with more than MAX_SOLVED lifetimes, it is the best first-fit placement.
+    """
     bound = lower_bound(lives)
     greedy = place_greedy(lives)
-    if peak_of(lives, greedy) == bound:
-        return Placement(tuple(greedy), bound, bound, True)
+    peak = peak_of(lives, greedy)
+    if peak == bound or len(lives) > MAX_SOLVED or time_limit_s <= 0:
+        return Placement(tuple(greedy), peak, bound, peak == bound)
     return _solve(lives, greedy, bound, time_limit_s)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import BadModel, EdgekitError
 
 VERBS = {
     "analyze": "what a model needs, and whether it would fit; compiles nothing",
@@ -46,13 +46,17 @@ def group() -> None:
     Example: edgekit build model.tflite --board stm32f746 -o firmware
     """
 
-
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: exit code 0 ok, 1 failed check or does not fit, 2 usage or bad input."""
     try:
         return group.main(args=arguments, prog_name="edgekit", standalone_mode=True)
     except EdgekitError as error:
-        print(f"error: {error}", file=sys.stderr)
+        from edgekit.cli.common import shortened
+
+        print(f"error: {shortened(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except MemoryError:
+        print("error: out of memory: the model needs more than this machine has", file=sys.stderr)
+        sys.exit(BadModel.exit_code)
     except BrokenPipeError:
         sys.exit(1)

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from edgekit.cli.common import json_option, print_json, shape_options, size
+from edgekit.cli.common import json_option, print_json, shape_options, shortened, size
 
 NAME_LENGTH = 32
+MAX_PROBLEMS = 40
 
 
 @click.command("analyze", epilog="Example: edgekit analyze model.onnx --board stm32f746")
@@ -43,12 +44,15 @@ def _model_lines(report: dict[str, Any]) -> list[str]:
         weights = f", {size(report['weight_bytes'])} of weights and tables as {report['weights_for']} takes them"
         known = report["weight_bytes"] is not None
         lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights if known else ''}")
-    for problem in report["unsupported"]:
+    problems = report["unsupported"]
+    for problem in problems[:MAX_PROBLEMS]:
         where = "" if problem["layer"] is None else f"layer {problem['layer']!r}: "
         op = "" if problem["op"] is None else f"{problem['op']}: "
         lines.append(f"not supported: {where}{op}{problem['why']}")
         lines += [] if problem["rewrite"] is None else [f"    instead: {problem['rewrite']}"]
-    return lines
+    if len(problems) > MAX_PROBLEMS:
+        lines.append(f"not supported: {len(problems) - MAX_PROBLEMS} more (--json lists all)")
+    return [shortened(line) for line in lines]
 
 
 def _layer_lines(layers: list[dict[str, Any]]) -> list[str]:

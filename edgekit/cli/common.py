@@ -14,6 +14,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
+# A model file chooses the names, shapes and numbers of layers that an error lists.
+MAX_LINE, MAX_LINES = 500, 40
+
+
+def shortened(text: str) -> str:
+    """A message of at most MAX_LINES lines of at most MAX_LINE characters each, saying where it leaves something out."""
+    lines = text.splitlines()
+    kept = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}.. ({len(line)} characters)" for line in lines]
+    return "\n".join(kept[:MAX_LINES] + ([f"  .. and {len(kept) - MAX_LINES} more"] if len(kept) > MAX_LINES else []))
+
 
 def shape_options(texts: tuple[str, ...]) -> dict[str, list[int]]:
     """`name=1,3,32,32` texts as shapes; raises BadUsage for anything else."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgekit.boards import Board
 from edgekit.codegen.lowering import Target, lower
-from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory
+from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.program import BufferArg, Program
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
@@ -101,10 +101,7 @@ class Forecaster:
         stack = _stack(program, sizes)
         ram = _ram(board, plan, stack, planned)
         flash = _flash(board, _code(program, plan, sizes), _weights(program), self._external)
-        live = {
-            step.name: sum(life.size for life in plan.lives if life.first <= step.index <= life.last)
-            for step in program.steps
-        }
+        live = {step.name: size for step, size in zip(program.steps, live_bytes(plan.lives), strict=False)}
         stored = {step.name: step.weight_bytes for step in program.steps}
         missing = tuple(sizes.missing(program.kernels))
         return Forecast(board.name, board.core, ram, flash, missing, _largest(live), _largest(stored))

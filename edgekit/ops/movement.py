@@ -86,7 +86,7 @@ class Transpose(_Movement):
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
-        return [np.ascontiguousarray(inputs[0].transpose(node.attrs["perm"]))]
+        return [np.asarray(inputs[0].transpose(node.attrs["perm"]), order="C")]
 
     def cases(self) -> Iterable[Case]:
         yield self._case("nhwc", (1, 3, 4, 5), {"perm": (0, 2, 3, 1)})
@@ -124,7 +124,7 @@ class Slice(_Movement):
             zip(node.attrs["starts"], node.attrs["steps"], node.attrs["sizes"], strict=True)
         ):
             y = np.take(y, start + step * np.arange(size), axis=axis)
-        return [np.ascontiguousarray(y)]
+        return [np.asarray(y, order="C")]
 
     def cases(self) -> Iterable[Case]:
         for dtype in (DType.INT8, DType.FLOAT32, DType.INT64):

@@ -14,6 +14,11 @@ from edgekit.importers.onnx.tensors import MAX_CONSTANT_BYTES, MAX_ELEMENTS, den
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
 
+# Nodes that a graph may have before the passes run, where layers of the file become several.
+MAX_EMITTED = 60_000
+# Elements read and multiply-accumulates done at import, on constants, in all.
+MAX_FOLDED_STEPS = 1 << 28
+
 NCHW_TO_NHWC = (0, 2, 3, 1)
 NHWC_TO_NCHW = (0, 3, 1, 2)
 
@@ -71,7 +76,7 @@ class GraphBuilder:
         self.tensors: dict[str, Operand] = {}
         self.code_types: dict[str, DType] = {}
         self.nodes: list[Node] = []
-        self.constant_bytes = 0
+        self.constant_bytes, self.steps = 0, 0
         self._names: dict[str, int] = {}
 
     def unique_name(self, name: str) -> str:
@@ -88,6 +93,8 @@ class GraphBuilder:
         self, op: str, name: str, inputs: Sequence[Value | None], attrs: dict[str, Any], outputs: int
     ) -> list[Value]:
         """A node with several outputs, shapes and types from the operator's spec."""
+        if len(self.nodes) >= MAX_EMITTED:
+            raise BadModel(f"layer {name!r} ({op}): the model becomes more than {MAX_EMITTED} nodes")
         spec = spec_of(op)
         # What operators that convert to the type of their output start from.
         kind = DType.INT8 if self.quantized else DType.FLOAT32
@@ -125,6 +132,12 @@ class Layer:
         self.builder.constant_bytes += size
         if self.builder.constant_bytes > MAX_CONSTANT_BYTES:
             raise self.bad(f"its constants bring the model to more than {MAX_CONSTANT_BYTES} bytes of them")
+
+    def spend(self, steps: int) -> None:
+        """Count steps of arithmetic done at import; raises BadModel where all of them are more than any model's."""
+        self.builder.steps += steps
+        if self.builder.steps > MAX_FOLDED_STEPS:
+            raise self.bad("its constants take too long to compute: compute them before the export")
 
     # Attributes.
 

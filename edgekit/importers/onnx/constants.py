@@ -30,6 +30,7 @@ def fold(layer: Layer) -> Constant | None:
     """The result of an operator whose operands are all constants, or None where it is not folded here."""
     operands = [layer.constant(i) for i in range(len(layer.record.inputs)) if layer.has(i)]
     name = layer.record.outputs[0]
+    layer.spend(sum(o.array.size for o in operands if any(o.array.strides)))
     if layer.op == "Transpose" and operands:
         moved = operands[0].transposed(permutation(layer, operands[0].array.ndim))
         return Constant(name, moved.array, moved.quant)
@@ -93,6 +94,12 @@ def _comparison(function: Callable[[Array, Array], Array]) -> Folder:
         return np.asarray(function(a, b), np.bool_)
 
     return folded
+
+
+def _where(layer: Layer, xs: Sequence[Array]) -> Array:
+    condition, a, b = xs
+    _grown(layer, [int(d) for d in np.broadcast_shapes(condition.shape, a.shape, b.shape)])
+    return np.where(condition, a, b)
 
 
 def _unary(function: Callable[[Array], Array]) -> Folder:
@@ -189,7 +196,7 @@ FOLDERS: dict[str, Folder] = {
     "Neg": _unary(np.negative),
     "Abs": _unary(np.abs),
     "Not": _unary(np.logical_not),
-    "Where": lambda layer, xs: np.where(xs[0], xs[1], xs[2]),
+    "Where": _where,
     "Cast": _cast,
     "Gather": _gather,
     "Slice": _slice,

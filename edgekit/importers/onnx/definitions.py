@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_DEPTH = 8
 Translate = Callable[[GraphBuilder, ModelRecord, Path], None]
 
 
+@lru_cache(maxsize=1024)
 def has_definition(op: str) -> bool:
     """Whether the onnx package defines the operator by others, in any version."""
     domain, _, name = op.rpartition(".")
@@ -43,6 +45,8 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
     try:
         nodes = [renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
         wanted = [names[formal] for formal, given in zip(function.output, layer.record.outputs, strict=False) if given]
+        if not wanted:
+            raise layer.bad(f"has no output that its definition makes ({', '.join(function.output)})")
         translate(builder, ModelRecord(opset, nodes, [], wanted, {}), Path(layer.name))
         return [
             builder.tensors[names[formal]] if given else builder.tensors[wanted[0]]
@@ -58,7 +62,11 @@ def _function(layer: Layer) -> FunctionProto | None:
         return None
     if schema.has_context_dependent_function:
         types = [_type(layer, i).SerializeToString() for i in range(len(layer.record.inputs))]
-        body = schema.get_context_dependent_function(_node(layer).SerializeToString(), types)
+        try:
+            body = schema.get_context_dependent_function(_node(layer).SerializeToString(), types)
+        except (ValueError, RuntimeError) as error:
+            # What the onnx package raises for attributes or types that its definition cannot be made of.
+            raise layer.bad(f"has no definition with these inputs and attributes: {error}") from None
         return FunctionProto.FromString(body) if body else None
     versions = [v for v in schema.function_opset_versions if v <= layer.opset or schema.domain]
     if not versions:

@@ -11,11 +11,13 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
 
 from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.importers.onnx.tensors import read_tensor, type_name
+from edgekit.importers.onnx.tensors import read_tensor, require_few_listed, type_name
 from edgekit.ir import Array
 
-MAX_FILE_BYTES = 1 << 29
+MAX_FILE_BYTES = 1 << 28
 MAX_NODES = 20_000
+# Names are copied into every node that a layer becomes.
+MAX_NAME = 200
 OLDEST_OPSET = 6
 
 
@@ -93,6 +95,7 @@ def _record(model: onnx.ModelProto, path: Path) -> ModelRecord:
         raise BadModel(f"{path.name} has {len(graph.node)} operators, over the limit of {MAX_NODES}")
     if graph.sparse_initializer:
         raise UnsupportedModel(f"{path.name} has sparse initializers: export dense weights")
+    require_few_listed([*graph.initializer, *(a.t for node in graph.node for a in node.attribute)], path.name)
     initializers: dict[str, Array] = {}
     for tensor in graph.initializer:
         if not tensor.name or tensor.name in initializers:
@@ -121,7 +124,7 @@ def node_record(index: int, node: NodeProto, folder: Path) -> NodeRecord:
     if not all(isinstance(text, str) for text in (node.op_type, node.domain, node.name, *node.input, *node.output)):
         raise BadModel(f"operator {index} has names that are not UTF-8 text")
     op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
-    name = node.name or (node.output[0] if node.output else "") or f"operator {index}"
+    name = (node.name or (node.output[0] if node.output else "") or f"operator {index}")[:MAX_NAME]
     attrs: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.name in attrs:

@@ -19,7 +19,9 @@ from edgekit.importers.onnx.qlinear import as_qdq
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, is_large_fill
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.effort import steps_of
 from edgekit.ops.spatial import SPATIAL_OPS
+from edgekit.ops.spec import check_constraints, require_supported
 
 # Multiply-accumulates that one layer of constants may cost at import.
 MAX_FOLDED_MACS = 1 << 24
@@ -93,8 +95,8 @@ def _add_input(
     if dtype is DType.FLOAT32 and builder.quantized:
         dtype = DType.INT8
     value = Value(info.name, shape, dtype)
-    if value.elements > MAX_ELEMENTS:
-        raise BadModel(f"input {info.name!r} has {value.elements} elements, over the limit of {MAX_ELEMENTS}")
+    if max(value.elements, *shape, 0) > MAX_ELEMENTS:
+        raise BadModel(f"input {info.name!r} has shape {list(shape)}, over the limit of {MAX_ELEMENTS} elements")
     if not value.elements:
         builder.tensors[info.name] = _empty(value)
         return value
@@ -236,10 +238,12 @@ def _folded(layer: Layer, start: int, result: Operand) -> Operand:
         operands = [None if v is None else arrays.get(v, v.data) for v in node.inputs]
         if any(v is not None and a is None for v, a in zip(node.inputs, operands, strict=True)):
             continue
+        require_supported(check_constraints(node, spec_of(node.op)))
         if spec_of(node.op).macs(node) > MAX_FOLDED_MACS:
             raise UnsupportedModel(
                 f"layer {node.name!r} ({node.op}) multiplies large constants: compute it before the export"
             )
+        layer.spend(steps_of(node))
         layer.claim(sum(value.nbytes for value in node.outputs))
         for value, array in zip(node.outputs, spec_of(node.op).reference(node, operands), strict=True):
             arrays[value] = array

@@ -170,6 +170,8 @@ def slice_ranges(layer: Layer, shape: tuple[int, ...]) -> list[range]:
 def split(layer: Layer) -> list[Value]:
     """Parts along an axis: of given sizes, or as equal as can be."""
     x, count = layer.value(0), len(layer.record.outputs)
+    if not x.shape:
+        raise layer.bad("splits a scalar")
     axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
     size = x.shape[axis]
     if layer.has(1):
@@ -177,7 +179,9 @@ def split(layer: Layer) -> list[Value]:
     elif layer.has_attr("split"):
         sizes = list(layer.ints_attr("split"))
     else:
-        count = layer.int_attr("num_outputs", count)
+        wanted = layer.int_attr("num_outputs", count)
+        if wanted != count:
+            raise layer.bad(f"attribute 'num_outputs' is {wanted}, the layer has {count} outputs")
         each = -(-size // max(count, 1))
         sizes = [min(each, size - each * i) for i in range(count)]
     if sum(sizes) != size or min(sizes, default=0) < 0 or len(sizes) != len(layer.record.outputs):

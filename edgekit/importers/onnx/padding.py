@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.importers.onnx.builder import Constant, Layer
+from edgekit.importers.onnx.tensors import MAX_ELEMENTS
 from edgekit.ir import DType, Value
 
 
@@ -43,6 +44,8 @@ def _mirrored(layer: Layer, x: Value, mode: str, before: list[int], after: list[
         size = x.shape[axis]
         if not first and not last:
             continue
+        if size + first + last > MAX_ELEMENTS:
+            raise layer.bad(f"pads axis {axis} to {size + first + last}, over the limit of {MAX_ELEMENTS}")
         places = np.arange(-first, size + last)
         if mode == "edge":
             indices = np.clip(places, 0, size - 1)

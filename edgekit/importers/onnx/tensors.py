@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.ir import Array
 
 MAX_ELEMENTS = 1 << 27
+# Numbers that stand one by one in the file take many times their size while they are read.
+MAX_LISTED = 1 << 24
 # Shape arithmetic is small. Larger results are built only where a layer reads them as weights.
 MAX_GROWN_ELEMENTS = 1 << 22
 # All arrays that importing makes, beyond those that stand in the file.
@@ -51,6 +55,14 @@ def type_name(data_type: int) -> str:
     return TensorProto.DataType.Name(data_type) if known else f"type {data_type}"
 
 
+def require_few_listed(tensors: Iterable[TensorProto], file: str) -> None:
+    """Raise BadModel where tensors hold more numbers one by one, not as raw bytes, than edgekit reads."""
+    fields = ("int32_data", "int64_data", "float_data", "double_data", "uint64_data")
+    listed = sum(len(getattr(tensor, name)) for tensor in tensors for name in fields)
+    if listed > MAX_LISTED:
+        raise BadModel(f"{file} lists {listed} numbers one by one, over the limit of {MAX_LISTED}: store raw_data")
+
+
 def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     """The array of a tensor; raises BadModel where its data do not fit its shape."""
     name = tensor.name
@@ -59,7 +71,7 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
         raise UnsupportedModel(f"tensor {name!r} is {kind}: export in float32, or quantized as QDQ")
     dtype = np.dtype(_TYPES[tensor.data_type])
     shape = _shape(tensor)
-    count = int(np.prod(shape, dtype=object))
+    count = math.prod(shape)
     if tensor.data_location == TensorProto.EXTERNAL:
         array = np.frombuffer(_external(tensor, folder, count * dtype.itemsize), dtype)
     elif tensor.HasField("raw_data"):
@@ -74,7 +86,8 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
 
 def _shape(tensor: TensorProto) -> tuple[int, ...]:
     shape = tuple(int(d) for d in tensor.dims)
-    if any(d < 0 for d in shape) or len(shape) > 8 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
+    # Each axis too: numpy refuses huge axes even of empty arrays.
+    if any(not 0 <= d <= MAX_ELEMENTS for d in shape) or len(shape) > 8 or math.prod(shape) > MAX_ELEMENTS:
         raise BadModel(f"tensor {tensor.name!r} has the impossible shape {list(shape)[:9]}")
     return shape
 
@@ -85,8 +98,8 @@ def _typed_data(tensor: TensorProto, dtype: np.dtype[np.generic], count: int) ->
         raise BadModel(f"tensor {tensor.name!r} has {len(values)} elements, its shape needs {count}")
     if tensor.data_type == TensorProto.FLOAT16:
         # The format keeps the bits of half floats in the low half of int32.
-        return (np.array(values, np.int64) & 0xFFFF).astype(np.uint16).view(np.float16)
-    wide = np.array(values, np.float64 if dtype.kind == "f" else np.int64)
+        return (np.fromiter(values, np.int64, count) & 0xFFFF).astype(np.uint16).view(np.float16)
+    wide = np.fromiter(values, np.float64 if dtype.kind == "f" else np.int64, count)
     narrow = wide.astype(dtype)
     if dtype.kind in "iu" and not np.array_equal(narrow.astype(np.int64), wide):
         raise BadModel(f"tensor {tensor.name!r} has values outside {dtype.name}")

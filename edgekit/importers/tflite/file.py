@@ -19,9 +19,10 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.ir import Array, DType, QuantType
 
-MAX_FILE_BYTES = 1 << 30
-MAX_ELEMENTS = 1 << 30
-MAX_TABLES = 100_000
+MAX_FILE_BYTES = 1 << 28
+MAX_ELEMENTS = 1 << 27
+MAX_TABLES = 20_000
+MAX_AXES = 8
 
 _DTYPES = {
     schema.TensorType.FLOAT32: DType.FLOAT32,
@@ -118,6 +119,7 @@ def _unpacked(pairs: Array, elements: int) -> Array:
 class _Reader:
     def __init__(self, buffer: bytes, name: str) -> None:
         self.buffer, self.name = buffer, name
+        self.budget = 2 * len(buffer)
 
     def model(self) -> ModelRecord:
         model = schema.Model.GetRootAs(self.buffer)
@@ -155,7 +157,19 @@ class _Reader:
         return length
 
     def _list(self, length: int, get: Callable[[int], T], element_bytes: int) -> list[T]:
-        return [get(i) for i in range(self._count(length, element_bytes))]
+        self._spend(self._count(length, element_bytes) * element_bytes)
+        return [get(i) for i in range(length)]
+
+    def _spend(self, size: int) -> None:
+        """Count bytes read: tables may share vectors, so that a small file could hold gigabytes of them."""
+        self.budget -= size
+        if self.budget < 0:
+            raise BadModel(f"{self.name}: its tables share vectors that are many times the file's {len(self.buffer)} B")
+
+    def _axes(self, length: int, get: Callable[[int], int], name: str) -> tuple[int, ...]:
+        if length > MAX_AXES:
+            raise BadModel(f"tensor {name!r} has {length} axes, over the limit of {MAX_AXES}")
+        return tuple(int(d) for d in self._list(length, get, 4))
 
     def _indices(self, length: int, get: Callable[[int], int], tensors: int, what: str) -> tuple[int, ...]:
         values = tuple(int(v) for v in self._list(length, get, 4))
@@ -191,6 +205,7 @@ class _Reader:
     def _tensor(self, model: Any, graph: Any, index: int, user: str) -> TensorRecord:
         tensor = graph.Tensors(index)
         name = _name_of(tensor, index)
+        self._spend(len(tensor.Name() or b""))
         dtype = _DTYPES.get(tensor.Type()) or _STORED.get(tensor.Type())
         if dtype is None:
             kind = _TYPE_NAMES.get(tensor.Type(), str(tensor.Type()))
@@ -198,13 +213,13 @@ class _Reader:
                 f"tensor {name!r} of {user} has element type {kind}; edgekit builds numbers only: freeze variables "
                 "before exporting, and convert without strings and complex numbers"
             )
-        shape = tuple(int(d) for d in self._list(tensor.ShapeLength(), tensor.Shape, 4))
-        signature = [int(d) for d in self._list(tensor.ShapeSignatureLength(), tensor.ShapeSignature, 4)]
+        shape = self._axes(tensor.ShapeLength(), tensor.Shape, name)
+        signature = list(self._axes(tensor.ShapeSignatureLength(), tensor.ShapeSignature, name))
         if any(d < 0 for d in signature[1:]):
             raise UnsupportedModel(
                 f"tensor {name!r} of {user} has dynamic dimensions {signature}: export with a fixed shape"
             )
-        if any(d < 0 for d in shape) or math.prod(shape) > MAX_ELEMENTS or len(shape) > 8:
+        if any(not 0 <= d <= MAX_ELEMENTS for d in shape) or math.prod(shape) > MAX_ELEMENTS:
             raise BadModel(f"tensor {name!r} has an impossible shape {list(shape)}")
         if tensor.Sparsity() is not None:
             raise UnsupportedModel(f"tensor {name!r} of {user} is sparse: export it dense")
@@ -235,6 +250,7 @@ class _Reader:
         expected = -(-elements // 2) if packed else elements * stored.itemsize
         if length != expected:
             raise BadModel(f"tensor {name!r} holds {length} B, its shape and type need {expected} B")
+        self._spend(length)
         array: Array = np.frombuffer(buffer.DataAsNumpy().tobytes(), stored)
         if packed:
             array = _unpacked(array, elements)

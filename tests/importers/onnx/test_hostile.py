@@ -158,7 +158,7 @@ def test_many_grown_constants(tmp_path: Path) -> None:
 
 def test_all_unsupported_layers_in_one_error(tmp_path: Path) -> None:
     nodes = [
-        node("LSTM", "x", "a"), node("Relu", "a", "b"), node("ImageDecoder", "x", "c"), node("NonZero", "x", "d"),
+        node("Unique", "x", "a"), node("Relu", "a", "b"), node("ImageDecoder", "x", "c"), node("NonZero", "x", "d"),
         node("Concat", "b c d", "y", axis=1),
     ]  # fmt: skip
     with pytest.raises(UnsupportedModel) as caught:
