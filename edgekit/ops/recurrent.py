@@ -101,9 +101,6 @@ class Recurrent(OpSpec):
         shapes = {"y": (time, directions, batch, hidden), "y_h": state, "y_c": state}
         return [shapes[name] for name in node.attrs["outputs"]]
 
-    def infer_types(self, node: Node) -> list[DType]:
-        return [DType.FLOAT32 for _ in node.outputs]
-
     def macs(self, node: Node) -> int:
         (time, batch, inputs), (directions, rows, hidden) = node.input(0).shape, node.input(2).shape
         return time * batch * directions * rows * (inputs + hidden)

@@ -34,51 +34,48 @@ def _bytes(symbol: str, array: Array) -> str:
     return f"static const unsigned char {symbol}[] = {{{data}}};"
 
 
-def write_suite(folder: Path, target: Target) -> Suite:
-    """Generate the program for one kind of kernels into a new `folder`."""
+def write_suite(folder: Path, target: Target, part: int = 0, parts: int = 1) -> Suite:
+    """Generate the program for one kind of kernels into a new `folder`; of `parts` that share the cases evenly, one."""
     names: list[str] = []
     kernels: set[str] = set()
     folder.mkdir()
     includes, tables, tests = [], [], []
-    for spec in OPS:
-        for case in spec.cases():
-            if not case.graph.nodes or spec.name == "reshape":
-                continue  # reshape has no code: its output is its input's buffer
-            name = f"{spec.name}_{case.name}"
-            program = lower(case.graph, target, floats=True)
-            plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
-            validate_plan(program, plan)
-            kernels.update(program.kernels)
-            emitted = emit_model(name, program, plan)
-            for path, text in emitted.files.items():
-                if path.endswith((".c", ".h")) and not path.startswith("harness"):
-                    file = folder / Path(path).name
-                    file.write_text(text)
-            # One translation unit: symbols carry the case's name, and one compile is much quicker than hundreds.
-            includes += [f'#include "{name}.c"', f'#include "{name}_weights.c"']
-            for index, inputs in enumerate(case.inputs):
-                values = run_reference(case.graph, inputs)
-                expected = [values[v] for v in case.graph.outputs]
-                label = f"{name}_{index}"
-                names.append(label)
-                tables += [_bytes(f"{label}_x{i}", x) for i, x in enumerate(inputs)]
-                tables += [_bytes(f"{label}_y{i}", y) for i, y in enumerate(expected)]
-                copies = "".join(
-                    f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n"
-                    for i in range(len(inputs))
-                )
-                compare = " + ".join(
-                    f"{_DIFFER.get(str(y.dtype), 'differ')}({name}_output(&ctx, {i}), {label}_y{i}, "
-                    f"sizeof {label}_y{i})"
-                    for i, y in enumerate(expected)
-                )
-                tests.append(
-                    f"static void run_{len(names) - 1}(void)\n{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n"
-                    f"    paint({name.upper()}_ARENA_0_BYTES);\n"
-                    f"    if ({name}_init(&ctx)) {{ return; }}\n{copies}    {name}_run(&ctx);\n"
-                    f"    conformance_results[{len(names) - 1}] = {compare} + "
-                    f"overrun({name.upper()}_ARENA_0_BYTES);\n}}"
-                )
+    # reshape has no code: its output is its input's buffer.
+    every = [(spec, case) for spec in OPS for case in spec.cases() if case.graph.nodes and spec.name != "reshape"]
+    for spec, case in every[part::parts]:
+        name = f"{spec.name}_{case.name}"
+        program = lower(case.graph, target, floats=True)
+        plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
+        validate_plan(program, plan)
+        kernels.update(program.kernels)
+        emitted = emit_model(name, program, plan)
+        for path, text in emitted.files.items():
+            if path.endswith((".c", ".h")) and not path.startswith("harness"):
+                file = folder / Path(path).name
+                file.write_text(text)
+        # One translation unit: symbols carry the case's name, and one compile is much quicker than hundreds.
+        includes += [f'#include "{name}.c"', f'#include "{name}_weights.c"']
+        for index, inputs in enumerate(case.inputs):
+            values = run_reference(case.graph, inputs)
+            expected = [values[v] for v in case.graph.outputs]
+            label = f"{name}_{index}"
+            names.append(label)
+            tables += [_bytes(f"{label}_x{i}", x) for i, x in enumerate(inputs)]
+            tables += [_bytes(f"{label}_y{i}", y) for i, y in enumerate(expected)]
+            copies = "".join(
+                f"    fill({name}_input(&ctx, {i}), {label}_x{i}, sizeof {label}_x{i});\n" for i in range(len(inputs))
+            )
+            compare = " + ".join(
+                f"{_DIFFER.get(str(y.dtype), 'differ')}({name}_output(&ctx, {i}), {label}_y{i}, sizeof {label}_y{i})"
+                for i, y in enumerate(expected)
+            )
+            tests.append(
+                f"static void run_{len(names) - 1}(void)\n{{\n    {name}_ctx ctx;\n    ctx.arena[0] = arena;\n"
+                f"    paint({name.upper()}_ARENA_0_BYTES);\n"
+                f"    if ({name}_init(&ctx)) {{ return; }}\n{copies}    {name}_run(&ctx);\n"
+                f"    conformance_results[{len(names) - 1}] = {compare} + "
+                f"overrun({name.upper()}_ARENA_0_BYTES);\n}}"
+            )
     driver = folder / "conformance.c"
     driver.write_text(_DRIVER.format(
         includes="\n".join(includes), tables="\n".join(tables), tests="\n".join(tests), count=len(names),

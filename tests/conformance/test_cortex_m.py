@@ -16,6 +16,7 @@ from edgekit.toolchains import get_toolchain, linker_script
 from tests.conformance.suite import write_suite
 
 BOARDS = ["stm32f746", "stm32f411", "stm32u585", "rp2040"]
+PARTS = 4
 MAIN = """void conformance_run(void);
 void ek_ready(void);
 void ek_done(void);
@@ -35,13 +36,20 @@ int main(void)
 def test_kernels_equal_reference(tmp_path: Path, board_name: str, toolchain: str) -> None:
     if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("no arm-none-eabi-gcc on this machine")
+    for part in range(PARTS):
+        check_part(tmp_path / str(part), board_name, toolchain, part)
+
+
+def check_part(folder: Path, board_name: str, toolchain: str, part: int) -> None:
+    """One image with its share of the cases; all of them at once fit no flash."""
     board = load_board(board_name)
-    suite = write_suite(tmp_path / "suite", Target(dsp=board.dsp))
-    main = tmp_path / "suite" / "main.c"
+    folder.mkdir()
+    suite = write_suite(folder / "suite", Target(dsp=board.dsp), part, PARTS)
+    main = folder / "suite" / "main.c"
     main.write_text(MAIN)
     sources = [main, runtime_c.HARNESS / "startup.c", *suite.sources]
     script = linker_script(board, stack_bytes=4096)
-    image = get_toolchain(toolchain).compile(sources, suite.include_dirs, board, tmp_path / "build", script, {})
+    image = get_toolchain(toolchain).compile(sources, suite.include_dirs, board, folder / "build", script, {})
     machine = UnicornMachine(board, image, [], "conformance_run")
     machine.boot()
     assert machine.run_once().total > 0
