@@ -46,6 +46,7 @@ def group() -> None:
     Example: edgekit build model.tflite --board stm32f746 -o firmware
     """
 
+
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: exit code 0 ok, 1 failed check or does not fit, 2 usage or bad input."""
     try:

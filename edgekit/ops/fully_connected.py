@@ -25,7 +25,7 @@ class FullyConnected(OpSpec):
 
     name = "fully_connected"
     summary = "matrix product with constant weights over the last axis, fused activation"
-    onnx = ("Gemm", "MatMul")
+    onnx = ("Gemm", "MatMul", "DFT", "STFT")
     tflite = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
     rewrite = "export the weights as constants"
 

@@ -137,7 +137,7 @@ class Expand(_Movement):
 
     name = "expand"
     summary = "broadcast to a larger shape"
-    onnx = ("Expand", "EyeLike")
+    onnx = ("Expand", "EyeLike", "MelWeightMatrix")
     tflite = ("BROADCAST_TO", "FILL")
 
     def infer(self, node: Node) -> list[Shape]:

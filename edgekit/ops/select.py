@@ -80,6 +80,11 @@ def one_data_type(node: Node) -> bool:
     return x.dtype is updates.dtype and x.quant == updates.quant == node.output.quant
 
 
+def _target(node: Node) -> DType:
+    """Attr to; a quantized result, which the constraint refuses, has the type that it has."""
+    return DType(node.attrs["to"]) if node.output.quant is None else node.output.dtype
+
+
 class Cast(OpSpec):
     """Input x; attr to: the name of a DType. Floats truncate and saturate, NaN gives 0; integers wrap around."""
 
@@ -97,7 +102,7 @@ class Cast(OpSpec):
         return [node.input(0).shape]
 
     def infer_types(self, node: Node) -> list[DType]:
-        return [DType(node.attrs["to"])]
+        return [_target(node)]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -138,7 +143,7 @@ class Bitcast(OpSpec):
         return [node.input(0).shape]
 
     def infer_types(self, node: Node) -> list[DType]:
-        return [DType(node.attrs["to"])]
+        return [_target(node)]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None

@@ -10,7 +10,27 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, defs, helper
 
-INTEGERS = (0, 1, -1, 2, 3, 4, 7, 8, 64, 127, 128, 255, 256, 65536, 1 << 26, 1 << 31, -(1 << 31), 1 << 40, (1 << 63) - 1)
+INTEGERS = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    64,
+    127,
+    128,
+    255,
+    256,
+    65536,
+    1 << 26,
+    1 << 31,
+    -(1 << 31),
+    1 << 40,
+    (1 << 63) - 1,
+)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-38, 1e38, float("inf"), float("nan"), 255.0)
 TYPES = (
     TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL,
@@ -203,7 +223,9 @@ def _quantized(model: ModelProto, rng: random.Random) -> None:
     """A QuantizeLinear and a DequantizeLinear behind a tensor."""
     name, tag = rng.choice(_names(model)), f"q{rng.randrange(10000)}"
     scale = helper.make_tensor(f"{tag}s", TensorProto.FLOAT, [], [rng.choice((0.1, 0.05, 1.0, 0.0, 1e-40, -1.0))])
-    zero = helper.make_tensor(f"{tag}z", rng.choice((TensorProto.INT8, TensorProto.UINT8)), [], [rng.choice((0, 3, 127))])
+    zero = helper.make_tensor(
+        f"{tag}z", rng.choice((TensorProto.INT8, TensorProto.UINT8)), [], [rng.choice((0, 3, 127))]
+    )
     model.graph.initializer.extend([scale, zero])
     nodes = [
         helper.make_node("QuantizeLinear", [name, scale.name, zero.name], [f"{tag}c"]),
@@ -215,7 +237,9 @@ def _quantized(model: ModelProto, rng: random.Random) -> None:
 def _chain(model: ModelProto, rng: random.Random) -> None:
     """One more operator behind a tensor."""
     name, new = rng.choice(_names(model)), f"n{rng.randrange(100000)}"
-    node = helper.make_node(rng.choice(operators()), [name, *rng.sample(_names(model), k=1)][: rng.randrange(1, 3)], [new])
+    node = helper.make_node(
+        rng.choice(operators()), [name, *rng.sample(_names(model), k=1)][: rng.randrange(1, 3)], [new]
+    )
     _insert_after(model, name, [node], new)
 
 

@@ -121,7 +121,9 @@ def _mutated(atheris: object, mutator: Mutator, data: bytes, size: int, seed: in
 
 def signature(error: BaseException) -> str:
     """What kind of failure it is: the exception and the innermost line of ours."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if str(ROOT) in f.filename and ".venv" not in f.filename]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if str(ROOT) in f.filename and ".venv" not in f.filename
+    ]
     where = f"{Path(frames[-1].filename).name}:{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
     return f"{type(error).__name__} at {where}"
 

@@ -68,7 +68,9 @@ class TfliteModel:
         return packed(self.model)
 
 
-def _unary(name: str, options: str = "", shape: Sequence[int] = (1, 4), dtype: Any = np.float32, **fields: Any) -> bytes:
+def _unary(
+    name: str, options: str = "", shape: Sequence[int] = (1, 4), dtype: Any = np.float32, **fields: Any
+) -> bytes:
     m = TfliteModel()
     quant = {} if dtype is np.float32 else {"scale": 0.1, "zero": 3}
     x, y = m.tensor(shape, dtype, **quant), m.tensor(shape, dtype, **quant)

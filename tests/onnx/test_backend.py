@@ -11,7 +11,7 @@ from tests.onnx.cases import KINDS, PASSED, REFUSED, case_named, cases, outcome,
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("gcc", "clang", "cc"))), reason="no C compiler on this machine: cases are compiled"
 )
-SAMPLE_STEP = 16
+SAMPLE_STEP = 24
 
 
 @pytest.mark.parametrize("name", passing()[::SAMPLE_STEP])

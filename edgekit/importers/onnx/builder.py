@@ -229,6 +229,15 @@ class Layer:
         operand = self.operand(index)
         return self.constant_value(operand) if isinstance(operand, Constant) else operand
 
+    def indices(self, index: int) -> Value:
+        """A computed or constant operand of plain integers, in a quantized model too."""
+        operand = self.operand(index)
+        if not isinstance(operand, Constant):
+            return operand
+        if operand.quant is not None or operand.array.dtype.kind not in "iu":
+            raise self.bad(f"input {index} must be integers")
+        return Value.constant(operand.name, operand.array)
+
     def constant_value(self, constant: Constant) -> Value:
         """A value of plain numbers in their own type; of finite float32 numbers or codes in a quantized model."""
         if self.builder.quantized and (constant.quant is not None or constant.array.dtype.kind == "f"):

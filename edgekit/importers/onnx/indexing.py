@@ -36,7 +36,7 @@ def top_k(layer: Layer) -> list[Value]:
 
 def gather_elements(layer: Layer) -> Value:
     """Single elements along an axis."""
-    x, indices = layer.value(0), layer.value(1)
+    x, indices = layer.value(0), layer.indices(1)
     axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
     _check(layer, indices, [x.shape[axis]])
     return layer.emit("gather_elements", [x, indices], {"axis": axis})
@@ -44,7 +44,7 @@ def gather_elements(layer: Layer) -> Value:
 
 def gather_nd(layer: Layer) -> Value:
     """Rows by tuples of indices."""
-    x, indices, batch = layer.value(0), layer.value(1), layer.int_attr("batch_dims", 0)
+    x, indices, batch = layer.value(0), layer.indices(1), layer.int_attr("batch_dims", 0)
     if not indices.shape:
         raise layer.bad("the indices have no axes")
     _check(layer, indices, x.shape[max(batch, 0) :][: indices.shape[-1]])
@@ -71,7 +71,7 @@ def _reduction(layer: Layer) -> str:
 
 def scatter_elements(layer: Layer) -> Value:
     """ScatterElements, and Scatter before opset 11."""
-    x, indices, updates = (layer.value(i) for i in range(3))
+    x, indices, updates = layer.value(0), layer.indices(1), layer.value(2)
     axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
     _check(layer, indices, [x.shape[axis]])
     return layer.emit("scatter_elements", [x, indices, updates], {"axis": axis, "reduction": _reduction(layer)})
@@ -79,7 +79,7 @@ def scatter_elements(layer: Layer) -> Value:
 
 def scatter_nd(layer: Layer) -> Value:
     """Rows set or changed by tuples of indices."""
-    x, indices, updates = (layer.value(i) for i in range(3))
+    x, indices, updates = layer.value(0), layer.indices(1), layer.value(2)
     if indices.shape:
         _check(layer, indices, x.shape[: indices.shape[-1]])
     return layer.emit("scatter_nd", [x, indices, updates], {"reduction": _reduction(layer)})

@@ -218,7 +218,7 @@ def tile(layer: Layer) -> Value:
 
 def gather(layer: Layer) -> Value:
     """Rows by constant or computed indices."""
-    x, indices = layer.value(0), layer.value(1)
+    x, indices = layer.value(0), layer.indices(1)
     axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
     if indices.is_constant and indices.elements:
         low, high = int(indices.array.min()), int(indices.array.max())

@@ -14,6 +14,9 @@ from edgekit.passes import optimise
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
 
+# Indices and answers are no codes.
+_PLAIN = (DType.INT64, DType.BOOL)
+
 _REWRITE = "put QuantizeLinear and DequantizeLinear behind it, or quantize the model here from float"
 
 
@@ -103,9 +106,9 @@ def _problem(node: Node) -> str | None:
     where = f"layer {node.name!r} ({node.op})"
     if node.op in PRODUCT_OPS and node.input(1).dtype is not DType.INT8:
         return f"{where}: its weights are not int8; quantize them per output channel"
-    if any(v is not None and v.quant is None and not v.is_constant for v in node.inputs):
+    if any(v is not None and v.quant is None and not v.is_constant and v.dtype not in _PLAIN for v in node.inputs):
         return f"{where}: its input is not quantized; {_REWRITE}"
-    if any(v.quant is None and v.dtype is DType.INT8 for v in node.outputs):
+    if any(v.quant is None and v.dtype not in _PLAIN for v in node.outputs):
         return f"{where}: its output is not quantized; {_REWRITE}"
     return None
 

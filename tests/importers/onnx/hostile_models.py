@@ -198,7 +198,10 @@ ATTRIBUTES: dict[str, Case] = {
     "reshape_2_62": (lambda: _one("Reshape", "x s", {"s": _i64(1 << 62, 4)}), "Reshape_y"),
     "reshape_rank": (lambda: _one("Reshape", "x s", {"s": _i64(*[1] * 60, -1)}), "Reshape_y"),
     "reshape_zero": (lambda: _one("Reshape", "x s", {"s": _i64(0, 0, 0, 0, 0)}), "Reshape_y"),
-    "slice_step": (lambda: _one("Slice", "x s e a t", {"s": _i64(0), "e": _i64(1), "a": _i64(0), "t": _i64(0)}), "Slice"),
+    "slice_step": (
+        lambda: _one("Slice", "x s e a t", {"s": _i64(0), "e": _i64(1), "a": _i64(0), "t": _i64(0)}),
+        "Slice",
+    ),
     "gather_outside": (lambda: _one("Gather", "x i", {"i": _i64(1 << 40)}), "Gather_y.*indices"),
     "opset_attribute": (lambda: _one("Gemm", "x w", {"w": np.ones((8, 2), F32)}, alpha=float("nan")), "Gemm_y"),
 }
