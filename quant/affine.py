@@ -104,8 +104,8 @@ class _Rewriter:
         made = Node(op, node.name, operands, outputs, attrs)
         if any(v.dtype is not dtype for v, dtype in zip(outputs, spec_of(op).infer_types(made), strict=True)):
             raise UnsupportedModel(
-                f"layer {node.name!r} ({node.op}): makes {outputs[0].dtype.value} codes of what is no codes; remove it, "
-                "or use --precision float32"
+                f"layer {node.name!r} ({node.op}): makes {outputs[0].dtype.value} codes of what is no codes; remove "
+                "it, or use --precision float32"
             )
         self.nodes.append(made)
 

@@ -19,7 +19,7 @@ MAX_LINE, MAX_LINES = 500, 40
 
 
 def shortened(text: str) -> str:
-    """A message of at most MAX_LINES lines of at most MAX_LINE characters each, saying where it leaves something out."""
+    """A message of at most MAX_LINES lines of at most MAX_LINE characters, saying where it leaves something out."""
     lines = text.splitlines()
     kept = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}.. ({len(line)} characters)" for line in lines]
     return "\n".join(kept[:MAX_LINES] + ([f"  .. and {len(kept) - MAX_LINES} more"] if len(kept) > MAX_LINES else []))

@@ -61,5 +61,6 @@ def _require(graph: Graph, costs: dict[Node, int], limit: int, what: str) -> Non
         worst = sorted(costs.items(), key=lambda item: -item[1])[:3]
         layers = ", ".join(f"{node.name!r} ({node.op}: {cost})" for node, cost in worst)
         raise UnsupportedModel(
-            f"{graph.name} takes {total} {what}, over the limit of {limit}; most in {layers}: use a smaller input or model"
+            f"{graph.name} takes {total} {what}, over the limit of {limit}; most in {layers}: use a smaller input or"
+            " model"
         )

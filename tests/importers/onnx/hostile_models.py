@@ -290,7 +290,8 @@ BOMBS: dict[str, Case] = {
         lambda: _one("MaxPool", "x", kernel_shape=[999, 999], pads=[998] * 4, shape=[1, 1, 999, 999]), "MaxPool_y",
     ),
     "large_mean_window": (
-        lambda: _one("AveragePool", "x", kernel_shape=[999, 999], pads=[998] * 4, shape=[1, 1, 999, 999]), "AveragePool",
+        lambda: _one("AveragePool", "x", kernel_shape=[999, 999], pads=[998] * 4, shape=[1, 1, 999, 999]),
+        "AveragePool",
     ),
     "dft": (lambda: _one("DFT", "x", axis=1, shape=[1, 1 << 16, 1]), "DFT_y"),
     "matmul_square": (
