@@ -29,7 +29,8 @@ COMMANDS = {
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload([
     "edgekit.cli.analyze", "edgekit.cli.build", "edgekit.pipeline", "edgekit.forecast.analysis",
-    "edgekit.importers.onnx", "edgekit.importers.tflite", "edgekit.quant.affine", "onnx.defs", "tests.importers.hostile",
+    "edgekit.importers.onnx",
+    "edgekit.importers.tflite", "edgekit.quant.affine", "onnx.defs", "tests.importers.hostile",
 ])  # fmt: skip
 
 
