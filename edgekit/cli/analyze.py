@@ -41,9 +41,10 @@ def _model_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"{report['model']} as {report['precision']}"]
     if report["layers"]:
         lines += _layer_lines(report["layers"])
-        weights = f", {size(report['weight_bytes'])} of weights and tables as {report['weights_for']} takes them"
-        known = report["weight_bytes"] is not None
-        lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights if known else ''}")
+        stored, weights = report["weight_bytes"], ""
+        if stored is not None:
+            weights = f", {size(stored)} of weights and tables as {report['weights_for']} takes them"
+        lines.append(f"{report['macs']} MACs, {report['parameters']} parameters{weights}")
     problems = report["unsupported"]
     for problem in problems[:MAX_PROBLEMS]:
         where = "" if problem["layer"] is None else f"layer {problem['layer']!r}: "

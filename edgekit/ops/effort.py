@@ -20,6 +20,7 @@ MAX_INPUT_BYTES = 1 << 26
 MAX_STEPS = 1 << 30
 # Nodes after the passes.
 MAX_NODES = 12_000
+STEPS_PER_TERM = 512
 _ONE_BY_ONE = ("depthwise_conv2d",)
 
 
@@ -31,7 +32,9 @@ def steps_of(node: Node) -> int:
     windows = node.outputs[0].elements * (math.prod(kernel) if isinstance(kernel, (tuple, list)) else 1)
     macs = spec_of(node.op).macs(node)
     products = macs if node.op in _ONE_BY_ONE else macs // 8
-    return max(moved, windows, products, _padded(node))
+    # References add the terms of a sum one after the other, each for all outputs at once.
+    terms = macs // max(node.outputs[0].elements, 1)
+    return max(moved, windows, products + STEPS_PER_TERM * terms, _padded(node))
 
 
 def _padded(node: Node) -> int:

@@ -17,6 +17,20 @@ def _quant(value: Value) -> QuantType:
     return value.quant
 
 
+def float_to_codes(node: Node) -> bool:
+    """the input must be float32, the output int8 or int16 codes of one scale."""
+    y = node.output
+    codes = y.dtype in (DType.INT8, DType.INT16) and y.quant is not None and y.quant.is_per_tensor
+    return node.input(0).dtype is DType.FLOAT32 and codes
+
+
+def codes_to_float(node: Node) -> bool:
+    """the input must be int8 or int16 codes of one scale, the output float32."""
+    x = node.input(0)
+    codes = x.dtype in (DType.INT8, DType.INT16) and x.quant is not None and x.quant.is_per_tensor
+    return node.output.dtype is DType.FLOAT32 and codes
+
+
 class Quantize(OpSpec):
     """float32 -> int8 or int16 codes."""
 
@@ -24,6 +38,11 @@ class Quantize(OpSpec):
     summary = "float32 to int8 or int16 codes, round half away from zero"
     onnx = ("QuantizeLinear",)
     tflite = ("QUANTIZE",)
+    rewrite = "convert the model again"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (float_to_codes,)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
@@ -54,6 +73,11 @@ class Dequantize(OpSpec):
     summary = "int8 or int16 codes to float32"
     onnx = ("DequantizeLinear",)
     tflite = ("DEQUANTIZE",)
+    rewrite = "convert the model again"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (codes_to_float,)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]

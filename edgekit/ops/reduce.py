@@ -49,18 +49,32 @@ def ordered_sum(rows: Array) -> Array:
     return total
 
 
-def _ordered(step: Callable[[Array, Array], Array], empty: float) -> Callable[[Array], Array]:
+def _ordered_product(rows: Array) -> Array:
+    if rows.shape[-1] == 0:
+        return np.ones(rows.shape[:-1], rows.dtype)
+    with np.errstate(all="ignore"):
+        product: Array = np.multiply.accumulate(rows, axis=-1, dtype=rows.dtype)[..., -1]
+    return product
+
+
+def _extreme(better: Callable[[Array, Array], Array], empty: float) -> Callable[[Array], Array]:
+    """The extreme of every row as the kernel finds it from the left: of equal ones the last, of NaNs any.
+
+    Joining neighbours in pairs keeps that order, and takes as many steps as the row's length has bits.
+    """
+
     def function(rows: Array) -> Array:
         if rows.shape[-1] == 0:
             fill: float = empty
-            if rows.dtype.kind != "f" and np.isinf(empty):
+            if rows.dtype.kind != "f":
                 fill = np.iinfo(rows.dtype).max if empty > 0 else np.iinfo(rows.dtype).min
             return np.full(rows.shape[:-1], fill, rows.dtype)
-        acc = rows[..., 0]
-        with np.errstate(all="ignore"):
-            for k in range(1, rows.shape[-1]):
-                acc = step(acc, rows[..., k])
-        return acc
+        while rows.shape[-1] > 1:
+            paired = rows.shape[-1] // 2 * 2
+            a, b = rows[..., 0:paired:2], rows[..., 1:paired:2]
+            joined = np.where(better(a, b) | (a != a), a, b)
+            rows = np.concatenate([joined, rows[..., paired:]], axis=-1)
+        return rows[..., 0]
 
     return function
 
@@ -124,9 +138,9 @@ REDUCE_OPS: tuple[Reduce, ...] = (
     Reduce("reduce_sum", ordered_sum,
            ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
             "LpNormalization"), ("SUM",)),
-    Reduce("reduce_prod", _ordered(lambda a, b: a * b, 1), ("ReduceProd",), ("REDUCE_PROD",)),
-    Reduce("reduce_max", _ordered(lambda a, b: np.where((a > b) | (a != a), a, b), -np.inf), ("ReduceMax",),
+    Reduce("reduce_prod", _ordered_product, ("ReduceProd",), ("REDUCE_PROD",)),
+    Reduce("reduce_max", _extreme(np.greater, -np.inf), ("ReduceMax",),
            ("REDUCE_MAX", "REDUCE_ANY"), keeps_codes=True),
-    Reduce("reduce_min", _ordered(lambda a, b: np.where((a < b) | (a != a), a, b), np.inf), ("ReduceMin",),
+    Reduce("reduce_min", _extreme(np.less, np.inf), ("ReduceMin",),
            ("REDUCE_MIN", "REDUCE_ALL"), keeps_codes=True),
 )  # fmt: skip

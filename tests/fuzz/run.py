@@ -93,7 +93,7 @@ def fuzz(target: str, seconds: int) -> None:
     for folder in (GROWN / target, CRASHES / target):
         folder.mkdir(parents=True, exist_ok=True)
     arguments = [
-        sys.argv[0], f"-max_total_time={seconds}", f"-max_len={MAX_BYTES[target]}", "-timeout=0", "-rss_limit_mb=0",
+        sys.argv[0], f"-max_total_time={seconds}", f"-max_len={MAX_BYTES[target]}", "-timeout=120", "-rss_limit_mb=0",
         "-print_final_stats=1", "-len_control=0", f"-artifact_prefix={CRASHES / target}/", f"-seed={os.getpid()}",
         str(GROWN / target), str(CORPUS / target),
     ]  # fmt: skip
@@ -133,7 +133,7 @@ def _keep(target: str, data: bytes, error: BaseException, seen: set[str]) -> Non
     if kind in seen:
         return
     seen.add(kind)
-    name = f"{type(error).__name__}-{hashlib.sha256(kind.encode()).hexdigest()[:12]}"
+    name = f"{type(error).__name__}-{hashlib.sha256(data).hexdigest()[:12]}"
     (CRASHES / target / name).write_bytes(data)
     print(f"FAILURE {target} {name}: {kind}: {str(error)[:300]!r}", flush=True)
 

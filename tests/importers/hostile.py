@@ -16,8 +16,8 @@ from pathlib import Path
 CPU_SECONDS = 10
 PEAK_BYTES = 2_000_000_000
 # Addresses are many more than bytes in use: libraries reserve what they never touch.
-ADDRESS_BYTES = 6_000_000_000
-WALL_SECONDS = 60.0
+ADDRESS_BYTES = 3_500_000_000
+WALL_SECONDS = 40.0
 
 COMMANDS = {
     "analyze": ["analyze"],

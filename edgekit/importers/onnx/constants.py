@@ -30,7 +30,6 @@ def fold(layer: Layer) -> Constant | None:
     """The result of an operator whose operands are all constants, or None where it is not folded here."""
     operands = [layer.constant(i) for i in range(len(layer.record.inputs)) if layer.has(i)]
     name = layer.record.outputs[0]
-    layer.spend(sum(o.array.size for o in operands if any(o.array.strides)))
     if layer.op == "Transpose" and operands:
         moved = operands[0].transposed(permutation(layer, operands[0].array.ndim))
         return Constant(name, moved.array, moved.quant)
@@ -38,6 +37,8 @@ def fold(layer: Layer) -> Constant | None:
         return Constant(name, operands[0].array, operands[0].quant)
     if layer.op not in FOLDERS:
         return None
+    if layer.op != "Reshape":
+        layer.spend(sum(o.array.size for o in operands))
     try:
         with np.errstate(all="ignore"):
             result = FOLDERS[layer.op](layer, [o.real() for o in operands])
