@@ -192,7 +192,8 @@ def measure_structs(toolchain: Toolchain) -> dict[str, int]:
     """sizeof of every struct type of the kernels' headers; all cores share one layout."""
     board = next(iter(boards_by_core().values()))
     names = sorted({name for header in runtime_c.headers() for name in _STRUCT.findall(header.read_text())})
-    lines = ['#include "ek_kernels.h"', "int main(void);", "int main(void) { return 0; }"]
+    lines = [f'#include "{header.name}"' for header in runtime_c.headers()]
+    lines += ["int main(void);", "int main(void) { return 0; }"]
     lines += [f"extern const char size_of_{n}[]; const char size_of_{n}[sizeof({n})] = {{0}};" for n in names]
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "structs.c"

@@ -164,7 +164,7 @@ def test_all_unsupported_layers_in_one_error(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel) as caught:
         import_model(make_model(nodes, [1, 4, 4, 4], {"w": np.ones((4, 2, 1, 1), np.float32)}), tmp_path)
     lines = str(caught.value).splitlines()[1:]
-    assert [line.split("'")[1] for line in lines] == ["LSTM_a", "ImageDecoder_c", "NonZero_d"]
+    assert [line.split("'")[1] for line in lines] == ["Unique_a", "ImageDecoder_c", "NonZero_d"]
     assert all(";" in line for line in lines)
 
 

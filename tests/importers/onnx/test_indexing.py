@@ -64,11 +64,6 @@ FLOAT_ONLY = {
     "cum_sum": one("CumSum", [3, 4], {"a": np.array(1, np.int64)}, exclusive=1, reverse=1),
     "hardmax": one("Hardmax", [3, 4], {}),
     "det": one("Det", [2, 4, 4], {}),
-    "einsum": one("Einsum", [2, 3, 4], {"w": normal(2, 4, 5)}, equation="bij,bjk->bik"),
-    "einsum_trace": one("Einsum", [3, 3], {}, equation="ii->"),
-    "einsum_outer": one("Einsum", [3], {"w": normal(4)}, equation="i,j->ij"),
-    "einsum_three": one("Einsum", [3, 4], {"v": normal(4, 5), "w": normal(5)}, equation="ij,jk,k->i"),
-    "einsum_implicit": one("Einsum", [3, 4], {"w": normal(4, 5)}, equation="ij,jk"),
     "scatter_elements_add": one("ScatterElements", [3, 3], {"i": GATHERED, "u": normal(2, 3)}, reduction="add"),
     "lstm": one("LSTM", [4, 2, 3], {"w": normal(1, 20, 3), "r": normal(1, 20, 5)}, hidden_size=5),
     "gru": one(
@@ -79,9 +74,18 @@ FLOAT_ONLY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*MOVING, *FLOAT_ONLY])
+EINSUM = {
+    "einsum": one("Einsum", [2, 3, 4], {"w": normal(2, 4, 5)}, equation="bij,bjk->bik"),
+    "einsum_trace": one("Einsum", [3, 3], {}, equation="ii->"),
+    "einsum_outer": one("Einsum", [3], {"w": normal(4)}, equation="i,j->ij"),
+    "einsum_three": one("Einsum", [3, 4], {"v": normal(4, 5), "w": normal(5)}, equation="ij,jk,k->i"),
+    "einsum_implicit": one("Einsum", [3, 4], {"w": normal(4, 5)}, equation="ij,jk"),
+}
+
+
+@pytest.mark.parametrize("name", [*MOVING, *FLOAT_ONLY, *EINSUM])
 def test_float_model_equals_onnxruntime(name: str, tmp_path: Path) -> None:
-    path = save({**MOVING, **FLOAT_ONLY}[name], tmp_path)
+    path = save({**MOVING, **FLOAT_ONLY, **EINSUM}[name], tmp_path)
     graph = optimise(import_onnx(path, {}))
     x = normal(*graph.inputs[0].shape)
     (expected,) = run_onnxruntime(path, [x])
@@ -115,6 +119,13 @@ def test_int8_build_moves_and_compares_codes(name: str, tmp_path: Path) -> None:
 def test_int8_build_refuses_what_has_no_quantized_form(name: str, tmp_path: Path) -> None:
     broken = unsupported_layers(quantized(FLOAT_ONLY[name], tmp_path))
     assert broken and all("layer" in text for text in broken)
+
+
+@pytest.mark.parametrize("name", EINSUM)
+def test_int8_build_has_products_and_sums_of_codes(name: str, tmp_path: Path) -> None:
+    graph = quantized(EINSUM[name], tmp_path)
+    require_supported_graph(graph)
+    lower(graph, Target(dsp=False))
 
 
 def test_top_k_gives_values_and_indices(tmp_path: Path) -> None:
