@@ -116,7 +116,6 @@ class GatherND(_Indexing):
     name = "gather_nd"
     summary = "rows by tuples of indices"
     onnx = ("GatherND", "ReverseSequence")
-    tflite = ("GATHER_ND", "REVERSE_SEQUENCE")
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -243,7 +242,6 @@ class ScatterND(_Scatter):
     name = "scatter_nd"
     summary = "rows set, added, .. by tuples of indices"
     onnx = ("ScatterND", "TensorScatter")
-    tflite = ("SCATTER_ND",)
 
     @property
     def constraints(self) -> Sequence[Constraint]:

@@ -42,8 +42,8 @@ class Arg(OpSpec):
 
     rewrite = "compare along one axis of numbers"
 
-    def __init__(self, name: str, onnx: tuple[str, ...], tflite: str, least: bool) -> None:
-        self.name, self.onnx, self.tflite, self.least = name, onnx, (tflite,), least
+    def __init__(self, name: str, onnx: tuple[str, ...], least: bool) -> None:
+        self.name, self.onnx, self.least = name, onnx, least
         self.summary = f"index of the {'smallest' if least else 'largest'} number along an axis"
 
     @property
@@ -99,7 +99,6 @@ class TopK(OpSpec):
     name = "top_k"
     summary = "the largest or smallest numbers along an axis, sorted, with their indices"
     onnx = ("TopK",)
-    tflite = ("TOPK_V2",)
     rewrite = "take the best along one axis of numbers"
 
     @property
@@ -157,7 +156,7 @@ class TopK(OpSpec):
 
 
 RANKING_OPS: tuple[OpSpec, ...] = (
-    Arg("arg_max", ("ArgMax", "Hardmax"), "ARG_MAX", False),
-    Arg("arg_min", ("ArgMin",), "ARG_MIN", True),
+    Arg("arg_max", ("ArgMax", "Hardmax"), False),
+    Arg("arg_min", ("ArgMin",), True),
     TopK(),
 )

@@ -132,7 +132,6 @@ class Bitcast(OpSpec):
     name = "bitcast"
     summary = "the same bytes as numbers of another type"
     onnx = ("BitCast",)
-    tflite = ("BITCAST",)
     rewrite = "cast plain numbers to a type of the same size"
 
     @property

@@ -230,12 +230,12 @@ def pad(layer: Layer) -> Value:
     """PAD with zeros (the zero point of codes) and PADV2 with a constant of the tensor's own quantization."""
     x = layer.value(0)
     before, after = _amounts(layer, x)
-    fill: float | int = 0 if x.quant is None else x.quant.zero_point[0]
+    fill: float | int = 0
     if layer.op == "PADV2":
         given = layer.constant(2)
         if given.size != 1 or (x.quant is not None and layer.value(2).quant != x.quant):
             raise layer.unsupported("a fill value of another quantization", "pad with a value of the tensor's own")
-        fill = given.reshape(-1)[0].item()
+        fill = (given if x.quant is None else x.quant.dequantize(given)).reshape(-1)[0].item()
     return layer.result("pad", [x], {"before": before, "after": after, "value": fill})
 
 
@@ -342,8 +342,7 @@ def space_to_batch(layer: Layer) -> Value:
     rest = (0,) * (len(x.shape) - m - 1)
     before = (0, *(int(p) for p in pads[:, 0]), *rest)
     after = (0, *(int(p) for p in pads[:, 1]), *rest)
-    fill = 0 if x.quant is None else x.quant.zero_point[0]
-    padded = layer.emit("pad", [x], {"before": before, "after": after, "value": fill}, "padded", x.quant)
+    padded = layer.emit("pad", [x], {"before": before, "after": after, "value": 0}, "padded", x.quant)
     n, spatial, tail = padded.shape[0], padded.shape[1 : m + 1], padded.shape[m + 1 :]
     if any(s % b for s, b in zip(spatial, blocks, strict=True)):
         raise layer.bad(f"blocks {list(blocks)} do not divide {list(spatial)}")
