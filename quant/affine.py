@@ -58,7 +58,7 @@ def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping
 
 
 # Operators that always give one quantization, and are requantized where another one is wanted.
-_FIXED = ("softmax", "tflite_log_softmax")
+_FIXED = ("softmax", "int_log_softmax")
 
 
 class _Rewriter:

@@ -26,6 +26,7 @@ from edgekit.codegen.lowering.indexing import (
     lower_scatter_nd,
     lower_top_k,
 )
+from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -60,7 +61,6 @@ from edgekit.codegen.lowering.spatial import (
     lower_resample,
     lower_spatial_pool,
 )
-from edgekit.codegen.lowering.tflite import TFLITE_RULES
 from edgekit.codegen.program import Port, Program
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Graph, Node, Value
@@ -125,7 +125,7 @@ RULES: dict[str, Rule] = {
     "quantize": lower_quantize,
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
-    **TFLITE_RULES,
+    **INTEGER_RULES,
 }
 
 

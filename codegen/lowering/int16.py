@@ -85,22 +85,22 @@ def rescale_fields(scale: tuple[int, int]) -> Fields:
 
 
 def lower_function_s16(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_sigmoid_s16, ek_tflite_tanh_s16, or ek_tflite_rectify_s16."""
+    """ek_sigmoid_s16, ek_tanh_s16, or ek_rectify_s16."""
     x, y = node.input(0), node.output
     count = Literal(x.elements)
     if node.op in ("sigmoid", "tanh"):
         multiplier, shift = input_scale(node)
-        params = ctx.struct("ek_tflite_lookup_params", {"multiplier": multiplier, "shift": shift})
+        params = ctx.struct("ek_lookup_params", {"multiplier": multiplier, "shift": shift})
         table = ctx.constant("uint16_t", sigmoid_table())
-        ctx.call(f"ek_tflite_{node.op}_s16", count, params, ctx.read(x), table, ctx.write(y))
+        ctx.call(f"ek_{node.op}_s16", count, params, ctx.read(x), table, ctx.write(y))
     else:
         scales = rescales(node)
         low, high = (-32768, 32767) if node.op == "leaky_relu" else rectifier_range(node)
         fields: Fields = {
             "positive": rescale_fields(scales[0]), "negative": rescale_fields(scales[-1]), "low": low, "high": high
         }  # fmt: skip
-        params = ctx.struct("ek_tflite_rectify_params", fields)
-        ctx.call("ek_tflite_rectify_s16", count, params, ctx.read(x), ctx.write(y))
+        params = ctx.struct("ek_rectify_params", fields)
+        ctx.call("ek_rectify_s16", count, params, ctx.read(x), ctx.write(y))
     ctx.allow_in_place(x, y)
 
 
@@ -116,14 +116,14 @@ def lower_softmax_s16(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_requantize_s16(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_requantize_<from>_<to>, with int16 codes on one side or both."""
+    """ek_requantize_<from>_<to>, with int16 codes on one side or both."""
     x, y = node.input(0), node.output
     fields: Fields = {
         "input_zero": fp.single_quant(x)[1], "scale": rescale_fields(requantize_scale(node)),
         "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_requantize_params", fields)
-    kernel = f"ek_tflite_requantize_s{8 * x.dtype.size}_s{8 * y.dtype.size}"
+    params = ctx.struct("ek_requantize_params", fields)
+    kernel = f"ek_requantize_s{8 * x.dtype.size}_s{8 * y.dtype.size}"
     ctx.call(kernel, Literal(x.elements), params, ctx.read(x), ctx.write(y))
     if x.dtype is y.dtype:
         ctx.allow_in_place(x, y)

@@ -16,6 +16,9 @@ from edgekit.ops.det import Det
 from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.grid_sample import GridSample
 from edgekit.ops.indexing import INDEXING_OPS
+from edgekit.ops.int_binary import INT_BINARY_OPS
+from edgekit.ops.int_products import INT_PRODUCT_OPS
+from edgekit.ops.int_reduce import INT_REDUCE_OPS
 from edgekit.ops.layer_norm import LayerNorm
 from edgekit.ops.log_softmax import LogSoftmax
 from edgekit.ops.matmul import MatMul
@@ -28,15 +31,12 @@ from edgekit.ops.recurrent import RECURRENT_OPS
 from edgekit.ops.reduce import REDUCE_OPS
 from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
+from edgekit.ops.resize_bilinear import ResizeBilinear
 from edgekit.ops.roi_align import RoiAlign
 from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
-from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS
-from edgekit.ops.tflite_products import TFLITE_PRODUCT_OPS
-from edgekit.ops.tflite_reduce import TFLITE_REDUCE_OPS
-from edgekit.ops.tflite_resize import TfliteResizeBilinear
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -85,10 +85,10 @@ OPS: tuple[OpSpec, ...] = (
     Quantize(),
     Dequantize(),
     Requantize(),
-    *TFLITE_BINARY_OPS,
-    *TFLITE_PRODUCT_OPS,
-    TfliteResizeBilinear(),
-    *TFLITE_REDUCE_OPS,
+    *INT_BINARY_OPS,
+    *INT_PRODUCT_OPS,
+    ResizeBilinear(),
+    *INT_REDUCE_OPS,
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

@@ -61,7 +61,7 @@ def moderate_scale_of_int16(node: Node) -> bool:
 
 
 # Operators of one activation, constant weights and a bias, which become int8 weights and an int32 bias.
-PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "tflite_transpose_conv")
+PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "transpose_conv2d")
 
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     constant_weights,

@@ -6,23 +6,18 @@ from typing import Any
 
 from edgekit.ir import Node
 
-_RENAMED = {
-    "prelu": "tflite_prelu",
-    "matmul": "tflite_batch_matmul",
-    "reduce_sum": "tflite_sum",
-    "reduce_prod": "tflite_prod",
-}
+_WITH_INTEGER_FORM = ("prelu", "matmul", "reduce_sum", "reduce_prod")
 
 
 def integer_form(node: Node) -> tuple[str, dict[str, Any]]:
     """(operator, attributes) of a node on codes."""
     attrs = dict(node.attrs)
-    if node.op in _RENAMED and all(not v.dtype.is_integer or v.quant is not None for v in node.outputs):
-        return _RENAMED[node.op], attrs
+    if node.op in _WITH_INTEGER_FORM and all(not v.dtype.is_integer or v.quant is not None for v in node.outputs):
+        return f"int_{node.op}", attrs
     if node.op == "log_softmax":
-        return "tflite_log_softmax", attrs | {"beta": 1.0}
+        return "int_log_softmax", attrs | {"beta": 1.0}
     if node.op == "mean" and (len(node.input(0).shape) != 4 or tuple(attrs["axes"]) != (1, 2)):
-        return "tflite_mean", attrs
+        return "int_mean", attrs
     if node.op in ("avg_pool2d", "max_pool2d"):
         return node.op, _padded_to_the_end(attrs)
     return node.op, attrs

@@ -6,13 +6,13 @@
 #include "ek_elementwise.h"
 #include "ek_float.h"
 #include "ek_index.h"
+#include "ek_integer.h"
 #include "ek_movement.h"
 #include "ek_norm.h"
 #include "ek_recurrent.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
 #include "ek_spatial.h"
-#include "ek_tflite.h"
 #include "ek_window.h"
 
 /* One function per layer stays visible to profilers and emulators. */

@@ -1,4 +1,4 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 static int64_t accumulate(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w, int32_t y0, int32_t x0)
 {

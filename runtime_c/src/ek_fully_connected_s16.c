@@ -1,4 +1,4 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int16_t *x, const int8_t *w,
                             const ek_channel_64 *channels, int16_t *y)

@@ -1,5 +1,5 @@
 #include "ek_fixed_point.h"
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 /* Interpolation in a table of 513 entries. */
 static int32_t look_up(int32_t x, const int16_t *table)

@@ -134,7 +134,7 @@ def _image_conv_transpose(layer: Layer, x: Value, attrs: dict[str, Any]) -> Valu
     if weights.shape[3] != x.shape[1] or (bias is not None and bias.shape != weights.shape[:1]):
         raise layer.bad(f"weights {list(weights.shape)} do not fit {x.shape[1]} channels, or the bias does not")
     operands = [layer.nhwc(x), weights, bias]
-    return layer.nchw(layer.emit("tflite_transpose_conv", operands, attrs | {"activation": "none"}))
+    return layer.nchw(layer.emit("transpose_conv2d", operands, attrs | {"activation": "none"}))
 
 
 def _transposed_padding(

@@ -50,7 +50,7 @@ def _finite(layer: Layer, value: float) -> float:
 def prelu(layer: Layer) -> Value:
     """PRELU with slopes that broadcast."""
     x, slopes = layer.value(0), layer.value(1)
-    return layer.result("prelu" if x.quant is None else "tflite_prelu", [x, slopes], {})
+    return layer.result("prelu" if x.quant is None else "int_prelu", [x, slopes], {})
 
 
 def arithmetic(op: str) -> Translator:
@@ -93,7 +93,7 @@ def comparison(op: str, swapped: bool = False, negated: bool = False) -> Transla
 
     def translate(layer: Layer) -> Value:
         a, b = layer.value(0), layer.value(1)
-        name = op if a.quant is None and b.quant is None else f"tflite_{op}"
+        name = op if a.quant is None and b.quant is None else f"int_{op}"
         operands = [b, a] if swapped else [a, b]
         if not negated:
             return layer.result(name, operands, {})
@@ -106,7 +106,7 @@ def squared_difference(layer: Layer) -> Value:
     """(a - b) squared."""
     a, b = layer.value(0), layer.value(1)
     if a.quant is not None:
-        return layer.result("tflite_squared_difference", [a, b], {})
+        return layer.result("squared_difference", [a, b], {})
     difference = layer.emit("sub", [a, b], {"activation": "none"}, "difference")
     return layer.result("mul", [difference, difference], {"activation": "none"})
 

@@ -43,7 +43,7 @@ def log_softmax(layer: Layer) -> Value:
     x = layer.value(0)
     if x.quant is None:
         return layer.result("log_softmax", [x], {})
-    return layer.result("tflite_log_softmax", [x], {"beta": 1.0})
+    return layer.result("int_log_softmax", [x], {"beta": 1.0})
 
 
 def _axes(layer: Layer) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ def mean(layer: Layer) -> Value:
         raise layer.unsupported(f"means of {x.dtype.value}", "cast to float32 before it")
     if x.quant is None or (x.dtype is DType.INT8 and axes == (1, 2) and len(x.shape) == 4):
         return layer.result("mean", [x], attrs)
-    return layer.result("tflite_mean", [x], attrs)
+    return layer.result("int_mean", [x], attrs)
 
 
 def reduction(op: str) -> Translator:
@@ -68,7 +68,7 @@ def reduction(op: str) -> Translator:
     def translate(layer: Layer) -> Value:
         x, attrs = layer.value(0), {"axes": _axes(layer), "keep_dims": bool(layer.options.KeepDims())}
         if x.quant is not None and op in ("reduce_sum", "reduce_prod"):
-            return layer.result(f"tflite_{op.removeprefix('reduce_')}", [x], attrs)
+            return layer.result(f"int_{op}", [x], attrs)
         return layer.result(op, [x], attrs)
 
     return translate
@@ -91,7 +91,7 @@ def l2_normalization(layer: Layer) -> Value:
     if layer.activation() != "none":
         raise layer.unsupported("a fused activation", "apply it after")
     if x.quant is not None:
-        return layer.result("tflite_l2_normalization", [x], {})
+        return layer.result("l2_normalization", [x], {})
     none = {"activation": "none"}
     squares = layer.emit("mul", [x, x], none, "squares")
     attrs = {"axes": (len(x.shape) - 1,), "keep_dims": True}
@@ -130,4 +130,4 @@ def resize_bilinear(layer: Layer) -> Value:
         "size": sizes, "align_corners": bool(options.AlignCorners()),
         "half_pixel_centers": bool(options.HalfPixelCenters()),
     }  # fmt: skip
-    return layer.result("tflite_resize_bilinear", [x], attrs)
+    return layer.result("resize_bilinear", [x], attrs)

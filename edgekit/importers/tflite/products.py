@@ -104,7 +104,7 @@ def batch_matmul(layer: Layer) -> Value:
     """BATCH_MATMUL of two tensors; a constant int8 operand of a float one is dequantized."""
     a, b = (_real(layer, layer.value(i), layer.value(1 - i)) for i in range(2))
     attrs = {"transpose_a": bool(layer.options.AdjX()), "transpose_b": bool(layer.options.AdjY())}
-    return layer.result("matmul" if a.quant is None else "tflite_batch_matmul", [a, b], attrs)
+    return layer.result("matmul" if a.quant is None else "int_matmul", [a, b], attrs)
 
 
 def _real(layer: Layer, value: Value, other: Value) -> Value:
@@ -135,4 +135,4 @@ def transpose_conv(layer: Layer) -> Value:
     attrs = {
         "stride": stride, "before": tuple(before), "size": tuple(shape[1:3]), "activation": activation,
     } | _rounding(layer)  # fmt: skip
-    return layer.result("tflite_transpose_conv", [x, weights, _bias(layer, 3)], attrs)
+    return layer.result("transpose_conv2d", [x, weights, _bias(layer, 3)], attrs)

@@ -1,7 +1,6 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
-void ek_tflite_tanh_s16(int32_t elements, const ek_tflite_lookup_params *p, const int16_t *x, const uint16_t *table,
-                        int16_t *y)
+void ek_tanh_s16(int32_t elements, const ek_lookup_params *p, const int16_t *x, const uint16_t *table, int16_t *y)
 {
     for (int32_t i = 0; i < elements; ++i) {
         const int32_t steps = ek_table_steps(p, x[i]);

@@ -1,4 +1,4 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 /* Codes: x / 2^20, halves away from zero. */
 static int64_t rounded(int64_t x)
@@ -7,7 +7,7 @@ static int64_t rounded(int64_t x)
 }
 
 #define RESIZE(name, type)                                                                                             \
-    void name(const ek_tflite_resize_params *p, const type *x, const int32_t *rows, const int32_t *columns, type *y)   \
+    void name(const ek_resize_bilinear_params *p, const type *x, const int32_t *rows, const int32_t *columns, type *y) \
     {                                                                                                                  \
         const int32_t line = p->in_w * p->channels;                                                                    \
         for (int32_t n = 0; n < p->batch; ++n) {                                                                       \
@@ -30,12 +30,11 @@ static int64_t rounded(int64_t x)
         }                                                                                                              \
     }
 
-RESIZE(ek_tflite_resize_bilinear_s8, int8_t)
-RESIZE(ek_tflite_resize_bilinear_s16, int16_t)
+RESIZE(ek_resize_bilinear_s8, int8_t)
+RESIZE(ek_resize_bilinear_s16, int16_t)
 
-void ek_tflite_resize_bilinear_f32(const ek_tflite_resize_params *p, const float *x, const int32_t *rows,
-                                   const float *row_fractions, const int32_t *columns, const float *column_fractions,
-                                   float *y)
+void ek_resize_bilinear_f32(const ek_resize_bilinear_params *p, const float *x, const int32_t *rows,
+                            const float *row_fractions, const int32_t *columns, const float *column_fractions, float *y)
 {
     const int32_t line = p->in_w * p->channels;
     for (int32_t n = 0; n < p->batch; ++n) {

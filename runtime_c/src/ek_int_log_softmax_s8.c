@@ -1,5 +1,5 @@
 #include "ek_fixed_point.h"
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 #define SQRT_HALF 1518500250
 #define SQRT_SQRT_HALF 1805811301
@@ -30,8 +30,8 @@ static int32_t log_of_sum(int32_t x)
     return ek_shift_left_saturated(ek_doubling_high_mul(power, 1488522236) + fraction, 1);
 }
 
-void ek_tflite_log_softmax_s8(const ek_tflite_log_softmax_params *p, const int8_t *x, const int32_t *differences,
-                              const int32_t *exponentials, int8_t *y)
+void ek_int_log_softmax_s8(const ek_int_log_softmax_params *p, const int8_t *x, const int32_t *differences,
+                           const int32_t *exponentials, int8_t *y)
 {
     for (int32_t row = 0; row < p->rows; ++row) {
         int32_t best = -128;

@@ -1,4 +1,4 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 /* Accumulators gather: an output pixel adds the input pixels that the convolution undone here would have read it for,
  * in the order of the weights. `multiply` is of pixel[c] and weights[c]. */
@@ -31,8 +31,8 @@ ACCUMULATE(accumulate_s8, int8_t, int8_t, int32_t, (pixel[c] - zero) * (weights[
 ACCUMULATE(accumulate_s16, int16_t, int8_t, int64_t, pixel[c] * weights[c])
 ACCUMULATE(accumulate_f32, float, float, float, pixel[c] * weights[c])
 
-void ek_tflite_transpose_conv_s8(const ek_tflite_transpose_conv_params *p, const int8_t *x, const int8_t *w,
-                                 const ek_channel *channels, int8_t *y)
+void ek_transpose_conv2d_s8(const ek_transpose_conv2d_params *p, const int8_t *x, const int8_t *w,
+                            const ek_channel *channels, int8_t *y)
 {
     const ek_window *g = &p->window;
     const ek_output out = p->out;
@@ -47,8 +47,8 @@ void ek_tflite_transpose_conv_s8(const ek_tflite_transpose_conv_params *p, const
     }
 }
 
-void ek_tflite_transpose_conv_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
-                                  const ek_channel_64 *channels, int16_t *y)
+void ek_transpose_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
+                             const ek_channel_64 *channels, int16_t *y)
 {
     const ek_window *g = &p->window;
     const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;
@@ -62,8 +62,7 @@ void ek_tflite_transpose_conv_s16(const ek_conv_s16_params *p, const int16_t *x,
     }
 }
 
-void ek_tflite_transpose_conv_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias,
-                                  float *y)
+void ek_transpose_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y)
 {
     const ek_window *g = &p->window;
     const int32_t filter = g->kernel_h * g->kernel_w * g->in_c;

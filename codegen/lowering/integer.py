@@ -15,18 +15,18 @@ from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import DType, Node, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
+from edgekit.ops.int_binary import INT_BINARY_OPS, IntBinary
+from edgekit.ops.int_products import matmul_scale
+from edgekit.ops.int_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
+from edgekit.ops.resize_bilinear import places_codes, places_f32
 from edgekit.ops.softmax import softmax_scale
-from edgekit.ops.tflite_binary import TFLITE_BINARY_OPS, TfliteBinary
 from edgekit.ops.tflite_fixed import upper_half
-from edgekit.ops.tflite_products import matmul_scale
-from edgekit.ops.tflite_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
-from edgekit.ops.tflite_resize import places_codes, places_f32
 
 
-def lower_tflite_binary(node: Node, ctx: LoweringContext) -> None:
+def lower_int_binary(node: Node, ctx: LoweringContext) -> None:
     """ek_<op>_s8."""
     spec, a, b, y = spec_of(node.op), node.input(0), node.input(1), node.output
-    assert isinstance(spec, TfliteBinary)
+    assert isinstance(spec, IntBinary)
     scales = spec.scales(node)
     fields: Fields = {
         "walk": binary_fields(node),
@@ -34,25 +34,25 @@ def lower_tflite_binary(node: Node, ctx: LoweringContext) -> None:
         "a": rescale_fields(scales.a), "b": rescale_fields(scales.b), "output": rescale_fields(scales.output),
         "zero_point": 0 if y.dtype is DType.BOOL else fp.single_quant(y)[1],
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_binary_params", fields)
+    params = ctx.struct("ek_int_binary_params", fields)
     ctx.call(f"ek_{node.op}_s8", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
     for operand in (a, b):
         if operand.shape == y.shape:
             ctx.allow_in_place(operand, y)
 
 
-def lower_tflite_reduce(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_sum_<type> for sums and means, ek_tflite_prod_<type> for products."""
+def lower_int_reduce(node: Node, ctx: LoweringContext) -> None:
+    """ek_int_reduce_sum_<type> for sums and means, ek_int_reduce_prod_<type> for products."""
     x, y = node.input(0), node.output
-    product = node.op == "tflite_prod"
+    product = node.op == "int_reduce_prod"
     multiplier, shift = product_scale(node) if product else (0, 0)
     fields: Fields = {
         "walk": reduce_fields(node), "input_zero": fp.single_quant(x)[1],
         "scale": rescale_fields((0, 0) if product else sum_scale(node)),
         "multiplier": upper_half(multiplier), "shift": 15 - shift, "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_reduce_params", fields)
-    ctx.call(f"ek_tflite_{'prod' if product else 'sum'}_{suffix(x)}", params, ctx.operand(x), ctx.write(y))
+    params = ctx.struct("ek_int_reduce_params", fields)
+    ctx.call(f"ek_int_reduce_{'prod' if product else 'sum'}_{suffix(x)}", params, ctx.operand(x), ctx.write(y))
 
 
 def suffix(value: Value) -> str:
@@ -60,8 +60,8 @@ def suffix(value: Value) -> str:
     return f"s{8 * value.dtype.size}" if value.quant is not None else value.dtype.suffix
 
 
-def lower_tflite_l2_normalization(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_l2_normalization_s8."""
+def lower_l2_normalization(node: Node, ctx: LoweringContext) -> None:
+    """ek_l2_normalization_s8."""
     x, y = node.input(0), node.output
     width = x.shape[-1]
     zero = Literal(fp.single_quant(x)[1])
@@ -69,8 +69,8 @@ def lower_tflite_l2_normalization(node: Node, ctx: LoweringContext) -> None:
     ctx.allow_in_place(x, y)
 
 
-def lower_tflite_log_softmax(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_log_softmax_s8 with all 256 differences and their exponentials."""
+def lower_int_log_softmax(node: Node, ctx: LoweringContext) -> None:
+    """ek_int_log_softmax_s8 with all 256 differences and their exponentials."""
     x, y = node.input(0), node.output
     width = x.shape[-1]
     differences, exponentials = (ctx.constant("int32_t", t.astype(np.int32)) for t in scaled_differences(node))
@@ -78,7 +78,7 @@ def lower_tflite_log_softmax(node: Node, ctx: LoweringContext) -> None:
         "rows": x.elements // width, "width": width, "least": softmax_scale(node).diff_min - 1,
         "back": rescale_fields(reverse_scale(node)),
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_log_softmax_params", fields)
+    params = ctx.struct("ek_int_log_softmax_params", fields)
     ctx.call(f"ek_{node.op}_s8", params, ctx.operand(x), differences, exponentials, ctx.write(y))
     ctx.allow_in_place(x, y)
 
@@ -94,8 +94,8 @@ def _transposed_window(node: Node) -> Fields:
     }  # fmt: skip
 
 
-def lower_tflite_transpose_conv(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_transpose_conv_<type>, codes per image."""
+def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
+    """ek_transpose_conv2d_<type>, codes per image."""
     x, y, window = node.input(0), node.output, _transposed_window(node)
     if x.dtype is DType.FLOAT32:
         low, high = fp.ACTIVATIONS[node.attrs["activation"]]
@@ -117,13 +117,13 @@ def lower_tflite_transpose_conv(node: Node, ctx: LoweringContext) -> None:
             "window": window, "input_zero": fp.single_quant(x)[1], "weight_zero": zero_of_weights(node),
             "out": output_fields(node),
         }  # fmt: skip
-        params = ctx.struct("ek_tflite_transpose_conv_params", fields)
+        params = ctx.struct("ek_transpose_conv2d_params", fields)
     for image, result in batches(node, ctx):
         ctx.call(f"ek_{node.op}_{suffix(x)}", params, image, weights, table, result)
 
 
-def lower_tflite_batch_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_batch_matmul_s8 or _s16."""
+def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
+    """ek_int_matmul_s8 or _s16."""
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
     fields: Fields = {
@@ -132,18 +132,18 @@ def lower_tflite_batch_matmul(node: Node, ctx: LoweringContext) -> None:
         "multiplier": upper_half(scale[0]) if wide else 0, "shift": 15 - scale[1] if wide else 0,
         "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_matmul_params", fields)
+    params = ctx.struct("ek_int_matmul_params", fields)
     ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
 
 
-def lower_tflite_resize_bilinear(node: Node, ctx: LoweringContext) -> None:
-    """ek_tflite_resize_bilinear_<type> with tables of the neighbours of every row and column."""
+def lower_resize_bilinear(node: Node, ctx: LoweringContext) -> None:
+    """ek_resize_bilinear_<type> with tables of the neighbours of every row and column."""
     x, y = node.input(0), node.output
     fields: Fields = {
         "batch": x.shape[0], "in_h": x.shape[1], "in_w": x.shape[2], "channels": x.shape[3],
         "out_h": y.shape[1], "out_w": y.shape[2],
     }  # fmt: skip
-    params = ctx.struct("ek_tflite_resize_params", fields)
+    params = ctx.struct("ek_resize_bilinear_params", fields)
     tables: list[Arg] = []
     for axis in range(2):
         if x.dtype is DType.FLOAT32:
@@ -156,14 +156,14 @@ def lower_tflite_resize_bilinear(node: Node, ctx: LoweringContext) -> None:
     ctx.call(f"ek_{node.op}_{suffix(x)}", params, ctx.read(x), *tables, ctx.write(y))
 
 
-TFLITE_RULES: dict[str, Callable[[Node, LoweringContext], None]] = {
-    **{spec.name: lower_tflite_binary for spec in TFLITE_BINARY_OPS},
-    "tflite_transpose_conv": lower_tflite_transpose_conv,
-    "tflite_batch_matmul": lower_tflite_batch_matmul,
-    "tflite_resize_bilinear": lower_tflite_resize_bilinear,
-    "tflite_mean": lower_tflite_reduce,
-    "tflite_sum": lower_tflite_reduce,
-    "tflite_prod": lower_tflite_reduce,
-    "tflite_l2_normalization": lower_tflite_l2_normalization,
-    "tflite_log_softmax": lower_tflite_log_softmax,
+INTEGER_RULES: dict[str, Callable[[Node, LoweringContext], None]] = {
+    **{spec.name: lower_int_binary for spec in INT_BINARY_OPS},
+    "transpose_conv2d": lower_transpose_conv2d,
+    "int_matmul": lower_int_matmul,
+    "resize_bilinear": lower_resize_bilinear,
+    "int_mean": lower_int_reduce,
+    "int_reduce_sum": lower_int_reduce,
+    "int_reduce_prod": lower_int_reduce,
+    "l2_normalization": lower_l2_normalization,
+    "int_log_softmax": lower_int_log_softmax,
 }

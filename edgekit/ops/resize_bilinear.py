@@ -14,10 +14,10 @@ F32 = np.float32
 BITS = 10
 
 
-class TfliteResizeBilinear(OpSpec):
+class ResizeBilinear(OpSpec):
     """Input x [N,H,W,C]; attrs size (h, w), align_corners, half_pixel_centers. Codes keep their quantization."""
 
-    name = "tflite_resize_bilinear"
+    name = "resize_bilinear"
     summary = "bilinear interpolation of NHWC activations to any size"
     tflite = ("RESIZE_BILINEAR",)
     shares_quantization = True

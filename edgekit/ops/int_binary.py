@@ -32,7 +32,7 @@ def all_int8(node: Node) -> bool:
     return all(v.dtype is DType.INT8 and v.quant is not None and v.quant.is_per_tensor for v in values)
 
 
-class TfliteBinary(OpSpec):
+class IntBinary(OpSpec):
     """Inputs a, b of int8 codes, which broadcast."""
 
     rewrite = "convert with scales of ordinary size, or dequantize before it"
@@ -81,7 +81,7 @@ class TfliteBinary(OpSpec):
                 rng = np.random.default_rng(470 + index)
                 a = Value("a", first, DType.INT8, QuantType.per_tensor(sa, za))
                 b = Value("b", second, DType.INT8, QuantType.per_tensor(sb, zb))
-                boolean = isinstance(self, TfliteComparison)
+                boolean = isinstance(self, IntComparison)
                 y_quant = None if boolean else QuantType.per_tensor(sy, zy)
                 y = Value("y", (), DType.BOOL if boolean else DType.INT8, y_quant)
                 graph = single_node_graph(self.name, [a, b], [y], {})
@@ -90,11 +90,11 @@ class TfliteBinary(OpSpec):
                 yield Case(f"c{index}_{len(second)}", graph, (data,))
 
 
-class TfliteComparison(TfliteBinary):
+class IntComparison(IntBinary):
     """A comparison of codes brought to one scale."""
 
     def __init__(self, name: str, function: Callable[[Array, Array], Array], tflite: tuple[str, ...]) -> None:
-        super().__init__(f"tflite_{name}", f"elementwise {name} of int8 codes of two scales", tflite)
+        super().__init__(f"int_{name}", f"elementwise {name} of int8 codes of two scales", tflite)
         self.function = function
 
     def scales(self, node: Node) -> BinaryScales:
@@ -111,12 +111,12 @@ class TfliteComparison(TfliteBinary):
         return np.asarray(self.function(first, second))
 
 
-class TfliteSquaredDifference(TfliteBinary):
+class SquaredDifference(IntBinary):
     """(a - b) squared."""
 
     def __init__(self) -> None:
         super().__init__(
-            "tflite_squared_difference", "squared difference of int8 codes of two scales", ("SQUARED_DIFFERENCE",)
+            "squared_difference", "squared difference of int8 codes of two scales", ("SQUARED_DIFFERENCE",)
         )
 
     def scales(self, node: Node) -> BinaryScales:
@@ -134,11 +134,11 @@ class TfliteSquaredDifference(TfliteBinary):
         return fp.multiply_by_quantized_multiplier((first - second) ** 2, *scales.output)
 
 
-class TflitePrelu(TfliteBinary):
+class IntPrelu(IntBinary):
     """a where it is not negative, else a * b. `scales`: a is that of a, output that of the product."""
 
     def __init__(self) -> None:
-        super().__init__("tflite_prelu", "parametric rectifier of int8 codes, slopes broadcast", ("PRELU",))
+        super().__init__("int_prelu", "parametric rectifier of int8 codes, slopes broadcast", ("PRELU",))
 
     def _shifts(self, node: Node) -> Sequence[Scale]:
         # Left shifts are the kernel's business up to these; products of codes are below 2**16.
@@ -155,10 +155,10 @@ class TflitePrelu(TfliteBinary):
         return np.where(a >= 0, kept, fp.multiply_by_quantized_multiplier(a * b, *scales.output))
 
 
-TFLITE_BINARY_OPS: tuple[TfliteBinary, ...] = (
-    TfliteComparison("equal", np.equal, ("EQUAL", "NOT_EQUAL")),
-    TfliteComparison("less", np.less, ("LESS", "GREATER")),
-    TfliteComparison("less_equal", np.less_equal, ("LESS_EQUAL", "GREATER_EQUAL")),
-    TfliteSquaredDifference(),
-    TflitePrelu(),
+INT_BINARY_OPS: tuple[IntBinary, ...] = (
+    IntComparison("equal", np.equal, ("EQUAL", "NOT_EQUAL")),
+    IntComparison("less", np.less, ("LESS", "GREATER")),
+    IntComparison("less_equal", np.less_equal, ("LESS_EQUAL", "GREATER_EQUAL")),
+    SquaredDifference(),
+    IntPrelu(),
 )

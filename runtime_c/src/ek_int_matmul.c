@@ -1,8 +1,8 @@
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 /* `finish` of the accumulator acc gives the code. */
 #define MATMUL(name, type, wide, low, high, finish)                                                                    \
-    void name(const ek_tflite_matmul_params *p, const type *a, const type *b, type *y)                                 \
+    void name(const ek_int_matmul_params *p, const type *a, const type *b, type *y)                                    \
     {                                                                                                                  \
         const ek_matmul_params *w = &p->walk;                                                                          \
         int32_t index[EK_MAX_RANK + 1] = {0};                                                                          \
@@ -25,5 +25,5 @@
         } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));                                               \
     }
 
-MATMUL(ek_tflite_batch_matmul_s8, int8_t, int32_t, -128, 127, ek_rescaled(acc, &p->scale))
-MATMUL(ek_tflite_batch_matmul_s16, int16_t, int64_t, -32768, 32767, ek_rescaled_64(acc, p->multiplier, p->shift))
+MATMUL(ek_int_matmul_s8, int8_t, int32_t, -128, 127, ek_rescaled(acc, &p->scale))
+MATMUL(ek_int_matmul_s16, int16_t, int64_t, -32768, 32767, ek_rescaled_64(acc, p->multiplier, p->shift))

@@ -1,6 +1,6 @@
 /* Kernels whose integer definition is TFLite's own. A name ends in s8 or s16 (codes) or f32. */
-#ifndef EK_TFLITE_H
-#define EK_TFLITE_H
+#ifndef EK_INTEGER_H
+#define EK_INTEGER_H
 
 #include "ek_elementwise.h"
 #include "ek_float.h"
@@ -36,20 +36,20 @@ typedef struct {
     int32_t a_zero, b_zero;
     ek_rescale a, b, output;
     int32_t zero_point;
-} ek_tflite_binary_params;
+} ek_int_binary_params;
 
 /* Comparisons of codes of two scales, the squared difference, and a < 0 ? a * b : a. */
-void ek_tflite_equal_s8(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
-void ek_tflite_less_s8(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
-void ek_tflite_less_equal_s8(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
-void ek_tflite_squared_difference_s8(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
-void ek_tflite_prelu_s8(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_int_equal_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
+void ek_int_less_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
+void ek_int_less_equal_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
+void ek_squared_difference_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_int_prelu_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 /* `expression` of the centred codes u and v and the parameters q. */
-#define EK_TFLITE_BINARY(name, to, expression)                                                                         \
-    void name(const ek_tflite_binary_params *p, const int8_t *a, const int8_t *b, to *y)                               \
+#define EK_INT_BINARY(name, to, expression)                                                                            \
+    void name(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, to *y)                                  \
     {                                                                                                                  \
-        const ek_tflite_binary_params q = *p; /* stores to y may alias anything behind a pointer */                    \
+        const ek_int_binary_params q = *p; /* stores to y may alias anything behind a pointer */                       \
         int32_t index[EK_MAX_RANK] = {0};                                                                              \
         const int32_t last = q.walk.rank - 1;                                                                          \
         do {                                                                                                           \
@@ -73,17 +73,17 @@ typedef struct {
     ek_rescale scale;
     int32_t multiplier, shift;
     int32_t zero_point;
-} ek_tflite_reduce_params;
+} ek_int_reduce_params;
 
-void ek_tflite_sum_s8(const ek_tflite_reduce_params *p, const int8_t *x, int8_t *y);
-void ek_tflite_sum_s16(const ek_tflite_reduce_params *p, const int16_t *x, int16_t *y);
-void ek_tflite_prod_s8(const ek_tflite_reduce_params *p, const int8_t *x, int8_t *y);
-void ek_tflite_prod_s16(const ek_tflite_reduce_params *p, const int16_t *x, int16_t *y);
+void ek_int_reduce_sum_s8(const ek_int_reduce_params *p, const int8_t *x, int8_t *y);
+void ek_int_reduce_sum_s16(const ek_int_reduce_params *p, const int16_t *x, int16_t *y);
+void ek_int_reduce_prod_s8(const ek_int_reduce_params *p, const int8_t *x, int8_t *y);
+void ek_int_reduce_prod_s16(const ek_int_reduce_params *p, const int16_t *x, int16_t *y);
 
 /* `step` of the int32 accumulator `acc` over the centred codes `v` (`first` for the first one), and `finish` from it.
  */
-#define EK_TFLITE_REDUCE(name, type, low, high, step, finish)                                                          \
-    void name(const ek_tflite_reduce_params *p, const type *x, type *y)                                                \
+#define EK_INT_REDUCE(name, type, low, high, step, finish)                                                             \
+    void name(const ek_int_reduce_params *p, const type *x, type *y)                                                   \
     {                                                                                                                  \
         const ek_reduce_params *w = &p->walk;                                                                          \
         int32_t outer[EK_MAX_RANK] = {0};                                                                              \
@@ -109,7 +109,7 @@ void ek_tflite_prod_s16(const ek_tflite_reduce_params *p, const int16_t *x, int1
     }
 
 /* Rows of `width` codes divided by their Euclidean norm, in steps of 1/128. y may be x. */
-void ek_tflite_l2_normalization_s8(int32_t rows, int32_t width, int32_t zero_point, const int8_t *x, int8_t *y);
+void ek_l2_normalization_s8(int32_t rows, int32_t width, int32_t zero_point, const int8_t *x, int8_t *y);
 
 /* Differences of up to 255 codes to a row's largest: as Q5.26 and their exponentials as Q0.31; `back` leads from Q5.26
  * to codes. */
@@ -117,11 +117,11 @@ typedef struct {
     int32_t rows, width;
     int32_t least;
     ek_rescale back;
-} ek_tflite_log_softmax_params;
+} ek_int_log_softmax_params;
 
 /* y may be x. */
-void ek_tflite_log_softmax_s8(const ek_tflite_log_softmax_params *p, const int8_t *x, const int32_t *differences,
-                              const int32_t *exponentials, int8_t *y);
+void ek_int_log_softmax_s8(const ek_int_log_softmax_params *p, const int8_t *x, const int32_t *differences,
+                           const int32_t *exponentials, int8_t *y);
 
 /* Products of symmetric int16 activations and int8 weights, in 64-bit accumulators. One output channel: */
 typedef struct {
@@ -176,14 +176,13 @@ typedef struct {
     ek_window window;
     int32_t input_zero, weight_zero;
     ek_output out;
-} ek_tflite_transpose_conv_params;
+} ek_transpose_conv2d_params;
 
-void ek_tflite_transpose_conv_s8(const ek_tflite_transpose_conv_params *p, const int8_t *x, const int8_t *w,
-                                 const ek_channel *channels, int8_t *y);
-void ek_tflite_transpose_conv_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
-                                  const ek_channel_64 *channels, int16_t *y);
-void ek_tflite_transpose_conv_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias,
-                                  float *y);
+void ek_transpose_conv2d_s8(const ek_transpose_conv2d_params *p, const int8_t *x, const int8_t *w,
+                            const ek_channel *channels, int8_t *y);
+void ek_transpose_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, const int8_t *w,
+                             const ek_channel_64 *channels, int16_t *y);
+void ek_transpose_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y);
 
 /* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`. */
 typedef struct {
@@ -192,60 +191,58 @@ typedef struct {
     ek_rescale scale;
     int32_t multiplier, shift;
     int32_t zero_point;
-} ek_tflite_matmul_params;
+} ek_int_matmul_params;
 
-void ek_tflite_batch_matmul_s8(const ek_tflite_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y);
-void ek_tflite_batch_matmul_s16(const ek_tflite_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_int_matmul_s16(const ek_int_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *y);
 
 /* Bilinear interpolation. `rows` and `columns` hold per output row or column both neighbours; fractions lie between
  * them (codes: in steps of 1/1024, the third number of each entry). */
 typedef struct {
     int32_t batch, in_h, in_w, channels;
     int32_t out_h, out_w;
-} ek_tflite_resize_params;
+} ek_resize_bilinear_params;
 
-void ek_tflite_resize_bilinear_s8(const ek_tflite_resize_params *p, const int8_t *x, const int32_t *rows,
-                                  const int32_t *columns, int8_t *y);
-void ek_tflite_resize_bilinear_s16(const ek_tflite_resize_params *p, const int16_t *x, const int32_t *rows,
-                                   const int32_t *columns, int16_t *y);
-void ek_tflite_resize_bilinear_f32(const ek_tflite_resize_params *p, const float *x, const int32_t *rows,
-                                   const float *row_fractions, const int32_t *columns, const float *column_fractions,
-                                   float *y);
+void ek_resize_bilinear_s8(const ek_resize_bilinear_params *p, const int8_t *x, const int32_t *rows,
+                           const int32_t *columns, int8_t *y);
+void ek_resize_bilinear_s16(const ek_resize_bilinear_params *p, const int16_t *x, const int32_t *rows,
+                            const int32_t *columns, int16_t *y);
+void ek_resize_bilinear_f32(const ek_resize_bilinear_params *p, const float *x, const int32_t *rows,
+                            const float *row_fractions, const int32_t *columns, const float *column_fractions,
+                            float *y);
 
 /* Codes to codes of another scale. y may be x where the types are the same. */
 typedef struct {
     int32_t input_zero;
     ek_rescale scale;
     int32_t zero_point;
-} ek_tflite_requantize_params;
+} ek_requantize_params;
 
-void ek_tflite_requantize_s8_s16(int32_t elements, const ek_tflite_requantize_params *p, const int8_t *x, int16_t *y);
-void ek_tflite_requantize_s16_s8(int32_t elements, const ek_tflite_requantize_params *p, const int16_t *x, int8_t *y);
-void ek_tflite_requantize_s16_s16(int32_t elements, const ek_tflite_requantize_params *p, const int16_t *x, int16_t *y);
+void ek_requantize_s8_s16(int32_t elements, const ek_requantize_params *p, const int8_t *x, int16_t *y);
+void ek_requantize_s16_s8(int32_t elements, const ek_requantize_params *p, const int16_t *x, int8_t *y);
+void ek_requantize_s16_s16(int32_t elements, const ek_requantize_params *p, const int16_t *x, int16_t *y);
 
 /* Sigmoid and tanh of int16 codes by interpolation in 256 entries of the sigmoid; multiplier / 2^shift leads to steps
  * of the table. y may be x. */
 typedef struct {
     int32_t multiplier, shift;
-} ek_tflite_lookup_params;
+} ek_lookup_params;
 
-static inline int32_t ek_table_steps(const ek_tflite_lookup_params *p, int32_t x)
+static inline int32_t ek_table_steps(const ek_lookup_params *p, int32_t x)
 {
     return (x * p->multiplier + (p->shift ? 1 << (p->shift - 1) : 0)) >> p->shift;
 }
 
-void ek_tflite_sigmoid_s16(int32_t elements, const ek_tflite_lookup_params *p, const int16_t *x, const uint16_t *table,
-                           int16_t *y);
-void ek_tflite_tanh_s16(int32_t elements, const ek_tflite_lookup_params *p, const int16_t *x, const uint16_t *table,
-                        int16_t *y);
+void ek_sigmoid_s16(int32_t elements, const ek_lookup_params *p, const int16_t *x, const uint16_t *table, int16_t *y);
+void ek_tanh_s16(int32_t elements, const ek_lookup_params *p, const int16_t *x, const uint16_t *table, int16_t *y);
 
 /* Both sides of zero rescaled, then clamped. y may be x. */
 typedef struct {
     ek_rescale positive, negative;
     int32_t low, high;
-} ek_tflite_rectify_params;
+} ek_rectify_params;
 
-void ek_tflite_rectify_s16(int32_t elements, const ek_tflite_rectify_params *p, const int16_t *x, int16_t *y);
+void ek_rectify_s16(int32_t elements, const ek_rectify_params *p, const int16_t *x, int16_t *y);
 
 /* Rows of `width` codes; `scale` brings differences to steps of 10/65535. The tables have 513 entries: exp over
  * [-10, 0] and 1 / (1 + x) over [0, 1]. y may be x. */

@@ -47,7 +47,7 @@ def sum_scale(node: Node) -> Scale:
     """(multiplier, shift) of a sum, or of a mean with the division folded in as TFLite does."""
     (sx, _), (sy, _) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
     multiplier, shift = fp.quantize_multiplier(float(sx) / float(sy))
-    if node.op == "tflite_sum":
+    if node.op == "int_reduce_sum":
         return multiplier, shift
     count = max(1, reduced_count(node))
     grow = min(count.bit_length() - 1, 32, 31 + shift)
@@ -60,7 +60,7 @@ def _clipped(node: Node, codes: Array) -> list[Array]:
     return [np.clip(y, info.min, info.max).astype(node.output.dtype.numpy).reshape(node.output.shape)]
 
 
-class TfliteReduce(OpSpec):
+class IntReduce(OpSpec):
     """Input x; attrs axes, keep_dims."""
 
     rewrite = "dequantize before it"
@@ -81,18 +81,19 @@ class TfliteReduce(OpSpec):
             for index, (shape, axes, keep) in enumerate(shapes):
                 rng = np.random.default_rng(1510 + index)
                 x = Value("x", shape, dtype, QuantType.per_tensor(0.05, zeros[0]))
-                y = Value("y", (), dtype, QuantType.per_tensor(0.07 if self.name != "tflite_sum" else 0.9, zeros[1]))
+                y = Value(
+                    "y", (), dtype, QuantType.per_tensor(0.07 if self.name != "int_reduce_sum" else 0.9, zeros[1])
+                )
                 graph = single_node_graph(self.name, [x], [y], {"axes": axes, "keep_dims": keep})
                 y.shape = self.infer(graph.nodes[0])[0]
                 yield Case(f"{dtype.suffix}_{index}", graph, ((random_codes(rng, shape, dtype),),))
 
 
-class TfliteSum(TfliteReduce):
+class IntSum(IntReduce):
     """Sums or means over any axes."""
 
-    def __init__(self, name: str) -> None:
-        self.name = f"tflite_{name}"
-        self.summary, self.tflite = f"{name} of int8 or int16 codes over any axes", (name.upper(),)
+    def __init__(self, name: str, summary: str, tflite: str) -> None:
+        self.name, self.summary, self.tflite = name, f"{summary} of int8 or int16 codes over any axes", (tflite,)
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -118,10 +119,10 @@ def _wrapped(x: Array) -> Array:
     return x.astype(np.int32).astype(np.int64)
 
 
-class TfliteProd(TfliteReduce):
+class IntProd(IntReduce):
     """Products, scaled at every step."""
 
-    name = "tflite_prod"
+    name = "int_reduce_prod"
     summary = "product of int8 or int16 codes over any axes"
     tflite = ("REDUCE_PROD",)
 
@@ -137,10 +138,10 @@ class TfliteProd(TfliteReduce):
         return _clipped(node, _wrapped(multiply_int64(acc, *scale)))
 
 
-class TfliteL2Normalization(OpSpec):
+class L2Normalization(OpSpec):
     """Input x [..,C]: rows divided by their Euclidean norm, in steps of 1/128."""
 
-    name = "tflite_l2_normalization"
+    name = "l2_normalization"
     summary = "rows of int8 codes divided by their Euclidean norm"
     tflite = ("L2_NORMALIZATION",)
     fixed_output_quant = (1 / 128, 0)
@@ -199,10 +200,10 @@ def smallest_difference(node: Node, logarithm: Array) -> Array:
     return np.maximum(softmax_scale(node).diff_min - 1, back)
 
 
-class TfliteLogSoftmax(OpSpec):
+class IntLogSoftmax(OpSpec):
     """Input x [..,C]; attr beta, always 1: logarithms of the softmax, in steps of 1/16 below 0."""
 
-    name = "tflite_log_softmax"
+    name = "int_log_softmax"
     summary = "log-softmax of int8 codes over the last axis"
     tflite = ("LOG_SOFTMAX",)
     fixed_output_quant = (16 / 256, 127)
@@ -241,10 +242,10 @@ def log_softmax_output(node: Node) -> bool:
     return unit and node.input(0).shape[-1] < 1 << 12 and fp.single_quant(node.input(0))[0] >= 2.0**-20
 
 
-TFLITE_REDUCE_OPS: tuple[OpSpec, ...] = (
-    TfliteSum("mean"),
-    TfliteSum("sum"),
-    TfliteProd(),
-    TfliteL2Normalization(),
-    TfliteLogSoftmax(),
+INT_REDUCE_OPS: tuple[OpSpec, ...] = (
+    IntSum("int_mean", "mean", "MEAN"),
+    IntSum("int_reduce_sum", "sum", "SUM"),
+    IntProd(),
+    L2Normalization(),
+    IntLogSoftmax(),
 )

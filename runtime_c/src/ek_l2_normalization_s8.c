@@ -1,5 +1,5 @@
 #include "ek_fixed_point.h"
-#include "ek_tflite.h"
+#include "ek_integer.h"
 
 /* 1 / sqrt(x) = *multiplier / 2^31 / 2^shift for x > 1, by five Newton steps on Q3.28. */
 static int32_t inverse_square_root(int32_t x, int32_t *shift)
@@ -26,7 +26,7 @@ static int32_t inverse_square_root(int32_t x, int32_t *shift)
     return y;
 }
 
-void ek_tflite_l2_normalization_s8(int32_t rows, int32_t width, int32_t zero_point, const int8_t *x, int8_t *y)
+void ek_l2_normalization_s8(int32_t rows, int32_t width, int32_t zero_point, const int8_t *x, int8_t *y)
 {
     for (; rows > 0; --rows) {
         int32_t sum = 0;

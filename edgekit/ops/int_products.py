@@ -1,4 +1,4 @@
-"""transposed convolution and batched matrix products as TFLite's kernels define them."""
+"""Transposed convolution and batched matrix products as TFLite's kernels define them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from edgekit.ops.tflite_fixed import multiply_int64
 CODES = (DType.INT8, DType.INT16)
 
 
-class TfliteTransposeConv(OpSpec):
+class TransposeConv2D(OpSpec):
     """Inputs x [N,H,W,I], w [O,KH,KW,I], optional b [O]; attrs stride, before (rows and columns cut off at the start),
     size (h, w) of the output, activation.
     """
 
-    name = "tflite_transpose_conv"
+    name = "transpose_conv2d"
     summary = "transposed 2-D convolution, fused activation"
     tflite = ("TRANSPOSE_CONV",)
     rewrite = "export with constant weights"
@@ -88,10 +88,10 @@ def _scattered(node: Node, x: Array, w: Array) -> Array:
     return acc[:, top : top + height, left : left + columns]
 
 
-class TfliteBatchMatMul(OpSpec):
+class IntMatMul(OpSpec):
     """Inputs a [..,M,K], b [..,K,N] of codes, whose batch axes broadcast; attrs transpose_a, transpose_b."""
 
-    name = "tflite_batch_matmul"
+    name = "int_matmul"
     summary = "batched matrix product of two tensors of int8 or int16 codes"
     tflite = ("BATCH_MATMUL",)
     rewrite = "dequantize before it, or split the product"
@@ -170,4 +170,4 @@ def product_fits(node: Node) -> bool:
     return (depth * 255 * 255) << max(shift, 0) < 1 << 31
 
 
-TFLITE_PRODUCT_OPS: tuple[OpSpec, ...] = (TfliteTransposeConv(), TfliteBatchMatMul())
+INT_PRODUCT_OPS: tuple[OpSpec, ...] = (TransposeConv2D(), IntMatMul())

@@ -1,3 +1,0 @@
-#include "ek_tflite.h"
-
-EK_TFLITE_BINARY(ek_tflite_equal_s8, uint8_t, ek_rescaled(u * 256, &q.a) == ek_rescaled(v * 256, &q.b))

@@ -1,4 +1,0 @@
-#include "ek_tflite.h"
-
-EK_TFLITE_REDUCE(ek_tflite_sum_s8, int8_t, -128, 127, acc + v, ek_rescaled(acc, &p->scale))
-EK_TFLITE_REDUCE(ek_tflite_sum_s16, int16_t, -32768, 32767, acc + v, ek_rescaled(acc, &p->scale))
