@@ -1,0 +1,204 @@
+"""Instructions of single layers on a board, against CMSIS-NN and TinyEngine: `python -m benchmarks.kernels`.
+
+Every layer is built as a one-node model by the product's own way (lowering, plan, C, linker) and counted in the
+emulator, exactly; its outputs are compared with the numpy reference. Exit code 1 where one differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.boards import Board, load_board
+from edgekit.codegen.emit import emit_model
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory import plan_memory, validate_plan
+from edgekit.emulators import open_machine
+from edgekit.ir import Array, DType, Graph, QuantType, Value
+from edgekit.ops import spec_of
+from edgekit.ops.reference import run_reference
+from edgekit.ops.spec import random_codes, single_node_graph
+from edgekit.pipeline import plan_regions
+from edgekit.project import write_sources
+from edgekit.toolchains import get_toolchain, linker_script
+
+Attributes = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer to count.
+
+    Attributes:
+        graph: makes its one-node model.
+        units: what the count is divided by: MACs, elements or input elements.
+        peer: instructions per unit of the best open library; goal: ours at most.
+    """
+
+    title: str
+    graph: Callable[[], Graph]
+    units: int
+    peer: float
+    goal: float
+
+
+@dataclass(frozen=True)
+class Count:
+    """One layer as measured: instructions, bytes of code and of arena, and whether its bits are the reference's."""
+
+    instructions: int
+    code: int
+    arena: int
+    equal: bool
+
+
+def _node(op: str, inputs: list[Value], attrs: Attributes, scale: float, zero: int = 3) -> Graph:
+    output = Value("y", (), DType.INT8, QuantType.per_tensor(scale, zero))
+    graph = single_node_graph(op, inputs, [output], attrs)
+    node = graph.nodes[0]
+    node.output.shape = spec_of(op).infer(node)[0]
+    return graph
+
+
+def _input(name: str, shape: tuple[int, ...], scale: float = 0.05, zero: int = -5) -> Value:
+    return Value(name, shape, DType.INT8, QuantType.per_tensor(scale, zero))
+
+
+def _weighted(op: str, x: tuple[int, ...], w: tuple[int, ...], axis: int, attrs: Attributes) -> Graph:
+    """A layer with per-channel weights whose outputs spread over all codes."""
+    rng = np.random.default_rng(1)
+    channels, taps = w[axis], int(np.prod(w)) // w[axis]
+    scales = tuple(float(np.float32(s)) for s in rng.uniform(0.002, 0.004, channels))
+    weights = Value.constant("w", random_codes(rng, w), QuantType(scales, (0,) * channels, axis))
+    bias = Value.constant("b", rng.integers(-2000, 2000, channels).astype(np.int32))
+    attrs = {"activation": "none", "double_rounding": True, **attrs}
+    return _node(op, [_input("x", x), weights, bias], attrs, 0.05 * 0.003 * 74 * 74 * taps**0.5 / 60)
+
+
+def conv(size: int, cin: int, cout: int, kernel: int, stride: int = 1) -> Graph:
+    """A SAME convolution of [size, size, cin]."""
+    pad = max(kernel - stride, 0)
+    attrs: Attributes = {
+        "stride": (stride, stride), "dilation": (1, 1), "padding": (pad // 2, pad // 2, pad - pad // 2, pad - pad // 2)
+    }  # fmt: skip
+    return _weighted("conv2d", (1, size, size, cin), (cout, kernel, kernel, cin), 0, attrs)
+
+
+def depthwise(size: int, channels: int, kernel: int, stride: int = 1) -> Graph:
+    """A SAME depthwise convolution."""
+    pad = max(kernel - stride, 0)
+    attrs: Attributes = {
+        "stride": (stride, stride), "dilation": (1, 1), "padding": (pad // 2, pad // 2, pad - pad // 2, pad - pad // 2)
+    }  # fmt: skip
+    return _weighted("depthwise_conv2d", (1, size, size, channels), (kernel, kernel, channels), 2, attrs)
+
+
+def linear(rows: int, inputs: int, outputs: int) -> Graph:
+    """A fully-connected layer over rows (tokens)."""
+    return _weighted("fully_connected", (rows, inputs), (outputs, inputs), 0, {})
+
+
+def matmul(m: int, k: int, n: int, transposed: bool) -> Graph:
+    """[m, k] times [k, n], or times [n, k] transposed as in Q K^T."""
+    b = _input("b", (1, n, k) if transposed else (1, k, n))
+    attrs: Attributes = {"transpose_a": False, "transpose_b": transposed, "activation": "none"}
+    return _node("int_batch_matmul", [_input("a", (1, m, k)), b], attrs, 0.05 * 0.05 * 74 * k**0.5)
+
+
+def softmax(rows: int, width: int) -> Graph:
+    """Softmax over the last axis."""
+    output = Value("y", (rows, width), DType.INT8, QuantType.per_tensor(1 / 256, -128))
+    return single_node_graph("softmax", [_input("x", (rows, width), 0.1)], [output], {"axis": -1, "beta": 1.0})
+
+
+def binary(op: str, elements: int) -> Graph:
+    """An elementwise layer of two tensors."""
+    shape = (1, elements)
+    return _node(op, [_input("a", shape), _input("b", shape, 0.03, 7)], {"activation": "none"}, 0.07)
+
+
+def pool(op: str, size: int, channels: int) -> Graph:
+    """2x2 pooling at stride 2."""
+    attrs: Attributes = {
+        "kernel": (2, 2), "stride": (2, 2), "padding": (0, 0, 0, 0), "activation": "none", "count_include_pad": False
+    }  # fmt: skip
+    return _node(op, [_input("x", (1, size, size, channels))], attrs, 0.05, -5)
+
+
+LAYERS = (
+    Layer("conv 1x1 64->64 @16x16", lambda: conv(16, 64, 64, 1), 16 * 16 * 64 * 64, 1.96, 0.95),
+    Layer("conv 3x3 64->64 @8x8", lambda: conv(8, 64, 64, 3), 8 * 8 * 64 * 64 * 9, 1.76, 0.95),
+    Layer("conv 3x3 16->16 @32x32", lambda: conv(32, 16, 16, 3), 32 * 32 * 16 * 16 * 9, 2.35, 1.15),
+    Layer("conv 3x3 RGB /2 96x96->16", lambda: conv(96, 3, 16, 3, 2), 48 * 48 * 27 * 16, 1.98, 1.6),
+    Layer("projection 196x192x192", lambda: linear(196, 192, 192), 196 * 192 * 192, 1.62, 0.80),
+    Layer("QK^T 196x32x196", lambda: matmul(196, 32, 196, True), 196 * 32 * 196, 3.57, 1.2),
+    Layer("PV 196x196x32", lambda: matmul(196, 196, 32, False), 196 * 196 * 32, 2.22, 1.1),
+    Layer("fully connected 256->64", lambda: linear(1, 256, 64), 256 * 64, 2.08, 1.55),
+    Layer("depthwise 3x3 64 @16x16", lambda: depthwise(16, 64, 3), 16 * 16 * 64 * 9, 6.55, 4.0),
+    Layer("depthwise 3x3 /2 64 @16x16", lambda: depthwise(16, 64, 3, 2), 8 * 8 * 64 * 9, 6.55, 4.0),
+    Layer("depthwise 5x5 64 @16x16", lambda: depthwise(16, 64, 5), 16 * 16 * 64 * 25, 4.73, 3.2),
+    Layer("softmax 64x196, per element", lambda: softmax(64, 196), 64 * 196, 275, 25),
+    Layer("softmax 1x10, per element", lambda: softmax(1, 10), 10, 275, 25),
+    Layer("add, per element", lambda: binary("add", 4096), 4096, 81, 12),
+    Layer("mul, per element", lambda: binary("mul", 4096), 4096, 36, 10),
+    Layer("avg pool 2x2, per input", lambda: pool("avg_pool2d", 16, 32), 16 * 16 * 32, 6.4, 3),
+    Layer("max pool 2x2, per input", lambda: pool("max_pool2d", 16, 32), 16 * 16 * 32, 8.9, 3),
+)
+
+
+def count(graph: Graph, board: Board, toolchain: str, folder: Path) -> Count:
+    """Build one graph into `folder` and run it once on random codes."""
+    program = lower(graph, Target(dsp=board.dsp))
+    plan = plan_memory(program, plan_regions(board, external=False))
+    validate_plan(program, plan)
+    emitted = emit_model("layer", program, plan)
+    write_sources(folder, emitted, program)
+    sources = sorted((folder / "src").glob("*.c")) + sorted((folder / "harness").glob("*.c"))
+    script = linker_script(board, 4096)
+    includes = [folder / "include", folder / "src"]
+    image = get_toolchain(toolchain).compile(sources, includes, board, folder / "build", script, {})
+    rng = np.random.default_rng(2)
+    inputs: list[Array] = [random_codes(rng, v.shape) for v in graph.inputs]
+    want = run_reference(graph, inputs)[graph.outputs[0]]
+    arena = image.symbols["arena_0"].address
+    with open_machine(board, image, list(emitted.layer_symbols), emitted.run_symbol) as machine:
+        machine.boot()
+        for port, array in zip(program.inputs, inputs, strict=True):
+            machine.write(arena + plan.places[port.buffer].offset, array.tobytes())
+        instructions = machine.run_once().total
+        got = machine.read(arena + plan.places[program.outputs[0].buffer].offset, want.nbytes)
+    code = sum(image.symbols[s].size for s in image.symbols if s.startswith("ek_"))
+    return Count(instructions, code, sum(plan.arena.values()), got == want.tobytes())
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Instructions of single int8 layers against the best open libraries.")
+    parser.add_argument("--board", default="stm32f746")
+    parser.add_argument("--toolchain", nargs="+", default=["zig", "gcc"], choices=["zig", "gcc"])
+    parser.add_argument("layers", nargs="*", help="only titles that hold one of these words")
+    options = parser.parse_args()
+    board, wrong = load_board(options.board), False
+    print(f"{'layer':30} {'peer':>6} {'goal':>6}", *(f"{t:>7} {'code B':>7} {'arena B':>8}" for t in options.toolchain))
+    for layer in LAYERS:
+        if options.layers and not any(word in layer.title for word in options.layers):
+            continue
+        cells = []
+        for toolchain in options.toolchain:
+            with tempfile.TemporaryDirectory() as folder:
+                got = count(layer.graph(), board, toolchain, Path(folder) / "project")
+            wrong |= not got.equal
+            cells.append(f"{got.instructions / layer.units:7.3f} {got.code:7} {got.arena:8}")
+            cells[-1] += "" if got.equal else " DIFFERS"
+        print(f"{layer.title:30} {layer.peer:6.2f} {layer.goal:6.2f}", *cells, flush=True)
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
