@@ -108,7 +108,7 @@ def matmul(m: int, k: int, n: int, transposed: bool) -> Graph:
     """[m, k] times [k, n], or times [n, k] transposed as in Q K^T."""
     b = _input("b", (1, n, k) if transposed else (1, k, n))
     attrs: Attributes = {"transpose_a": False, "transpose_b": transposed, "activation": "none"}
-    return _node("int_batch_matmul", [_input("a", (1, m, k)), b], attrs, 0.05 * 0.05 * 74 * k**0.5)
+    return _node("int_matmul", [_input("a", (1, m, k)), b], attrs, 0.05 * 0.05 * 74 * k**0.5)
 
 
 def softmax(rows: int, width: int) -> Graph:
