@@ -17,8 +17,9 @@ import numpy as np
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import emit_model
-from edgekit.codegen.lowering import Target, lower
-from edgekit.codegen.memory import plan_memory, validate_plan
+from edgekit.codegen.fitting import lower_and_plan
+from edgekit.codegen.lowering import Target
+from edgekit.codegen.memory import validate_plan
 from edgekit.emulators import open_machine
 from edgekit.ir import Array, DType, Graph, QuantType, Value
 from edgekit.ops import spec_of
@@ -154,8 +155,7 @@ LAYERS = (
 
 def count(graph: Graph, board: Board, toolchain: str, folder: Path) -> Count:
     """Build one graph into `folder` and run it once on random codes."""
-    program = lower(graph, Target(dsp=board.dsp))
-    plan = plan_memory(program, plan_regions(board, external=False))
+    program, plan = lower_and_plan(graph, Target(dsp=board.dsp), plan_regions(board, external=False))
     validate_plan(program, plan)
     emitted = emit_model("layer", program, plan)
     write_sources(folder, emitted, program)

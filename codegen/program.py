@@ -111,6 +111,7 @@ class Step:
         in_place: (input, output) pairs that may share one address.
         weight_bytes: bytes of its constants in flash.
         results: the buffers of the node's outputs, in order.
+        flexible: its kernels could use more scratch, or less.
     """
 
     index: int
@@ -121,6 +122,7 @@ class Step:
     in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)
     weight_bytes: int = 0
     results: list[Buffer] = field(default_factory=list)
+    flexible: bool = False
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""

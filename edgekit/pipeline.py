@@ -10,8 +10,9 @@ from typing import Any
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name, emit_model
-from edgekit.codegen.lowering import Target, lower, stepped_nodes
-from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
+from edgekit.codegen.fitting import lower_and_plan
+from edgekit.codegen.lowering import Target, stepped_nodes
+from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, EdgekitError
@@ -45,8 +46,8 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     require_supported_graph(source.graph)
 
     progress.stage("planning memory")
-    program = lower(source.graph, Target(dsp=board.dsp), floats=options.precision == "float32")
-    plan = plan_memory(program, plan_regions(board, options.external))
+    floats, regions = options.precision == "float32", plan_regions(board, options.external)
+    program, plan = lower_and_plan(source.graph, Target(dsp=board.dsp), regions, floats)
     validate_plan(program, plan)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic
 from edgekit.codegen.lowering.context import LoweringContext, Target
@@ -129,13 +129,13 @@ RULES: dict[str, Rule] = {
 }
 
 
-def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
-    """Lower a graph.
+def lower(graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = ()) -> Program:
+    """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
 
     Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
     `floats` allows it.
     """
-    ctx = LoweringContext(target)
+    ctx = LoweringContext(target, room)
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:

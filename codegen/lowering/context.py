@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +37,9 @@ class Target:
 class LoweringContext:
     """Collects the program while rules run; one per program."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, room: Sequence[int] = ()) -> None:
         self.target = target
+        self._room = room
         self.buffers: list[Buffer] = []
         self.constants: list[Constant] = []
         self.params: list[Params] = []
@@ -99,6 +101,12 @@ class LoweringContext:
         step = self.steps[-1]
         buffer = self._new_buffer(f"scratch of {step.name}", size, "scratch", max(4, alignment))
         return BufferArg(buffer, "void", True)
+
+    def room(self) -> int:
+        """Bytes that scratch of the current step may take; 0 asks for the least. A step that looks is flexible."""
+        step = self.steps[-1]
+        step.flexible = True
+        return self._room[step.index] if step.index < len(self._room) else 0
 
     def constant(self, c_type: str, rows: Array) -> ConstantArg:
         """A table in flash; equal tables are shared."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
@@ -12,8 +14,9 @@ from edgekit.codegen.lowering.float_products import (
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
-from edgekit.codegen.program import Fields
+from edgekit.codegen.program import BufferArg, Fields, ParamsArg
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
@@ -28,9 +31,9 @@ def interleave_rows(weights: Array, group: int) -> Array:
     return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3)).reshape(-1)
 
 
-def _conv_fields(node: Node, kernel: tuple[int, int]) -> Fields:
+def _conv_fields(node: Node, window: Fields) -> Fields:
     return {
-        "window": window_fields(node, kernel),
+        "window": window,
         "input_zero": fp.single_quant(node.input(0))[1],
         "weight_zero": zero_of_weights(node),
         "groups": groups_of(node),
@@ -39,7 +42,7 @@ def _conv_fields(node: Node, kernel: tuple[int, int]) -> Fields:
 
 
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv2d_s8, or for one group its DSP form with two columns of scratch."""
+    """ek_conv2d_s8, or for one group its DSP form."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_conv2d_f32(node, ctx)
         return
@@ -47,22 +50,60 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
         lower_windowed_s16(node, ctx)
         return
     outputs, kernel_h, kernel_w, channels = node.input(1).shape
-    groups = groups_of(node)
-    dsp = ctx.target.dsp and groups == 1
-    table, codes = channel_tables(node, 0, 2 if dsp else 1)
-    codes = codes.reshape(outputs, -1)
-    records = ctx.constant("ek_channel", table)
-    params = ctx.struct("ek_conv_params", _conv_fields(node, (kernel_h, kernel_w)))
-    if not dsp:
-        plain = ctx.constant("int8_t", codes.reshape(-1))
+    params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
+    if not ctx.target.dsp or groups_of(node) != 1:
+        table, codes = channel_tables(node, 0, 1)
+        records, plain = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
         for x, y in batches(node, ctx):
             ctx.call("ek_conv2d_s8", params, x, plain, records, y)
         return
-    row = -(-codes.shape[1] // 4) * 4
-    scratch = ctx.scratch(2 * 2 * row + (row if channels % 4 else 0))
-    packed = ctx.constant("int8_t", interleave_rows(codes, 2))
-    for x, y in batches(node, ctx):
-        ctx.call("ek_conv2d_s8_dsp", params, x, packed, records, y, scratch)
+    height, width = node.output.shape[1:3]
+    table, codes = channel_tables(node, 0, 2)
+    products = _products(height * width, codes.reshape(outputs, -1).shape[1], outputs, channels)
+    _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
+
+
+def _products(pixels: int, inputs: int, outputs: int, channels: int) -> Products:
+    return Products(pixels, -(-outputs // 2), -(-inputs // 4), channels % 4 != 0)
+
+
+def _call_products(
+    node: Node,
+    ctx: LoweringContext,
+    params: ParamsArg,
+    tables: tuple[Array, Array],
+    products: Products,
+    images: Iterable[tuple[BufferArg, BufferArg]],
+) -> None:
+    """The DSP convolution of a node, a call for each (input, output)."""
+    table, codes = tables
+    tiling = fastest_tiling(products, ctx.room())
+    records, packed = ctx.constant("ek_channel", table), ctx.constant("int8_t", interleave_rows(codes, 2))
+    tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
+    kernel = f"ek_conv2d_s8_dsp_{_rounding(node, table)}"
+    for x, y in images:
+        ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
+
+
+def _rows_as_pixels(node: Node, rows: int) -> Fields:
+    """The ek_conv_params of a fully-connected layer: a 1x1 convolution of one row of pixels."""
+    outputs, inputs = node.input(1).shape
+    ones = ("out_h", "in_h", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w")
+    window: Fields = {
+        **dict.fromkeys(ones, 1), "in_w": rows, "out_w": rows, "in_c": inputs, "out_c": outputs,
+        "pad_top": 0, "pad_left": 0,
+    }  # fmt: skip
+    return _conv_fields(node, window)
+
+
+def _rounding(node: Node, table: Array) -> str:
+    """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
+    left, right, output = table[:, 2], table[:, 3], output_fields(node)
+    if (output["low"], output["high"]) != (-128, 127):
+        return "any"
+    if output["double_rounding"]:
+        return "twice" if (left == 1).all() and (right >= 1).all() else "any"
+    return "once" if (left == 0).all() else "any"
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
@@ -74,7 +115,7 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         lower_windowed_s16(node, ctx)
         return
     kernel_h, kernel_w, outputs = node.input(1).shape
-    params = ctx.struct("ek_conv_params", _conv_fields(node, (kernel_h, kernel_w)))
+    params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
     dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
     table, codes = channel_tables(node, 2, 1)
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
@@ -91,10 +132,17 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
         lower_fully_connected_s16(node, ctx)
         return
     outputs, inputs = node.input(1).shape
+    rows = node.input(0).elements // inputs
+    if ctx.target.dsp and rows > 1:
+        params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
+        whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
+        table, codes = channel_tables(node, 0, 2)
+        _call_products(node, ctx, params, (table, codes), _products(rows, inputs, outputs, inputs), whole)
+        return
     params = ctx.struct(
         "ek_fully_connected_params",
         {
-            "rows": node.input(0).elements // inputs,
+            "rows": rows,
             "inputs": inputs,
             "outputs": outputs,
             "input_zero": fp.single_quant(node.input(0))[1],

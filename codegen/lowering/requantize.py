@@ -42,8 +42,9 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
                 "the layer's inputs"
             )
         codes[channel] = zero_of_weights(node)
-        bias[channel], multiplier[channel] = ends[0], 1 << 30
-        left[channel], right[channel] = 3, 1
+        # 2^3 * code * 2^30 / 2^32 is twice the code: the first bits of 2^3 are where kernels want a left shift.
+        left[channel], right[channel] = int(double), 1
+        bias[channel], multiplier[channel] = ends[0] << (3 - int(double)), 1 << 30
     records = np.zeros((-(-channels // pad_to) * pad_to, 4), np.int64)
     records[:, 3] = 1
     records[:channels] = np.stack([bias, multiplier, left, right], axis=1)

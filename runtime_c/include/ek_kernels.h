@@ -48,11 +48,23 @@ typedef struct {
 /* Weights [O,KH,KW,I/groups]. */
 void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
 
+/* How a layer of products is cut so that its scratch memory fits: `tile_pairs` pairs of output channels and
+ * `group_pairs` pairs of pixels are widened to 16 bit at a time. With tiles_outer all pixels are gathered again for
+ * every tile; without it all channels are widened again for every group of pixels. */
+typedef struct {
+    int32_t tile_pairs, group_pairs, tiles_outer;
+} ek_tiling;
+
 /* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
- * zeros to a multiple of four and channels to a multiple of two. Scratch: 2 columns of 16-bit values, rows padded
- * to four, then one row of bytes where in_c is no multiple of four; 4-byte aligned. */
-void ek_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
-                      void *scratch);
+ * zeros to a multiple of four and channels to a multiple of two. Scratch, 4-byte aligned: a tile and the columns of a
+ * group (ek_columns.h), then one row of bytes where in_c is no multiple of four. One or two roundings as
+ * ek_columns.h limits them, or any. */
+void ek_conv2d_s8_dsp_once(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                           const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_twice(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                            const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_any(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                          const ek_channel *channels, int8_t *y, void *scratch);
 
 /* Weights [KH,KW,C*M]; out_c = in_c * M. */
 void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,

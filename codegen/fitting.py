@@ -1,0 +1,48 @@
+"""A program and its plan together: layers get as much scratch memory as the plan leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
+from edgekit.codegen.program import Program
+from edgekit.errors import DoesNotFit
+from edgekit.ir import Graph
+
+# By how much the arena may grow over the smallest one, for speed.
+SPARE_BYTES = 4096
+_SHARES = (1.0, 0.5, 0.25)
+
+
+def lower_and_plan(
+    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool = False
+) -> tuple[Program, MemoryPlan]:
+    """The program with the fewest instructions whose arena is at most SPARE_BYTES above the smallest, and its plan.
+
+    Layers are lowered with the least scratch first. What a step then leaves free below the ceiling is offered to its
+    kernels in a second lowering; where the placement cannot use all of that, a part of it.
+    Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
+    """
+    program = lower(graph, target, floats)
+    plan = plan_memory(program, regions)
+    if not any(step.flexible for step in program.steps):
+        return program, plan
+    first, *others = regions
+    ceiling = min(first.capacity, plan.arena[first.name] + SPARE_BYTES)
+    room = _room(program, plan, first.name, ceiling)
+    for share in _SHARES:
+        faster = lower(graph, target, floats, [int(share * left) for left in room])
+        try:
+            return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *others])
+        except DoesNotFit:
+            continue
+    return program, plan
+
+
+def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list[int]:
+    """Per step, the bytes of a region below the ceiling that no live buffer but its scratch takes."""
+    lives = [life for life in plan.lives if plan.places[life.buffers[0]].region == region]
+    live = live_bytes([life for life in lives if life.buffers[0].kind != "scratch"])
+    taken = live + [0] * (len(program.steps) - len(live))
+    return [max(0, ceiling - taken[index]) for index in range(len(program.steps))]

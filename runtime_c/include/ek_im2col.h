@@ -1,0 +1,33 @@
+/* The windows of a convolution as columns of 16-bit lanes (ek_columns.h), the input's zero point taken off. */
+#ifndef EK_IM2COL_H
+#define EK_IM2COL_H
+
+#include "ek_columns.h"
+#include "ek_kernels.h"
+
+/* Where a walk over the windows of one image stands. */
+typedef struct {
+    const ek_conv_params *p;
+    const int8_t *x;
+    int32_t quads;
+    int32_t pointwise;   /* a pixel is its own window, and x the next one */
+    int32_t row, column; /* of the next window */
+    uint32_t *columns;
+    int8_t *bytes; /* one window, where in_c is no multiple of four */
+} ek_im2col;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* At the first window. columns: 4 * quads words for each of group_pairs pairs of pixels, then, where in_c is no
+ * multiple of four, 4 * quads bytes. */
+ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, uint32_t *columns, int32_t group_pairs);
+
+/* Makes the columns of the next `pixels` windows; the second one of an odd last pair is zero. */
+void ek_im2col_next(ek_im2col *walk, int32_t pixels);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
