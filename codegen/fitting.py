@@ -10,7 +10,8 @@ from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
 
-# By how much the arena may grow over the smallest one, for speed.
+# By how much the arena may grow over the smallest one, for speed: a twelfth, and at least 4 KB.
+SPARE_PART = 12
 SPARE_BYTES = 4096
 _SHARES = (1.0, 0.5, 0.25)
 
@@ -18,7 +19,7 @@ _SHARES = (1.0, 0.5, 0.25)
 def lower_and_plan(
     graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool = False
 ) -> tuple[Program, MemoryPlan]:
-    """The program with the fewest instructions whose arena is at most SPARE_BYTES above the smallest, and its plan.
+    """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
 
     Layers are lowered with the least scratch first. What a step then leaves free below the ceiling is offered to its
     kernels in a second lowering; where the placement cannot use all of that, a part of it.
@@ -29,7 +30,8 @@ def lower_and_plan(
     if not any(step.flexible for step in program.steps):
         return program, plan
     first, *others = regions
-    ceiling = min(first.capacity, plan.arena[first.name] + SPARE_BYTES)
+    least = plan.arena[first.name]
+    ceiling = min(first.capacity, least + max(SPARE_BYTES, least // SPARE_PART))
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
         faster = lower(graph, target, floats, [int(share * left) for left in room])

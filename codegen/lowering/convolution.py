@@ -20,6 +20,10 @@ from edgekit.codegen.program import BufferArg, Fields, ParamsArg
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
+from edgekit.ops.window import window_of
+
+# The offset, 9 bits and sign, shifted left by one less must stay below 2^30.
+LARGEST_RIGHT = 21
 
 
 def interleave_rows(weights: Array, group: int) -> Array:
@@ -59,12 +63,10 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
         return
     height, width = node.output.shape[1:3]
     table, codes = channel_tables(node, 0, 2)
-    products = _products(height * width, codes.reshape(outputs, -1).shape[1], outputs, channels)
+    window = window_of(node, (kernel_h, kernel_w))
+    pointwise = channels % 4 == 0 and window.kernel == window.stride == (1, 1) and window.input == window.output
+    products = Products(height * width, outputs, kernel_h, kernel_w * channels, pointwise and window.before == (0, 0))
     _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
-
-
-def _products(pixels: int, inputs: int, outputs: int, channels: int) -> Products:
-    return Products(pixels, -(-outputs // 2), -(-inputs // 4), channels % 4 != 0)
 
 
 def _call_products(
@@ -78,7 +80,10 @@ def _call_products(
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables
     tiling = fastest_tiling(products, ctx.room())
-    records, packed = ctx.constant("ek_channel", table), ctx.constant("int8_t", interleave_rows(codes, 2))
+    records, packed = (
+        ctx.constant("ek_channel", table),
+        ctx.constant("int8_t", interleave_rows(codes[:, products.order], 2)),
+    )
     tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
     kernel = f"ek_conv2d_s8_dsp_{_rounding(node, table)}"
     for x, y in images:
@@ -99,11 +104,9 @@ def _rows_as_pixels(node: Node, rows: int) -> Fields:
 def _rounding(node: Node, table: Array) -> str:
     """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
     left, right, output = table[:, 2], table[:, 3], output_fields(node)
-    if (output["low"], output["high"]) != (-128, 127):
-        return "any"
-    if output["double_rounding"]:
-        return "twice" if (left == 1).all() and (right >= 1).all() else "any"
-    return "once" if (left == 0).all() else "any"
+    name, shift = ("twice", 1) if output["double_rounding"] else ("once", 0)
+    usual = (left == shift).all() and (right >= 1).all() and (right <= LARGEST_RIGHT).all()
+    return name if usual and (output["low"], output["high"]) == (-128, 127) else "any"
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
@@ -137,7 +140,7 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
         params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
         whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
         table, codes = channel_tables(node, 0, 2)
-        _call_products(node, ctx, params, (table, codes), _products(rows, inputs, outputs, inputs), whole)
+        _call_products(node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs % 4 == 0), whole)
         return
     params = ctx.struct(
         "ek_fully_connected_params",

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from edgekit.codegen.program import Fields
 
 # Instructions on a Cortex-M7, counted in the emulator; only their ratios matter.
-_GATHER_QUAD = 7
-_GATHER_RAGGED_QUAD = 22
-_WIDEN_PAIR_QUAD = 16
+_GATHER_QUAD = 5
+_GATHER_ROW = 60
+_GATHER_REST = 9
+_WIDEN_PAIR = 35
+_WIDEN_PAIR_QUAD = 6
 _CALL = 45
-_PAIR_CONSTANTS_BYTES = 24  # ek_columns.h: two biases, two multipliers, two shifts
+_PAIR_CONSTANTS_BYTES = 32  # ek_columns.h: two biases, then multiplier, shift and offset of both
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,45 @@ class Products:
     """The sizes of a layer of products.
 
     Attributes:
-        pixels: rows of the product (pixels or tokens); pairs: pairs of output channels.
-        quads: groups of four inputs; ragged: whether a window's bytes are put side by side before they are widened.
+        pixels: rows of the product (pixels or tokens); outputs: channels.
+        rows, row: a window's kernel rows and the inputs in each of them.
+        pointwise: a pixel is its own window, whole quads of inputs.
     """
 
     pixels: int
-    pairs: int
-    quads: int
-    ragged: bool
+    outputs: int
+    rows: int
+    row: int
+    pointwise: bool
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of output channels."""
+        return -(-self.outputs // 2)
+
+    @property
+    def quads(self) -> int:
+        """Groups of four inputs."""
+        return -(-self.rows * self.row // 4)
+
+    @property
+    def order(self) -> list[int]:
+        """The order in which ek_im2col.h lists a window's inputs: whole quads of each kernel row, then their rests."""
+        whole = self.row // 4 * 4
+        places = [(row * self.row + i, i >= whole) for row in range(self.rows) for i in range(self.row)]
+        return [at for at, rest in places if not rest] + [at for at, rest in places if rest]
+
+    @property
+    def gathering(self) -> int:
+        """Instructions that make one pixel's column."""
+        if self.pointwise:
+            return _GATHER_QUAD * self.quads + _CALL
+        return _GATHER_QUAD * self.quads + self.rows * (_GATHER_ROW + _GATHER_REST * (self.row % 4))
+
+    @property
+    def gathering_bytes(self) -> int:
+        """Scratch that gathering takes beside the columns."""
+        return 0 if self.pointwise else 4 * (-(-self.row // 4) + -(-self.rows * (self.row % 4) // 4))
 
 
 @dataclass(frozen=True)
@@ -73,9 +106,9 @@ def _cuts(count: int) -> list[int]:
 
 def _tiling(products: Products, tile: int, group: int, tiles_outer: bool) -> Tiling:
     tiles, pixel_pairs = -(-products.pairs // tile), (products.pixels + 1) // 2
-    gathered = products.pixels * products.quads * (_GATHER_RAGGED_QUAD if products.ragged else _GATHER_QUAD)
-    widened = products.pairs * products.quads * _WIDEN_PAIR_QUAD
+    gathered = products.pixels * products.gathering
+    widened = products.pairs * (products.quads * _WIDEN_PAIR_QUAD + _WIDEN_PAIR)
     repeated = gathered * tiles + widened if tiles_outer else gathered + widened * -(-pixel_pairs // group)
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
-    column_bytes = 16 * products.quads * group + (4 * products.quads if products.ragged else 0)
-    return Tiling(tile, group, tiles_outer, tile_bytes + column_bytes, repeated + _CALL * tiles * pixel_pairs)
+    scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
+    return Tiling(tile, group, tiles_outer, scratch, repeated + _CALL * tiles * pixel_pairs)

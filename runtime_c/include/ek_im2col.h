@@ -9,19 +9,22 @@
 typedef struct {
     const ek_conv_params *p;
     const int8_t *x;
-    int32_t quads;
-    int32_t pointwise;   /* a pixel is its own window, and x the next one */
-    int32_t row, column; /* of the next window */
+    int32_t quads, row_quads, row_rest; /* of a window; whole ones of a kernel row, and the bytes left of it */
+    int32_t pointwise;                  /* a pixel is its own window, and x the next one */
+    int32_t row, column;                /* of the next window */
     uint32_t *columns;
-    int8_t *bytes; /* one window, where in_c is no multiple of four */
+    int8_t *bytes, *rests; /* one row of a window; what is left of all rows */
 } ek_im2col;
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* At the first window. columns: 4 * quads words for each of group_pairs pairs of pixels, then, where in_c is no
- * multiple of four, 4 * quads bytes. */
+/* At the first window. columns: 4 * quads words for each of group_pairs pairs of pixels, then the bytes of a kernel row
+ * and those of its rest, KH times, each rounded up to words.
+ *
+ * The order of a window's inputs: per kernel row as many whole quads of KW * C codes as there are, then the up to three
+ * codes left of each row, zeros to a whole quad. */
 ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, uint32_t *columns, int32_t group_pairs);
 
 /* Makes the columns of the next `pixels` windows; the second one of an odd last pair is zero. */

@@ -1,6 +1,9 @@
 #include "ek_columns.h"
 
-uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, const int8_t *w,
+/* Widens pairs of words, one after the other. */
+void ek_widen_words(const uint32_t *words, int32_t pairs, uint32_t base, uint32_t *to);
+
+uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, int32_t offset, const int8_t *w,
                             const ek_channel *channels, uint32_t *tile)
 {
     const uint32_t minus_zero = ek_pair(-weight_zero, -weight_zero);
@@ -8,18 +11,14 @@ uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, c
     for (; pairs > 0; --pairs) {
         *tile++ = (uint32_t)channels[0].bias;
         *tile++ = (uint32_t)channels[1].bias;
-        for (int32_t n = quads; n > 0; --n) {
-            const uint32_t first = words[0], second = words[1];
-            tile[0] = ek_sxtab16(minus_zero, first);
-            tile[1] = ek_sxtab16_odd(minus_zero, first);
-            tile[2] = ek_sxtab16(minus_zero, second);
-            tile[3] = ek_sxtab16_odd(minus_zero, second);
-            words += 2;
-            tile += 4;
-        }
+        ek_widen_words(words, quads, minus_zero, tile);
+        words += 2 * quads;
+        tile += 4 * quads;
         for (int32_t i = 0; i < 2; ++i) {
+            const uint32_t shift = (channels[i].right - 1u) & 31u;
             *tile++ = (uint32_t)channels[i].multiplier;
-            *tile++ = (uint32_t)channels[i].right - 1u;
+            *tile++ = shift;
+            *tile++ = (uint32_t)offset << shift;
         }
         channels += 2;
     }
@@ -27,6 +26,88 @@ uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, c
 }
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+
+#define FUNCTION(name)                                                                                                 \
+    ".syntax unified\n"                                                                                                \
+    ".section .text." #name ",\"ax\",%progbits\n"                                                                      \
+    ".p2align 2\n"                                                                                                     \
+    ".global " #name "\n"                                                                                              \
+    ".thumb\n"                                                                                                         \
+    ".thumb_func\n"                                                                                                    \
+    ".type " #name ", %function\n" #name ":\n"
+
+#define END(name)                                                                                                      \
+    ".size " #name ", . - " #name "\n"                                                                                 \
+    ".text\n"
+
+/* r0 source, r1 count, r2 base, r3 destination. */
+__asm__(FUNCTION(ek_widen_words) "push {r4-r11}\n"
+                                 "subs r1, r1, #2\n"
+                                 "blt 2f\n"
+                                 "1:\n"
+                                 "ldmia r0!, {r4, r6, r8, r10}\n"
+                                 "subs r1, r1, #2\n"
+                                 "sxtab16 r5, r2, r4, ror #8\n"
+                                 "sxtab16 r4, r2, r4\n"
+                                 "sxtab16 r7, r2, r6, ror #8\n"
+                                 "sxtab16 r6, r2, r6\n"
+                                 "sxtab16 r9, r2, r8, ror #8\n"
+                                 "sxtab16 r8, r2, r8\n"
+                                 "sxtab16 r11, r2, r10, ror #8\n"
+                                 "sxtab16 r10, r2, r10\n"
+                                 "stmia r3!, {r4-r11}\n"
+                                 "bge 1b\n"
+                                 "2:\n"
+                                 "adds r1, r1, #2\n"
+                                 "beq 3f\n"
+                                 "ldrd r4, r6, [r0]\n"
+                                 "sxtab16 r5, r2, r4, ror #8\n"
+                                 "sxtab16 r4, r2, r4\n"
+                                 "sxtab16 r7, r2, r6, ror #8\n"
+                                 "sxtab16 r6, r2, r6\n"
+                                 "stmia r3!, {r4-r7}\n"
+                                 "3:\n"
+                                 "pop {r4-r11}\n"
+                                 "bx lr\n" END(ek_widen_words));
+
+/* r0 source, of any alignment, r1 count, r2 base, r3 destination. */
+__asm__(FUNCTION(ek_widen_column) "push {r4-r9}\n"
+                                  "subs r1, r1, #3\n"
+                                  "ble 2f\n"
+                                  "1:\n"
+                                  "ldr r4, [r0]\n"
+                                  "ldr r6, [r0, #4]\n"
+                                  "ldr r8, [r0, #8]\n"
+                                  "ldr r12, [r0, #12]\n"
+                                  "adds r0, r0, #16\n"
+                                  "sxtab16 r5, r2, r4, ror #8\n"
+                                  "sxtab16 r4, r2, r4\n"
+                                  "sxtab16 r7, r2, r6, ror #8\n"
+                                  "sxtab16 r6, r2, r6\n"
+                                  "strd r4, r5, [r3], #16\n"
+                                  "sxtab16 r9, r2, r8, ror #8\n"
+                                  "sxtab16 r8, r2, r8\n"
+                                  "strd r6, r7, [r3], #16\n"
+                                  "sxtab16 r5, r2, r12, ror #8\n"
+                                  "sxtab16 r4, r2, r12\n"
+                                  "strd r8, r9, [r3], #16\n"
+                                  "strd r4, r5, [r3], #16\n"
+                                  "subs r1, r1, #4\n"
+                                  "bgt 1b\n"
+                                  "2:\n"
+                                  "adds r1, r1, #3\n"
+                                  "beq 4f\n"
+                                  "3:\n"
+                                  "ldr r4, [r0], #4\n"
+                                  "subs r1, r1, #1\n"
+                                  "sxtab16 r5, r2, r4, ror #8\n"
+                                  "sxtab16 r4, r2, r4\n"
+                                  "strd r4, r5, [r3], #16\n"
+                                  "bne 3b\n"
+                                  "4:\n"
+                                  "mov r0, r3\n"
+                                  "pop {r4-r9}\n"
+                                  "bx lr\n" END(ek_widen_column));
 
 /* r0 columns, r1 tile, r2-r5 a quad of columns, r6-r9 a quad of channels, r10-r12 and lr accumulators: all registers
  * there are, so that what a loop needs beside them waits on the stack. Compilers spill inside the inner loop. */
@@ -46,94 +127,105 @@ uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, c
 #define STACK_Y "[sp]"
 #define STACK_COLUMNS "[sp, #8]"
 #define STACK_ENTRY "[sp, #12]"
-#define STACK_OFFSET "[sp, #16]"
-#define STACK_COLUMNS_END "[sp, #20]"
-#define STACK_TILE_END "[sp, #24]"
+#define STACK_COLUMNS_END "[sp, #16]"
+#define STACK_TILE_END "[sp, #20]"
 
 /* `finish` makes four results of the accumulators, the tile's pointer standing behind the weights. The loop over quads
  * runs eight at a time; its first round is entered where the count is a multiple of eight from there. */
 #define MULTIPLY(name, finish)                                                                                         \
-    __asm__(".syntax unified\n"                                                                                        \
-            ".section .text." #name ",\"ax\",%progbits\n"                                                              \
-            ".p2align 2\n"                                                                                             \
-            ".global " #name "\n"                                                                                      \
-            ".thumb\n"                                                                                                 \
-            ".thumb_func\n"                                                                                            \
-            ".type " #name ", %function\n" #name ":\n"                                                                 \
-            "push {r4-r11, lr}\n"                                                                                      \
-            "sub sp, sp, #28\n"                                                                                        \
-            "ldm r3, {r4-r7}\n" /* pairs, quads, y_step, offset */                                                     \
-            "strd r2, r6, " STACK_Y "\n"                                                                               \
-            "str r0, " STACK_COLUMNS "\n"                                                                              \
-            "rsb r6, r5, #0\n"                                                                                         \
-            "and r6, r6, #7\n"                                                                                         \
-            "str r6, " STACK_ENTRY "\n"                                                                                \
-            "str r7, " STACK_OFFSET "\n"                                                                               \
-            "add r6, r0, r5, lsl #4\n"                                                                                 \
-            "str r6, " STACK_COLUMNS_END "\n"                                                                          \
-            "lsl r5, r5, #4\n"                                                                                         \
-            "add r5, r5, #24\n"                                                                                        \
-            "mla r4, r4, r5, r1\n"                                                                                     \
-            "str r4, " STACK_TILE_END "\n"                                                                             \
-            "1:\n"                                                                                                     \
-            "ldrd r10, r12, [r1], #8\n"                                                                                \
-            "ldr r2, " STACK_ENTRY "\n"                                                                                \
-            "ldr r0, " STACK_COLUMNS "\n"                                                                              \
-            "mov r11, r10\n"                                                                                           \
-            "mov lr, r12\n"                                                                                            \
-            "tbb [pc, r2]\n"                                                                                           \
-            "2:\n"                                                                                                     \
-            ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                                   \
-            ".byte (14f - 2b) / 2, (15f - 2b) / 2, (16f - 2b) / 2, (17f - 2b) / 2\n" QUAD(10) QUAD(11) QUAD(12)        \
-                QUAD(13) QUAD(14) QUAD(15) QUAD(16) QUAD(17) "ldr r2, " STACK_COLUMNS_END "\n"                         \
-                                                             "cmp r0, r2\n"                                            \
-                                                             "bne 10b\n" finish "ldr r2, " STACK_TILE_END "\n"         \
-                                                             "cmp r1, r2\n"                                            \
-                                                             "bne 1b\n"                                                \
-                                                             "add sp, sp, #28\n"                                       \
-                                                             "pop {r4-r11, pc}\n"                                      \
-                                                             ".size " #name ", . - " #name "\n"                        \
-                                                             ".text\n")
+    __asm__(FUNCTION(name) "push {r4-r11, lr}\n"                                                                       \
+                           "sub sp, sp, #28\n"                                                                         \
+                           "ldm r3, {r4-r6}\n" /* pairs, quads, y_step */                                              \
+                           "strd r2, r6, " STACK_Y "\n"                                                                \
+                           "str r0, " STACK_COLUMNS "\n"                                                               \
+                           "rsb r6, r5, #0\n"                                                                          \
+                           "and r6, r6, #7\n"                                                                          \
+                           "str r6, " STACK_ENTRY "\n"                                                                 \
+                           "add r6, r0, r5, lsl #4\n"                                                                  \
+                           "str r6, " STACK_COLUMNS_END "\n"                                                           \
+                           "lsl r5, r5, #4\n"                                                                          \
+                           "add r5, r5, #32\n"                                                                         \
+                           "mla r4, r4, r5, r1\n"                                                                      \
+                           "str r4, " STACK_TILE_END "\n"                                                              \
+                           "1:\n"                                                                                      \
+                           "ldrd r10, r12, [r1], #8\n"                                                                 \
+                           "ldr r2, " STACK_ENTRY "\n"                                                                 \
+                           "ldr r0, " STACK_COLUMNS "\n"                                                               \
+                           "mov r11, r10\n"                                                                            \
+                           "mov lr, r12\n"                                                                             \
+                           "tbb [pc, r2]\n"                                                                            \
+                           "2:\n"                                                                                      \
+                           ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                    \
+                           ".byte (14f - 2b) / 2, (15f - 2b) / 2, (16f - 2b) / 2, (17f - 2b) / 2\n" QUAD(10) QUAD(11)  \
+                               QUAD(12) QUAD(13) QUAD(14) QUAD(15) QUAD(16) QUAD(17) "ldr r2, " STACK_COLUMNS_END "\n" \
+                                                                                     "cmp r0, r2\n"                    \
+                                                                                     "bne 10b\n" finish                \
+                                                                                     "ldr r2, " STACK_TILE_END "\n"    \
+                                                                                     "cmp r1, r2\n"                    \
+                                                                                     "bne 1b\n"                        \
+                                                                                     "add sp, sp, #28\n"               \
+                                                                                     "pop {r4-r11, pc}\n" END(name))
 
-/* Constants of both channels to r2-r5, y and its step to r6 and r7, the offset to r8. */
+/* Constants of both channels to r2-r7, y and its step to r8 and r9. */
 #define LOAD_OUTPUT                                                                                                    \
-    "ldmia.w r1!, {r2-r5}\n"                                                                                           \
-    "ldrd r6, r7, " STACK_Y "\n"                                                                                       \
-    "ldr r8, " STACK_OFFSET "\n"
+    "ldmia.w r1!, {r2-r7}\n"                                                                                           \
+    "ldrd r8, r9, " STACK_Y "\n"
 
-#define TWICE(acc, multiplier, shift)                                                                                  \
+/* The offset is added before the last shift, which is the same, and with it what halves of negative numbers need to
+ * be rounded away from zero: -1, which changes nothing where the first rounding made zero of a negative number. */
+#define TWICE(acc, multiplier, shift, offset)                                                                          \
+    "add r0, " #offset ", " #acc ", asr #31\n"                                                                         \
     "lsl " #acc ", " #acc ", #1\n"                                                                                     \
-    "smmulr " #acc ", " #acc ", " #multiplier "\n"                                                                     \
-    "add " #acc ", " #acc ", " #acc ", asr #31\n"                                                                      \
+    "smmlar " #acc ", " #acc ", " #multiplier ", r0\n"                                                                 \
     "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
-    "add " #acc ", " #acc ", r8\n"                                                                                     \
     "ssat " #acc ", #8, " #acc ", asr #1\n"
 
-#define ONCE(acc, multiplier, shift)                                                                                   \
-    "smmul " #acc ", " #acc ", " #multiplier "\n"                                                                      \
+#define ONCE(acc, multiplier, shift, offset)                                                                           \
+    "smmla " #acc ", " #acc ", " #multiplier ", " #offset "\n"                                                         \
     "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
-    "add " #acc ", " #acc ", r8\n"                                                                                     \
     "ssat " #acc ", #8, " #acc ", asr #1\n"
 
 /* The second pixel first: with one pixel both go to the same place. */
 #define STORE_OUTPUT                                                                                                   \
-    "strb r11, [r6, r7]\n"                                                                                             \
-    "strb r10, [r6], #1\n"                                                                                             \
-    "strb lr, [r6, r7]\n"                                                                                              \
-    "strb r12, [r6], #1\n"                                                                                             \
-    "str r6, " STACK_Y "\n"
+    "strb r11, [r8, r9]\n"                                                                                             \
+    "strb r10, [r8], #1\n"                                                                                             \
+    "strb lr, [r8, r9]\n"                                                                                              \
+    "strb r12, [r8], #1\n"                                                                                             \
+    "str r8, " STACK_Y "\n"
 
-MULTIPLY(ek_multiply_columns_twice,
-         LOAD_OUTPUT TWICE(r11, r2, r3) TWICE(r10, r2, r3) TWICE(lr, r4, r5) TWICE(r12, r4, r5) STORE_OUTPUT);
-MULTIPLY(ek_multiply_columns_once,
-         LOAD_OUTPUT ONCE(r11, r2, r3) ONCE(r10, r2, r3) ONCE(lr, r4, r5) ONCE(r12, r4, r5) STORE_OUTPUT);
-MULTIPLY(ek_multiply_columns, "add r1, r1, #16\n"
+MULTIPLY(ek_multiply_columns_twice, LOAD_OUTPUT TWICE(r11, r2, r3, r4) TWICE(r10, r2, r3, r4) TWICE(lr, r5, r6, r7)
+                                        TWICE(r12, r5, r6, r7) STORE_OUTPUT);
+MULTIPLY(ek_multiply_columns_once, LOAD_OUTPUT ONCE(r11, r2, r3, r4) ONCE(r10, r2, r3, r4) ONCE(lr, r5, r6, r7)
+                                       ONCE(r12, r5, r6, r7) STORE_OUTPUT);
+MULTIPLY(ek_multiply_columns, "add r1, r1, #24\n"
                               "ldr r6, " STACK_Y "\n"
                               "strd r10, r11, [r6], #8\n"
                               "strd r12, lr, [r6], #8\n"
                               "str r6, " STACK_Y "\n");
 
 #else
+
+void ek_widen_words(const uint32_t *words, int32_t pairs, uint32_t base, uint32_t *to)
+{
+    for (; pairs > 0; --pairs) {
+        for (int32_t i = 0; i < 2; ++i) {
+            *to++ = ek_sxtab16(base, *words);
+            *to++ = ek_sxtab16_odd(base, *words++);
+        }
+    }
+}
+
+uint32_t *ek_widen_column(const int8_t *x, int32_t quads, uint32_t base, uint32_t *column)
+{
+    for (; quads > 0; --quads) {
+        const uint32_t codes = ek_load32(x);
+        column[0] = ek_sxtab16(base, codes);
+        column[1] = ek_sxtab16_odd(base, codes);
+        x += 4;
+        column += 4;
+    }
+    return column;
+}
 
 void ek_multiply_columns(const uint32_t *columns, const uint32_t *tile, int32_t *y, const ek_run *run)
 {
@@ -155,19 +247,28 @@ void ek_multiply_columns(const uint32_t *columns, const uint32_t *tile, int32_t 
     }
 }
 
+static int8_t code_of(int32_t acc, const uint32_t *constants, int32_t twice)
+{
+    const int32_t multiplier = (int32_t)constants[0], offset = (int32_t)constants[2];
+    int32_t y;
+    if (twice) {
+        y = ek_smmulr(2 * acc, multiplier) + (acc >> 31) + offset;
+    } else {
+        y = ek_smmul(acc, multiplier) + offset;
+    }
+    return (int8_t)ek_clamp(y >> constants[1] >> 1, -128, 127);
+}
+
 static void multiply(const uint32_t *columns, const uint32_t *tile, int8_t *y, const ek_run *run, int32_t twice)
 {
-    const ek_output out = {run->offset >> 1, -128, 127, twice};
-    const ek_run one = {1, run->quads, 0, 0};
+    const ek_run one = {1, run->quads, 0};
     for (int32_t pair = 0; pair < run->pairs; ++pair) {
         const uint32_t *constants = tile + 2 + 4 * run->quads;
         int32_t acc[4];
         ek_multiply_columns(columns, tile, acc, &one);
         for (int32_t i = 0; i < 2; ++i) {
-            const ek_channel channel = {0, (int32_t)constants[2 * i], (uint16_t)(twice ? 1 : 0),
-                                        (uint16_t)(constants[2 * i + 1] + 1u)};
-            y[i + run->y_step] = ek_requantize(acc[2 * i + 1], &channel, out, twice);
-            y[i] = ek_requantize(acc[2 * i], &channel, out, twice);
+            y[i + run->y_step] = code_of(acc[2 * i + 1], constants + 3 * i, twice);
+            y[i] = code_of(acc[2 * i], constants + 3 * i, twice);
         }
         y += 2;
         tile += EK_PAIR_WORDS(run->quads);

@@ -16,7 +16,7 @@ typedef struct {
 static void multiply_any(const uint32_t *columns, const uint32_t *tile, const ek_channel *channels, int8_t *y,
                          const ek_run *run, ek_output out)
 {
-    const ek_run one = {1, run->quads, 0, 0};
+    const ek_run one = {1, run->quads, 0};
     for (int32_t i = 0; i < run->pairs; ++i) {
         int32_t acc[4];
         ek_multiply_columns(columns, tile, acc, &one);
@@ -42,8 +42,8 @@ EK_INLINE void multiply(const layer *l, const uint32_t *columns, const uint32_t 
 
 static void widen_tile(const layer *l, int32_t first, int32_t pairs)
 {
-    ek_widen_channels(pairs, l->quads, l->p->weight_zero, l->w + 8 * l->quads * first, l->channels + 2 * first,
-                      l->tile);
+    ek_widen_channels(pairs, l->quads, l->p->weight_zero, 2 * l->p->out.zero_point + 1, l->w + 8 * l->quads * first,
+                      l->channels + 2 * first, l->tile);
 }
 
 /* A group of pixels times the tile that starts at pair `first`. */
@@ -53,7 +53,7 @@ EK_INLINE void multiply_group(const layer *l, const uint32_t *columns, int32_t p
     const int32_t out_c = l->p->window.out_c;
     const int32_t whole = 2 * (first + pairs) > out_c ? pairs - 1 : pairs; /* less one of a single channel */
     const uint32_t *last = l->tile + EK_PAIR_WORDS(l->quads) * whole;
-    ek_run run = {whole, l->quads, out_c, 2 * l->p->out.zero_point + 1};
+    ek_run run = {whole, l->quads, out_c};
     y += 2 * first;
     for (; pixels > 0; pixels -= 2) {
         run.y_step = pixels == 1 ? 0 : out_c;
@@ -61,7 +61,7 @@ EK_INLINE void multiply_group(const layer *l, const uint32_t *columns, int32_t p
             multiply(l, columns, l->tile, 2 * first, y, &run, rounding);
         }
         if (whole < pairs) {
-            const ek_run one = {1, l->quads, 2, run.offset};
+            const ek_run one = {1, l->quads, 2};
             int8_t codes[4];
             multiply(l, columns, last, out_c - 1, codes, &one, rounding);
             y[run.y_step + 2 * whole] = codes[2];

@@ -1,61 +1,5 @@
 #include "ek_im2col.h"
 
-/* Widens n4 groups of four codes, minus the input's zero point, into every other pair of words of a column. */
-static void widen(const int8_t *x, int32_t n4, uint32_t minus_zero, uint32_t *column)
-{
-    for (; n4 >= 2; n4 -= 2) {
-        const uint32_t codes = ek_load32(x), next = ek_load32(x + 4);
-        column[0] = ek_sxtab16(minus_zero, codes);
-        column[1] = ek_sxtab16_odd(minus_zero, codes);
-        column[4] = ek_sxtab16(minus_zero, next);
-        column[5] = ek_sxtab16_odd(minus_zero, next);
-        x += 8;
-        column += 8;
-    }
-    if (n4 > 0) {
-        const uint32_t codes = ek_load32(x);
-        column[0] = ek_sxtab16(minus_zero, codes);
-        column[1] = ek_sxtab16_odd(minus_zero, codes);
-    }
-}
-
-static void clear(int32_t n4, uint32_t *column)
-{
-    for (; n4 > 0; --n4) {
-        column[0] = 0;
-        column[1] = 0;
-        column += 4;
-    }
-}
-
-/* in_c is a multiple of four: windows are gathered a tap, or a row of taps, at a time. */
-static void gather_aligned(const ek_conv_params *p, const int8_t *x, int32_t y0, int32_t x0, uint32_t minus_zero,
-                           uint32_t *column)
-{
-    const ek_window *g = &p->window;
-    const int32_t quads = g->in_c >> 2;
-    const int32_t whole_row = g->dilation_w == 1 && x0 >= 0 && x0 + g->kernel_w <= g->in_w;
-    for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
-        const int32_t row = y0 + ky * g->dilation_h;
-        if (row < 0 || row >= g->in_h) {
-            clear(quads * g->kernel_w, column);
-            column += 4 * quads * g->kernel_w;
-        } else if (whole_row) {
-            widen(x + (row * g->in_w + x0) * g->in_c, quads * g->kernel_w, minus_zero, column);
-            column += 4 * quads * g->kernel_w;
-        } else {
-            int32_t at = x0;
-            for (int32_t kx = 0; kx < g->kernel_w; ++kx, at += g->dilation_w, column += 4 * quads) {
-                if (at < 0 || at >= g->in_w) {
-                    clear(quads, column);
-                } else {
-                    widen(x + (row * g->in_w + at) * g->in_c, quads, minus_zero, column);
-                }
-            }
-        }
-    }
-}
-
 static int8_t *fill_bytes(int8_t *to, int8_t value, int32_t count)
 {
     for (; count > 0; --count) {
@@ -78,44 +22,86 @@ static int8_t *copy_bytes(int8_t *to, const int8_t *from, int32_t count)
     return to;
 }
 
-/* Any in_c: the window's bytes are put side by side first (padding becomes the zero point), then widened. */
-static void gather_bytes(const ek_conv_params *p, const int8_t *x, int32_t y0, int32_t x0, int8_t *bytes)
+static void clear(int32_t quads, uint32_t *column)
 {
-    const ek_window *g = &p->window;
-    const int8_t zero = (int8_t)p->input_zero;
-    const int32_t whole_row = g->dilation_w == 1 && x0 >= 0 && x0 + g->kernel_w <= g->in_w;
-    for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
-        const int32_t row = y0 + ky * g->dilation_h;
-        if (row < 0 || row >= g->in_h) {
-            bytes = fill_bytes(bytes, zero, g->kernel_w * g->in_c);
-        } else if (whole_row) {
-            bytes = copy_bytes(bytes, x + (row * g->in_w + x0) * g->in_c, g->kernel_w * g->in_c);
+    for (; quads > 0; --quads) {
+        column[0] = 0;
+        column[1] = 0;
+        column += 4;
+    }
+}
+
+/* Puts one row of a window together that is not as it stands in the input; padding becomes the zero point. */
+static void assemble_row(const ek_im2col *walk, const int8_t *row, int32_t x0, int8_t *to)
+{
+    const ek_window *w = &walk->p->window;
+    for (int32_t kx = 0; kx < w->kernel_w; ++kx, x0 += w->dilation_w) {
+        if (row == 0 || x0 < 0 || x0 >= w->in_w) {
+            to = fill_bytes(to, (int8_t)walk->p->input_zero, w->in_c);
         } else {
-            int32_t at = x0;
-            for (int32_t kx = 0; kx < g->kernel_w; ++kx, at += g->dilation_w) {
-                if (at < 0 || at >= g->in_w) {
-                    bytes = fill_bytes(bytes, zero, g->in_c);
-                } else {
-                    bytes = copy_bytes(bytes, x + (row * g->in_w + at) * g->in_c, g->in_c);
-                }
-            }
+            to = copy_bytes(to, row + x0 * w->in_c, w->in_c);
         }
     }
 }
 
-/* One window into a column. */
+/* One row of a window: whole quads into the column, the bytes left to their place. Short rows are not worth a call. */
+EK_INLINE uint32_t *widen_row(const int8_t *codes, int32_t quads, int32_t rest, uint32_t minus_zero, uint32_t *column,
+                              int8_t *rests)
+{
+    if (quads > 4) {
+        column = ek_widen_column(codes, quads, minus_zero, column);
+        codes += 4 * quads;
+    } else {
+        for (; quads > 0; --quads) {
+            const uint32_t word = ek_load32(codes);
+            column[0] = ek_sxtab16(minus_zero, word);
+            column[1] = ek_sxtab16_odd(minus_zero, word);
+            codes += 4;
+            column += 4;
+        }
+    }
+    for (; rest > 0; --rest) {
+        *rests++ = *codes++;
+    }
+    return column;
+}
+
+/* A window that reaches over the border, or whose taps are apart. */
+static uint32_t *widen_assembled(const ek_im2col *walk, int32_t y0, int32_t x0, uint32_t minus_zero, uint32_t *column)
+{
+    const ek_window *w = &walk->p->window;
+    int8_t *rests = walk->rests;
+    for (int32_t ky = 0; ky < w->kernel_h; ++ky) {
+        const int32_t y = y0 + ky * w->dilation_h;
+        const int8_t *row = y < 0 || y >= w->in_h ? 0 : walk->x + y * w->in_w * w->in_c;
+        assemble_row(walk, row, x0, walk->bytes);
+        column = widen_row(walk->bytes, walk->row_quads, walk->row_rest, minus_zero, column, rests);
+        rests += walk->row_rest;
+    }
+    return column;
+}
+
+/* One window into a column: row by row the whole quads, then what is left of all rows, side by side. */
 static void gather_window(ek_im2col *walk, uint32_t minus_zero, uint32_t *column)
 {
-    const ek_window *window = &walk->p->window;
-    const int32_t y0 = walk->row * window->stride_h - window->pad_top;
-    const int32_t x0 = walk->column * window->stride_w - window->pad_left;
-    if (window->in_c & 3) {
-        gather_bytes(walk->p, walk->x, y0, x0, walk->bytes);
-        widen(walk->bytes, walk->quads, minus_zero, column);
+    const ek_window *w = &walk->p->window;
+    const int32_t y0 = walk->row * w->stride_h - w->pad_top, x0 = walk->column * w->stride_w - w->pad_left;
+    const int32_t dilation = w->dilation_h, rest = walk->row_rest;
+    if (w->dilation_w == 1 && x0 >= 0 && x0 + w->kernel_w <= w->in_w && y0 >= 0 &&
+        y0 + (w->kernel_h - 1) * dilation < w->in_h) {
+        const int32_t pitch = dilation * w->in_w * w->in_c;
+        const int8_t *codes = walk->x + (y0 * w->in_w + x0) * w->in_c;
+        int8_t *rests = walk->rests;
+        for (int32_t ky = w->kernel_h; ky > 0; --ky) {
+            column = widen_row(codes, walk->row_quads, rest, minus_zero, column, rests);
+            codes += pitch;
+            rests += rest;
+        }
     } else {
-        gather_aligned(walk->p, walk->x, y0, x0, minus_zero, column);
+        column = widen_assembled(walk, y0, x0, minus_zero, column);
     }
-    if (++walk->column == window->out_w) {
+    widen_row(walk->rests, walk->quads - walk->row_quads * w->kernel_h, 0, minus_zero, column, 0);
+    if (++walk->column == w->out_w) {
         walk->column = 0;
         ++walk->row;
     }
@@ -127,7 +113,7 @@ void ek_im2col_next(ek_im2col *walk, int32_t pixels)
     uint32_t *column = walk->columns;
     for (int32_t i = 0; i < pixels; ++i) {
         if (walk->pointwise) {
-            widen(walk->x, walk->quads, minus_zero, column);
+            ek_widen_column(walk->x, walk->quads, minus_zero, column);
             walk->x += walk->p->window.in_c;
         } else {
             gather_window(walk, minus_zero, column);
@@ -149,11 +135,10 @@ static int32_t is_pointwise(const ek_window *w)
 ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, uint32_t *columns, int32_t group_pairs)
 {
     const ek_window *w = &p->window;
-    const int32_t quads = (w->kernel_h * w->kernel_w * w->in_c + 3) >> 2;
-    ek_im2col walk = {p, x, quads, is_pointwise(w), 0, 0, columns, 0};
+    const int32_t quads = (w->kernel_h * w->kernel_w * w->in_c + 3) >> 2, row = w->kernel_w * w->in_c;
+    ek_im2col walk = {p, x, quads, row >> 2, row & 3, is_pointwise(w), 0, 0, columns, 0, 0};
     walk.bytes = (int8_t *)(columns + 4 * quads * group_pairs);
-    if (w->in_c & 3) {
-        fill_bytes(walk.bytes, (int8_t)p->input_zero, 4 * quads);
-    }
+    walk.rests = walk.bytes + 4 * ((row + 3) >> 2);
+    fill_bytes(walk.rests, (int8_t)p->input_zero, 4 * (quads - walk.row_quads * w->kernel_h));
     return walk;
 }
