@@ -13,7 +13,10 @@ _GATHER_ROW = 60
 _GATHER_REST = 9
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
-_CALL = 45
+_CALL = 60
+_GROUP = 90
+# Beyond this many pairs in the inner of the two loops, calls are rare enough.
+_FEW = 6
 _PAIR_CONSTANTS_BYTES = 32  # ek_columns.h: two biases, then multiplier, shift and offset of both
 
 
@@ -93,10 +96,13 @@ def fastest_tiling(products: Products, room: int) -> Tiling:
 
 
 def _tilings(products: Products) -> Iterator[Tiling]:
+    groups = _cuts((products.pixels + 1) // 2)
     for tile in _cuts(products.pairs):
-        yield _tiling(products, tile, 1, True)
-    for group in _cuts((products.pixels + 1) // 2):
-        yield _tiling(products, 1, group, False)
+        for group in groups[:_FEW]:
+            yield _tiling(products, tile, group, True)
+    for group in groups:
+        for tile in _cuts(products.pairs)[:_FEW]:
+            yield _tiling(products, tile, group, False)
 
 
 def _cuts(count: int) -> list[int]:
@@ -111,4 +117,6 @@ def _tiling(products: Products, tile: int, group: int, tiles_outer: bool) -> Til
     repeated = gathered * tiles + widened if tiles_outer else gathered + widened * -(-pixel_pairs // group)
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
-    return Tiling(tile, group, tiles_outer, scratch, repeated + _CALL * tiles * pixel_pairs)
+    groups = -(-pixel_pairs // group)
+    calls = _CALL * tiles * pixel_pairs + _GROUP * groups * (tiles if tiles_outer else 1)
+    return Tiling(tile, group, tiles_outer, scratch, repeated + calls)

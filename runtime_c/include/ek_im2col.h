@@ -9,9 +9,11 @@
 typedef struct {
     const ek_conv_params *p;
     const int8_t *x;
-    int32_t quads, row_quads, row_rest; /* of a window; whole ones of a kernel row, and the bytes left of it */
-    int32_t pointwise;                  /* a pixel is its own window, and x the next one */
-    int32_t row, column;                /* of the next window */
+    int32_t quads;                           /* of a window */
+    int32_t row_quads, row_rest, rest_quads; /* whole ones of a kernel row, the bytes left of it, quads of all those */
+    int32_t pitch, last_row, last_column;    /* from kernel row to row; the last places of a window inside the input */
+    int32_t pointwise;                       /* a pixel is its own window, and x the next one */
+    int32_t row, column;                     /* of the next window */
     uint32_t *columns;
     int8_t *bytes, *rests; /* one row of a window; what is left of all rows */
 } ek_im2col;

@@ -66,8 +66,10 @@ EK_INLINE uint32_t *widen_row(const int8_t *codes, int32_t quads, int32_t rest, 
     return column;
 }
 
-/* A window that reaches over the border, or whose taps are apart. */
-static uint32_t *widen_assembled(const ek_im2col *walk, int32_t y0, int32_t x0, uint32_t minus_zero, uint32_t *column)
+/* A window that reaches over the border, or whose taps are apart. Out of line: it would take the registers of the usual
+ * way. */
+__attribute__((noinline)) static uint32_t *widen_assembled(const ek_im2col *walk, int32_t y0, int32_t x0,
+                                                           uint32_t minus_zero, uint32_t *column)
 {
     const ek_window *w = &walk->p->window;
     int8_t *rests = walk->rests;
@@ -81,26 +83,31 @@ static uint32_t *widen_assembled(const ek_im2col *walk, int32_t y0, int32_t x0, 
     return column;
 }
 
+/* A window as it stands in the input. */
+__attribute__((noinline)) static uint32_t *widen_inside(const ek_im2col *walk, const int8_t *codes, uint32_t minus_zero,
+                                                        uint32_t *column)
+{
+    const int32_t quads = walk->row_quads, rest = walk->row_rest, pitch = walk->pitch;
+    int8_t *rests = walk->rests;
+    for (int32_t ky = walk->p->window.kernel_h; ky > 0; --ky) {
+        column = widen_row(codes, quads, rest, minus_zero, column, rests);
+        codes += pitch;
+        rests += rest;
+    }
+    return column;
+}
+
 /* One window into a column: row by row the whole quads, then what is left of all rows, side by side. */
 static void gather_window(ek_im2col *walk, uint32_t minus_zero, uint32_t *column)
 {
     const ek_window *w = &walk->p->window;
     const int32_t y0 = walk->row * w->stride_h - w->pad_top, x0 = walk->column * w->stride_w - w->pad_left;
-    const int32_t dilation = w->dilation_h, rest = walk->row_rest;
-    if (w->dilation_w == 1 && x0 >= 0 && x0 + w->kernel_w <= w->in_w && y0 >= 0 &&
-        y0 + (w->kernel_h - 1) * dilation < w->in_h) {
-        const int32_t pitch = dilation * w->in_w * w->in_c;
-        const int8_t *codes = walk->x + (y0 * w->in_w + x0) * w->in_c;
-        int8_t *rests = walk->rests;
-        for (int32_t ky = w->kernel_h; ky > 0; --ky) {
-            column = widen_row(codes, walk->row_quads, rest, minus_zero, column, rests);
-            codes += pitch;
-            rests += rest;
-        }
+    if (y0 >= 0 && x0 >= 0 && y0 <= walk->last_row && x0 <= walk->last_column) {
+        column = widen_inside(walk, walk->x + (y0 * w->in_w + x0) * w->in_c, minus_zero, column);
     } else {
         column = widen_assembled(walk, y0, x0, minus_zero, column);
     }
-    widen_row(walk->rests, walk->quads - walk->row_quads * w->kernel_h, 0, minus_zero, column, 0);
+    widen_row(walk->rests, walk->rest_quads, 0, minus_zero, column, 0);
     if (++walk->column == w->out_w) {
         walk->column = 0;
         ++walk->row;
@@ -136,9 +143,15 @@ ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, uint32_t *co
 {
     const ek_window *w = &p->window;
     const int32_t quads = (w->kernel_h * w->kernel_w * w->in_c + 3) >> 2, row = w->kernel_w * w->in_c;
-    ek_im2col walk = {p, x, quads, row >> 2, row & 3, is_pointwise(w), 0, 0, columns, 0, 0};
+    ek_im2col walk = {.p = p, .x = x, .quads = quads, .columns = columns, .pointwise = is_pointwise(w)};
+    walk.row_quads = row >> 2;
+    walk.row_rest = row & 3;
+    walk.rest_quads = quads - walk.row_quads * w->kernel_h;
+    walk.pitch = w->dilation_h * w->in_w * w->in_c;
+    walk.last_row = w->in_h - 1 - (w->kernel_h - 1) * w->dilation_h;
+    walk.last_column = w->dilation_w == 1 ? w->in_w - w->kernel_w : -1;
     walk.bytes = (int8_t *)(columns + 4 * quads * group_pairs);
     walk.rests = walk.bytes + 4 * ((row + 3) >> 2);
-    fill_bytes(walk.rests, (int8_t)p->input_zero, 4 * (quads - walk.row_quads * w->kernel_h));
+    fill_bytes(walk.rests, (int8_t)p->input_zero, 4 * walk.rest_quads);
     return walk;
 }
