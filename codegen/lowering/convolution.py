@@ -13,10 +13,11 @@ from edgekit.codegen.lowering.float_products import (
     lower_fully_connected_f32,
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
+from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
-from edgekit.codegen.program import BufferArg, Fields, ParamsArg
+from edgekit.codegen.program import BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
@@ -85,7 +86,7 @@ def _call_products(
         ctx.constant("int8_t", interleave_rows(codes[:, products.order], 2)),
     )
     tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
-    kernel = f"ek_conv2d_s8_dsp_{_rounding(node, table)}"
+    kernel = f"ek_conv2d_s8_dsp_{rounding_of(node, table)}"
     for x, y in images:
         ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
 
@@ -101,7 +102,7 @@ def _rows_as_pixels(node: Node, rows: int) -> Fields:
     return _conv_fields(node, window)
 
 
-def _rounding(node: Node, table: Array) -> str:
+def rounding_of(node: Node, table: Array) -> str:
     """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
     left, right, output = table[:, 2], table[:, 3], output_fields(node)
     name, shift = ("twice", 1) if output["double_rounding"] else ("once", 0)
@@ -110,7 +111,7 @@ def _rounding(node: Node, table: Array) -> str:
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8, or its DSP form where the channel multiplier is 1."""
+    """ek_depthwise_conv2d_s8, or its DSP forms where the channel multiplier is 1: by planes for the usual kernels."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
         return
@@ -122,6 +123,14 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
     dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
     table, codes = channel_tables(node, 2, 1)
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
+    rounding = rounding_of(node, table)
+    if dsp and rounding != "any" and (bands := planes_of(node)) is not None:
+        band = bands.fastest(ctx.room())
+        scratch = ctx.scratch(bands.scratch(band))
+        for x, y in batches(node, ctx):
+            kernel = f"ek_depthwise_{kernel_h}x{kernel_w}_s8_dsp_{rounding}"
+            ctx.call(kernel, params, Literal(band), x, weights, records, y, scratch)
+        return
     for x, y in batches(node, ctx):
         ctx.call("ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8", params, x, weights, records, y)
 

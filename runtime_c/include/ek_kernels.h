@@ -74,6 +74,19 @@ void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8
 void ek_depthwise_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                                 int8_t *y);
 
+/* 3x3 kernels at stride 1 or 2 along rows, no dilation, four channels or more; weights [3,3,C]. One or two roundings as
+ * ek_columns.h limits them. Scratch: four planes of band_rows rows of output, see ek_planes.h. */
+void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                  const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                   const ek_channel *channels, int8_t *y, void *scratch);
+
+/* The same of 5x5 kernels. */
+void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                  const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_5x5_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                   const ek_channel *channels, int8_t *y, void *scratch);
+
 typedef struct {
     int32_t rows, inputs, outputs;
     int32_t input_zero;

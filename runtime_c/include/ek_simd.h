@@ -19,6 +19,17 @@ static inline uint32_t ek_pair(int32_t low, int32_t high)
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
 }
 
+/* The low halves of two words, and the high ones; compilers know the instructions. */
+static inline uint32_t ek_pack_low(uint32_t low, uint32_t high)
+{
+    return (low & 0xFFFFu) | (high << 16);
+}
+
+static inline uint32_t ek_pack_high(uint32_t low, uint32_t high)
+{
+    return (low >> 16) | (high & 0xFFFF0000u);
+}
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
 /* acc + a.low * b.low + a.high * b.high */

@@ -1,4 +1,5 @@
 #include "ek_columns.h"
+#include "ek_assembly.h"
 
 /* Widens pairs of words, one after the other. */
 void ek_widen_words(const uint32_t *words, int32_t pairs, uint32_t base, uint32_t *to);
@@ -27,87 +28,74 @@ uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, i
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
-#define FUNCTION(name)                                                                                                 \
-    ".syntax unified\n"                                                                                                \
-    ".section .text." #name ",\"ax\",%progbits\n"                                                                      \
-    ".p2align 2\n"                                                                                                     \
-    ".global " #name "\n"                                                                                              \
-    ".thumb\n"                                                                                                         \
-    ".thumb_func\n"                                                                                                    \
-    ".type " #name ", %function\n" #name ":\n"
-
-#define END(name)                                                                                                      \
-    ".size " #name ", . - " #name "\n"                                                                                 \
-    ".text\n"
-
 /* r0 source, r1 count, r2 base, r3 destination. */
-__asm__(FUNCTION(ek_widen_words) "push {r4-r11}\n"
-                                 "subs r1, r1, #2\n"
-                                 "blt 2f\n"
-                                 "1:\n"
-                                 "ldmia r0!, {r4, r6, r8, r10}\n"
-                                 "subs r1, r1, #2\n"
-                                 "sxtab16 r5, r2, r4, ror #8\n"
-                                 "sxtab16 r4, r2, r4\n"
-                                 "sxtab16 r7, r2, r6, ror #8\n"
-                                 "sxtab16 r6, r2, r6\n"
-                                 "sxtab16 r9, r2, r8, ror #8\n"
-                                 "sxtab16 r8, r2, r8\n"
-                                 "sxtab16 r11, r2, r10, ror #8\n"
-                                 "sxtab16 r10, r2, r10\n"
-                                 "stmia r3!, {r4-r11}\n"
-                                 "bge 1b\n"
-                                 "2:\n"
-                                 "adds r1, r1, #2\n"
-                                 "beq 3f\n"
-                                 "ldrd r4, r6, [r0]\n"
-                                 "sxtab16 r5, r2, r4, ror #8\n"
-                                 "sxtab16 r4, r2, r4\n"
-                                 "sxtab16 r7, r2, r6, ror #8\n"
-                                 "sxtab16 r6, r2, r6\n"
-                                 "stmia r3!, {r4-r7}\n"
-                                 "3:\n"
-                                 "pop {r4-r11}\n"
-                                 "bx lr\n" END(ek_widen_words));
+__asm__(EK_FUNCTION(ek_widen_words) "push {r4-r11}\n"
+                                    "subs r1, r1, #2\n"
+                                    "blt 2f\n"
+                                    "1:\n"
+                                    "ldmia r0!, {r4, r6, r8, r10}\n"
+                                    "subs r1, r1, #2\n"
+                                    "sxtab16 r5, r2, r4, ror #8\n"
+                                    "sxtab16 r4, r2, r4\n"
+                                    "sxtab16 r7, r2, r6, ror #8\n"
+                                    "sxtab16 r6, r2, r6\n"
+                                    "sxtab16 r9, r2, r8, ror #8\n"
+                                    "sxtab16 r8, r2, r8\n"
+                                    "sxtab16 r11, r2, r10, ror #8\n"
+                                    "sxtab16 r10, r2, r10\n"
+                                    "stmia r3!, {r4-r11}\n"
+                                    "bge 1b\n"
+                                    "2:\n"
+                                    "adds r1, r1, #2\n"
+                                    "beq 3f\n"
+                                    "ldrd r4, r6, [r0]\n"
+                                    "sxtab16 r5, r2, r4, ror #8\n"
+                                    "sxtab16 r4, r2, r4\n"
+                                    "sxtab16 r7, r2, r6, ror #8\n"
+                                    "sxtab16 r6, r2, r6\n"
+                                    "stmia r3!, {r4-r7}\n"
+                                    "3:\n"
+                                    "pop {r4-r11}\n"
+                                    "bx lr\n" EK_END(ek_widen_words));
 
 /* r0 source, of any alignment, r1 count, r2 base, r3 destination. */
-__asm__(FUNCTION(ek_widen_column) "push {r4-r9}\n"
-                                  "subs r1, r1, #3\n"
-                                  "ble 2f\n"
-                                  "1:\n"
-                                  "ldr r4, [r0]\n"
-                                  "ldr r6, [r0, #4]\n"
-                                  "ldr r8, [r0, #8]\n"
-                                  "ldr r12, [r0, #12]\n"
-                                  "adds r0, r0, #16\n"
-                                  "sxtab16 r5, r2, r4, ror #8\n"
-                                  "sxtab16 r4, r2, r4\n"
-                                  "sxtab16 r7, r2, r6, ror #8\n"
-                                  "sxtab16 r6, r2, r6\n"
-                                  "strd r4, r5, [r3], #16\n"
-                                  "sxtab16 r9, r2, r8, ror #8\n"
-                                  "sxtab16 r8, r2, r8\n"
-                                  "strd r6, r7, [r3], #16\n"
-                                  "sxtab16 r5, r2, r12, ror #8\n"
-                                  "sxtab16 r4, r2, r12\n"
-                                  "strd r8, r9, [r3], #16\n"
-                                  "strd r4, r5, [r3], #16\n"
-                                  "subs r1, r1, #4\n"
-                                  "bgt 1b\n"
-                                  "2:\n"
-                                  "adds r1, r1, #3\n"
-                                  "beq 4f\n"
-                                  "3:\n"
-                                  "ldr r4, [r0], #4\n"
-                                  "subs r1, r1, #1\n"
-                                  "sxtab16 r5, r2, r4, ror #8\n"
-                                  "sxtab16 r4, r2, r4\n"
-                                  "strd r4, r5, [r3], #16\n"
-                                  "bne 3b\n"
-                                  "4:\n"
-                                  "mov r0, r3\n"
-                                  "pop {r4-r9}\n"
-                                  "bx lr\n" END(ek_widen_column));
+__asm__(EK_FUNCTION(ek_widen_column) "push {r4-r9}\n"
+                                     "subs r1, r1, #3\n"
+                                     "ble 2f\n"
+                                     "1:\n"
+                                     "ldr r4, [r0]\n"
+                                     "ldr r6, [r0, #4]\n"
+                                     "ldr r8, [r0, #8]\n"
+                                     "ldr r12, [r0, #12]\n"
+                                     "adds r0, r0, #16\n"
+                                     "sxtab16 r5, r2, r4, ror #8\n"
+                                     "sxtab16 r4, r2, r4\n"
+                                     "sxtab16 r7, r2, r6, ror #8\n"
+                                     "sxtab16 r6, r2, r6\n"
+                                     "strd r4, r5, [r3], #16\n"
+                                     "sxtab16 r9, r2, r8, ror #8\n"
+                                     "sxtab16 r8, r2, r8\n"
+                                     "strd r6, r7, [r3], #16\n"
+                                     "sxtab16 r5, r2, r12, ror #8\n"
+                                     "sxtab16 r4, r2, r12\n"
+                                     "strd r8, r9, [r3], #16\n"
+                                     "strd r4, r5, [r3], #16\n"
+                                     "subs r1, r1, #4\n"
+                                     "bgt 1b\n"
+                                     "2:\n"
+                                     "adds r1, r1, #3\n"
+                                     "beq 4f\n"
+                                     "3:\n"
+                                     "ldr r4, [r0], #4\n"
+                                     "subs r1, r1, #1\n"
+                                     "sxtab16 r5, r2, r4, ror #8\n"
+                                     "sxtab16 r4, r2, r4\n"
+                                     "strd r4, r5, [r3], #16\n"
+                                     "bne 3b\n"
+                                     "4:\n"
+                                     "mov r0, r3\n"
+                                     "pop {r4-r9}\n"
+                                     "bx lr\n" EK_END(ek_widen_column));
 
 /* r0 columns, r1 tile, r2-r5 a quad of columns, r6-r9 a quad of channels, r10-r12 and lr accumulators: all registers
  * there are, so that what a loop needs beside them waits on the stack. Compilers spill inside the inner loop. */
@@ -133,57 +121,43 @@ __asm__(FUNCTION(ek_widen_column) "push {r4-r9}\n"
 /* `finish` makes four results of the accumulators, the tile's pointer standing behind the weights. The loop over quads
  * runs eight at a time; its first round is entered where the count is a multiple of eight from there. */
 #define MULTIPLY(name, finish)                                                                                         \
-    __asm__(FUNCTION(name) "push {r4-r11, lr}\n"                                                                       \
-                           "sub sp, sp, #28\n"                                                                         \
-                           "ldm r3, {r4-r6}\n" /* pairs, quads, y_step */                                              \
-                           "strd r2, r6, " STACK_Y "\n"                                                                \
-                           "str r0, " STACK_COLUMNS "\n"                                                               \
-                           "rsb r6, r5, #0\n"                                                                          \
-                           "and r6, r6, #7\n"                                                                          \
-                           "str r6, " STACK_ENTRY "\n"                                                                 \
-                           "add r6, r0, r5, lsl #4\n"                                                                  \
-                           "str r6, " STACK_COLUMNS_END "\n"                                                           \
-                           "lsl r5, r5, #4\n"                                                                          \
-                           "add r5, r5, #32\n"                                                                         \
-                           "mla r4, r4, r5, r1\n"                                                                      \
-                           "str r4, " STACK_TILE_END "\n"                                                              \
-                           "1:\n"                                                                                      \
-                           "ldrd r10, r12, [r1], #8\n"                                                                 \
-                           "ldr r2, " STACK_ENTRY "\n"                                                                 \
-                           "ldr r0, " STACK_COLUMNS "\n"                                                               \
-                           "mov r11, r10\n"                                                                            \
-                           "mov lr, r12\n"                                                                             \
-                           "tbb [pc, r2]\n"                                                                            \
-                           "2:\n"                                                                                      \
-                           ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                    \
-                           ".byte (14f - 2b) / 2, (15f - 2b) / 2, (16f - 2b) / 2, (17f - 2b) / 2\n" QUAD(10) QUAD(11)  \
-                               QUAD(12) QUAD(13) QUAD(14) QUAD(15) QUAD(16) QUAD(17) "ldr r2, " STACK_COLUMNS_END "\n" \
-                                                                                     "cmp r0, r2\n"                    \
-                                                                                     "bne 10b\n" finish                \
-                                                                                     "ldr r2, " STACK_TILE_END "\n"    \
-                                                                                     "cmp r1, r2\n"                    \
-                                                                                     "bne 1b\n"                        \
-                                                                                     "add sp, sp, #28\n"               \
-                                                                                     "pop {r4-r11, pc}\n" END(name))
+    __asm__(EK_FUNCTION(name) "push {r4-r11, lr}\n"                                                                    \
+                              "sub sp, sp, #28\n"                                                                      \
+                              "ldm r3, {r4-r6}\n" /* pairs, quads, y_step */                                           \
+                              "strd r2, r6, " STACK_Y "\n"                                                             \
+                              "str r0, " STACK_COLUMNS "\n"                                                            \
+                              "rsb r6, r5, #0\n"                                                                       \
+                              "and r6, r6, #7\n"                                                                       \
+                              "str r6, " STACK_ENTRY "\n"                                                              \
+                              "add r6, r0, r5, lsl #4\n"                                                               \
+                              "str r6, " STACK_COLUMNS_END "\n"                                                        \
+                              "lsl r5, r5, #4\n"                                                                       \
+                              "add r5, r5, #32\n"                                                                      \
+                              "mla r4, r4, r5, r1\n"                                                                   \
+                              "str r4, " STACK_TILE_END "\n"                                                           \
+                              "1:\n"                                                                                   \
+                              "ldrd r10, r12, [r1], #8\n"                                                              \
+                              "ldr r2, " STACK_ENTRY "\n"                                                              \
+                              "ldr r0, " STACK_COLUMNS "\n"                                                            \
+                              "mov r11, r10\n"                                                                         \
+                              "mov lr, r12\n"                                                                          \
+                              "tbb [pc, r2]\n"                                                                         \
+                              "2:\n"                                                                                   \
+                              ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                 \
+                              ".byte (14f - 2b) / 2, (15f - 2b) / 2, (16f - 2b) / 2, (17f - 2b) / 2\n" QUAD(10)        \
+                                  QUAD(11) QUAD(12) QUAD(13) QUAD(14) QUAD(15) QUAD(16)                                \
+                                      QUAD(17) "ldr r2, " STACK_COLUMNS_END "\n"                                       \
+                                               "cmp r0, r2\n"                                                          \
+                                               "bne 10b\n" finish "ldr r2, " STACK_TILE_END "\n"                       \
+                                               "cmp r1, r2\n"                                                          \
+                                               "bne 1b\n"                                                              \
+                                               "add sp, sp, #28\n"                                                     \
+                                               "pop {r4-r11, pc}\n" EK_END(name))
 
 /* Constants of both channels to r2-r7, y and its step to r8 and r9. */
 #define LOAD_OUTPUT                                                                                                    \
     "ldmia.w r1!, {r2-r7}\n"                                                                                           \
     "ldrd r8, r9, " STACK_Y "\n"
-
-/* The offset is added before the last shift, which is the same, and with it what halves of negative numbers need to
- * be rounded away from zero: -1, which changes nothing where the first rounding made zero of a negative number. */
-#define TWICE(acc, multiplier, shift, offset)                                                                          \
-    "add r0, " #offset ", " #acc ", asr #31\n"                                                                         \
-    "lsl " #acc ", " #acc ", #1\n"                                                                                     \
-    "smmlar " #acc ", " #acc ", " #multiplier ", r0\n"                                                                 \
-    "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
-    "ssat " #acc ", #8, " #acc ", asr #1\n"
-
-#define ONCE(acc, multiplier, shift, offset)                                                                           \
-    "smmla " #acc ", " #acc ", " #multiplier ", " #offset "\n"                                                         \
-    "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
-    "ssat " #acc ", #8, " #acc ", asr #1\n"
 
 /* The second pixel first: with one pixel both go to the same place. */
 #define STORE_OUTPUT                                                                                                   \
@@ -193,10 +167,10 @@ __asm__(FUNCTION(ek_widen_column) "push {r4-r9}\n"
     "strb r12, [r8], #1\n"                                                                                             \
     "str r8, " STACK_Y "\n"
 
-MULTIPLY(ek_multiply_columns_twice, LOAD_OUTPUT TWICE(r11, r2, r3, r4) TWICE(r10, r2, r3, r4) TWICE(lr, r5, r6, r7)
-                                        TWICE(r12, r5, r6, r7) STORE_OUTPUT);
-MULTIPLY(ek_multiply_columns_once, LOAD_OUTPUT ONCE(r11, r2, r3, r4) ONCE(r10, r2, r3, r4) ONCE(lr, r5, r6, r7)
-                                       ONCE(r12, r5, r6, r7) STORE_OUTPUT);
+MULTIPLY(ek_multiply_columns_twice, LOAD_OUTPUT EK_TWICE(r11, r2, r3, r4, r0) EK_TWICE(r10, r2, r3, r4, r0)
+                                        EK_TWICE(lr, r5, r6, r7, r0) EK_TWICE(r12, r5, r6, r7, r0) STORE_OUTPUT);
+MULTIPLY(ek_multiply_columns_once, LOAD_OUTPUT EK_ONCE(r11, r2, r3, r4, r0) EK_ONCE(r10, r2, r3, r4, r0)
+                                       EK_ONCE(lr, r5, r6, r7, r0) EK_ONCE(r12, r5, r6, r7, r0) STORE_OUTPUT);
 MULTIPLY(ek_multiply_columns, "add r1, r1, #24\n"
                               "ldr r6, " STACK_Y "\n"
                               "strd r10, r11, [r6], #8\n"
@@ -247,18 +221,6 @@ void ek_multiply_columns(const uint32_t *columns, const uint32_t *tile, int32_t 
     }
 }
 
-static int8_t code_of(int32_t acc, const uint32_t *constants, int32_t twice)
-{
-    const int32_t multiplier = (int32_t)constants[0], offset = (int32_t)constants[2];
-    int32_t y;
-    if (twice) {
-        y = ek_smmulr(2 * acc, multiplier) + (acc >> 31) + offset;
-    } else {
-        y = ek_smmul(acc, multiplier) + offset;
-    }
-    return (int8_t)ek_clamp(y >> constants[1] >> 1, -128, 127);
-}
-
 static void multiply(const uint32_t *columns, const uint32_t *tile, int8_t *y, const ek_run *run, int32_t twice)
 {
     const ek_run one = {1, run->quads, 0};
@@ -267,8 +229,8 @@ static void multiply(const uint32_t *columns, const uint32_t *tile, int8_t *y, c
         int32_t acc[4];
         ek_multiply_columns(columns, tile, acc, &one);
         for (int32_t i = 0; i < 2; ++i) {
-            y[i + run->y_step] = code_of(acc[2 * i + 1], constants + 3 * i, twice);
-            y[i] = code_of(acc[2 * i], constants + 3 * i, twice);
+            y[i + run->y_step] = ek_code_of(acc[2 * i + 1], constants + 3 * i, twice);
+            y[i] = ek_code_of(acc[2 * i], constants + 3 * i, twice);
         }
         y += 2;
         tile += EK_PAIR_WORDS(run->quads);

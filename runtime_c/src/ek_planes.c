@@ -1,0 +1,125 @@
+#include "ek_planes.h"
+#include "ek_assembly.h"
+
+/* Two pixels of four channels, minus their zero point, to four words `plane` apart. */
+EK_INLINE void turn(uint32_t left, uint32_t right, uint32_t minus_zero, int32_t plane, uint32_t *to)
+{
+    const uint32_t left_even = ek_sxtab16(minus_zero, left), left_odd = ek_sxtab16_odd(minus_zero, left);
+    const uint32_t right_even = ek_sxtab16(minus_zero, right), right_odd = ek_sxtab16_odd(minus_zero, right);
+    to[0] = ek_pack_low(left_even, right_even);
+    to[plane] = ek_pack_low(left_odd, right_odd);
+    to[2 * plane] = ek_pack_high(left_even, right_even);
+    to[3 * plane] = ek_pack_high(left_odd, right_odd);
+}
+
+static void clear_row(const ek_plane_source *s, int32_t plane, uint32_t *to)
+{
+    for (int32_t i = 0; i < s->columns; ++i) {
+        for (int32_t c = 0; c < 4; ++c) {
+            to[c * plane] = 0;
+        }
+        to += s->rows;
+    }
+}
+
+/* A pair of columns of which one or both may lie outside the input; the zero point, taken off, is padding. */
+static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, uint32_t minus_zero, int32_t plane,
+                        uint32_t *to)
+{
+    const uint32_t zero = (uint32_t)(s->p->input_zero & 0xFF) * 0x01010101u;
+    const int32_t width = s->p->window.in_w, step = s->p->window.in_c;
+    const uint32_t left = column < 0 || column >= width ? zero : ek_load32(x + column * step);
+    const uint32_t right = column + 1 < 0 || column + 1 >= width ? zero : ek_load32(x + (column + 1) * step);
+    turn(left, right, minus_zero, plane, to);
+}
+
+static void fill_row(const ek_plane_source *s, const int8_t *x, uint32_t minus_zero, int32_t plane, uint32_t *to)
+{
+    const int32_t width = s->p->window.in_w, step = s->p->window.in_c, rows = s->rows;
+    int32_t column = -s->p->window.pad_left, left = s->columns;
+    for (; left > 0 && column < 0; --left, column += 2, to += rows) {
+        turn_border(s, x, column, minus_zero, plane, to);
+    }
+    const int8_t *codes = x + column * step;
+    for (; left > 0 && column + 1 < width; --left, column += 2, to += rows) {
+        turn(ek_load32(codes), ek_load32(codes + step), minus_zero, plane, to);
+        codes += 2 * step;
+    }
+    for (; left > 0; --left, column += 2, to += rows) {
+        turn_border(s, x, column, minus_zero, plane, to);
+    }
+}
+
+void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes)
+{
+    const ek_window *w = &source->p->window;
+    const uint32_t minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero);
+    const int32_t plane = source->rows * source->columns;
+    for (int32_t row = top; row < top + source->rows; ++row) {
+        if (row < 0 || row >= w->in_h) {
+            clear_row(source, plane, planes++);
+        } else {
+            fill_row(source, source->x + row * w->in_w * w->in_c, minus_zero, plane, planes++);
+        }
+    }
+}
+
+ek_plane_run ek_start_run(const ek_conv_params *p, const ek_channel *channel, int32_t plane_rows, int32_t rows)
+{
+    const ek_window *w = &p->window;
+    const int32_t shift = channel->right - 1;
+    ek_plane_run run = {.bias = channel->bias, .multiplier = channel->multiplier, .shift = shift, .rows = rows};
+    run.offset = ek_shift_left(2 * p->out.zero_point + 1, (uint32_t)shift);
+    run.column_bytes = 4 * plane_rows;
+    run.y_step = w->out_c;
+    run.y_row = w->out_w * w->out_c;
+    run.row_bytes = 4 * w->stride_h;
+    run.pair_bytes = (w->out_w >> 1) * w->stride_w * run.column_bytes;
+    run.single = w->out_w & 1;
+    return run;
+}
+
+void ek_pair_taps(const int8_t *w, int32_t channels, int32_t zero, int32_t kernel, uint32_t *words)
+{
+    static const uint8_t firsts[2][4] = {{0, 1}, {0, 2, 1, 3}};
+    const uint8_t *first = firsts[kernel >> 2];
+    for (int32_t pair = 0; pair < kernel - 1; ++pair) {
+        const int8_t *taps = w + first[pair] * channels;
+        for (int32_t row = 0; row < kernel; ++row) {
+            *words++ = ek_pair(taps[0] - zero, taps[channels] - zero);
+            taps += kernel * channels;
+        }
+    }
+}
+
+static int32_t half(uint32_t word, int32_t high)
+{
+    return (int16_t)(high ? word >> 16 : word & 0xFFFFu);
+}
+
+/* A tap of a row, from the words of ek_pair_taps. */
+static int32_t tap_of(const uint32_t *words, int32_t kernel, int32_t row, int32_t tap)
+{
+    const int32_t last = tap == kernel - 1;
+    const int32_t pair = last ? kernel - 2 : tap >> 1;
+    return half(words[pair * kernel + row], last ? 1 : tap & 1);
+}
+
+void ek_rows_twin(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t kernel, int32_t stride,
+                  int32_t twice)
+{
+    const int32_t plane_rows = run->column_bytes >> 2;
+    const int32_t pixels = 2 * (run->pair_bytes / (run->column_bytes * stride)) + run->single;
+    const uint32_t constants[3] = {(uint32_t)run->multiplier, (uint32_t)run->shift, (uint32_t)run->offset};
+    for (int32_t row = 0; row < run->rows; ++row) {
+        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+            int32_t acc = run->bias;
+            for (int32_t i = 0; i < kernel * kernel; ++i) {
+                const int32_t column = pixel * stride + i % kernel;
+                const uint32_t *words = plane + (column >> 1) * plane_rows + row * (run->row_bytes >> 2);
+                acc += half(words[i / kernel], column & 1) * tap_of(run->weights, kernel, i / kernel, i % kernel);
+            }
+            y[row * run->y_row + pixel * run->y_step] = ek_code_of(acc, constants, twice);
+        }
+    }
+}
