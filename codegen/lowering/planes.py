@@ -31,7 +31,7 @@ class Planes:
         return 16 * self.columns * self._plane_rows(band)
 
     def fastest(self, room: int) -> int:
-        """Rows of output to make at a time: those that fill the fewest rows of planes within `room` bytes; at least 1."""
+        """Rows of output to make at a time: those that fill the fewest rows of planes in `room` bytes; at least 1."""
         options = [band for band in range(1, self.out_rows + 1) if self.scratch(band) <= room]
         filled = {band: -(-self.out_rows // band) * self._plane_rows(band) for band in options or [1]}
         return min(filled, key=lambda band: (filled[band], band))

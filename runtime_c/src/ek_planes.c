@@ -1,16 +1,66 @@
 #include "ek_planes.h"
 #include "ek_assembly.h"
 
-/* Two pixels of four channels, minus their zero point, to four words `plane` apart. */
-EK_INLINE void turn(uint32_t left, uint32_t right, uint32_t minus_zero, int32_t plane, uint32_t *to)
+/* A run of pairs of pixels: bytes from pixel to pixel, pairs, minus the zero point in both lanes, bytes from plane to
+ * plane and from pair to pair. The order is known to the assembly. */
+typedef struct {
+    int32_t step, pairs;
+    uint32_t minus_zero;
+    int32_t plane_bytes, pair_bytes;
+} turn;
+
+/* Pairs of pixels of four channels, minus their zero point, to a word in each of four planes; at least one. */
+void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t);
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+
+/* r0 x, r1 to, r2-r5 and r7 the run, r6 three planes, r8 and r9 the pixels, then r10-r12 and lr their lanes. */
+__asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11, lr}\n"
+                                   "sub sp, sp, #4\n"
+                                   "ldm r2, {r2-r6}\n"
+                                   "mov r7, r6\n"
+                                   "add r6, r5, r5, lsl #1\n"
+                                   "1:\n"
+                                   "ldr r8, [r0]\n"
+                                   "ldr r9, [r0, r2]\n"
+                                   "add r0, r0, r2, lsl #1\n"
+                                   "sxtab16 r10, r4, r8\n"
+                                   "sxtab16 r11, r4, r8, ror #8\n"
+                                   "sxtab16 r12, r4, r9\n"
+                                   "sxtab16 lr, r4, r9, ror #8\n"
+                                   "pkhbt r8, r10, r12, lsl #16\n"
+                                   "pkhbt r9, r11, lr, lsl #16\n"
+                                   "pkhtb r10, r12, r10, asr #16\n"
+                                   "pkhtb r11, lr, r11, asr #16\n"
+                                   "str r8, [r1]\n"
+                                   "str r9, [r1, r5]\n"
+                                   "str r10, [r1, r5, lsl #1]\n"
+                                   "str r11, [r1, r6]\n"
+                                   "add r1, r1, r7\n"
+                                   "subs r3, r3, #1\n"
+                                   "bne 1b\n"
+                                   "add sp, sp, #4\n"
+                                   "pop {r4-r11, pc}\n" EK_END(ek_turn_pairs));
+
+#else
+
+void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t)
 {
-    const uint32_t left_even = ek_sxtab16(minus_zero, left), left_odd = ek_sxtab16_odd(minus_zero, left);
-    const uint32_t right_even = ek_sxtab16(minus_zero, right), right_odd = ek_sxtab16_odd(minus_zero, right);
-    to[0] = ek_pack_low(left_even, right_even);
-    to[plane] = ek_pack_low(left_odd, right_odd);
-    to[2 * plane] = ek_pack_high(left_even, right_even);
-    to[3 * plane] = ek_pack_high(left_odd, right_odd);
+    const int32_t plane = t->plane_bytes >> 2;
+    for (int32_t i = 0; i < t->pairs; ++i) {
+        const uint32_t left = ek_load32(x), right = ek_load32(x + t->step);
+        const uint32_t left_even = ek_sxtab16(t->minus_zero, left), left_odd = ek_sxtab16_odd(t->minus_zero, left);
+        const uint32_t right_even = ek_sxtab16(t->minus_zero, right), right_odd = ek_sxtab16_odd(t->minus_zero, right);
+        to[0] = ek_pack_low(left_even, right_even);
+        to[plane] = ek_pack_low(left_odd, right_odd);
+        to[2 * plane] = ek_pack_high(left_even, right_even);
+        to[3 * plane] = ek_pack_high(left_odd, right_odd);
+        x += 2 * t->step;
+        to += t->pair_bytes >> 2;
+    }
 }
+
+#endif
 
 static void clear_row(const ek_plane_source *s, int32_t plane, uint32_t *to)
 {
@@ -23,43 +73,47 @@ static void clear_row(const ek_plane_source *s, int32_t plane, uint32_t *to)
 }
 
 /* A pair of columns of which one or both may lie outside the input; the zero point, taken off, is padding. */
-static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, uint32_t minus_zero, int32_t plane,
-                        uint32_t *to)
+static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, const turn *t, uint32_t *to)
 {
     const uint32_t zero = (uint32_t)(s->p->input_zero & 0xFF) * 0x01010101u;
-    const int32_t width = s->p->window.in_w, step = s->p->window.in_c;
-    const uint32_t left = column < 0 || column >= width ? zero : ek_load32(x + column * step);
-    const uint32_t right = column + 1 < 0 || column + 1 >= width ? zero : ek_load32(x + (column + 1) * step);
-    turn(left, right, minus_zero, plane, to);
+    uint32_t pixels[2];
+    for (int32_t i = 0; i < 2; ++i, ++column) {
+        pixels[i] = column < 0 || column >= s->p->window.in_w ? zero : ek_load32(x + column * t->step);
+    }
+    const turn one = {4, 1, t->minus_zero, t->plane_bytes, 0};
+    ek_turn_pairs((const int8_t *)pixels, to, &one);
 }
 
-static void fill_row(const ek_plane_source *s, const int8_t *x, uint32_t minus_zero, int32_t plane, uint32_t *to)
+static void fill_row(const ek_plane_source *s, const int8_t *x, turn *t, uint32_t *to)
 {
-    const int32_t width = s->p->window.in_w, step = s->p->window.in_c, rows = s->rows;
     int32_t column = -s->p->window.pad_left, left = s->columns;
-    for (; left > 0 && column < 0; --left, column += 2, to += rows) {
-        turn_border(s, x, column, minus_zero, plane, to);
+    for (; left > 0 && column < 0; --left, column += 2, to += s->rows) {
+        turn_border(s, x, column, t, to);
     }
-    const int8_t *codes = x + column * step;
-    for (; left > 0 && column + 1 < width; --left, column += 2, to += rows) {
-        turn(ek_load32(codes), ek_load32(codes + step), minus_zero, plane, to);
-        codes += 2 * step;
+    const int32_t whole = (s->p->window.in_w - column) >> 1;
+    t->pairs = whole < left ? whole : left;
+    if (t->pairs > 0) {
+        ek_turn_pairs(x + column * t->step, to, t);
+        left -= t->pairs;
+        column += 2 * t->pairs;
+        to += t->pairs * s->rows;
     }
-    for (; left > 0; --left, column += 2, to += rows) {
-        turn_border(s, x, column, minus_zero, plane, to);
+    for (; left > 0; --left, column += 2, to += s->rows) {
+        turn_border(s, x, column, t, to);
     }
 }
 
 void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes)
 {
     const ek_window *w = &source->p->window;
-    const uint32_t minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero);
     const int32_t plane = source->rows * source->columns;
+    const uint32_t minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero);
+    turn t = {w->in_c, 0, minus_zero, 4 * plane, 4 * source->rows};
     for (int32_t row = top; row < top + source->rows; ++row) {
         if (row < 0 || row >= w->in_h) {
             clear_row(source, plane, planes++);
         } else {
-            fill_row(source, source->x + row * w->in_w * w->in_c, minus_zero, plane, planes++);
+            fill_row(source, source->x + row * w->in_w * w->in_c, &t, planes++);
         }
     }
 }
