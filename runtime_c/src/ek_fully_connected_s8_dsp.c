@@ -1,16 +1,68 @@
+#include "ek_assembly.h"
 #include "ek_kernels.h"
 
-/* One row of inputs minus their zero point as 16-bit lanes, padded with zeros; returns the sum of the lanes. */
-static int32_t widen_row(const int8_t *x, int32_t inputs, int32_t zero, uint32_t *lanes)
+/* Four dot products of one row, added to acc. lanes: per quad inputs 0 and 2, then 1 and 3, in 16 bit; w: words of four
+ * int8 weights, alternating between the outputs; minus_zero: what is added to both lanes of a weight. */
+void ek_dot_4(const uint32_t *lanes, const uint32_t *w, int32_t quads, uint32_t minus_zero, int32_t acc[4]);
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+
+/* r0 lanes, r1 weights, r2 quads left, r3 minus_zero, r4 and r5 a quad of lanes, r6-r9 one of weights, r10-r12 and lr
+ * accumulators. A word of weights is widened in place, its second half over the lanes' count of quads, which waits on
+ * the stack. */
+#define OUTPUT(word, acc)                                                                                              \
+    "sxtab16 r2, r3, " #word "\n"                                                                                      \
+    "sxtab16 " #word ", r3, " #word ", ror #8\n"                                                                       \
+    "smlad " #acc ", r2, r4, " #acc "\n"                                                                               \
+    "smlad " #acc ", " #word ", r5, " #acc "\n"
+#define QUAD                                                                                                           \
+    "ldrd r4, r5, [r0], #8\n"                                                                                          \
+    "ldmia.w r1!, {r6-r9}\n" OUTPUT(r6, r10) OUTPUT(r7, r11) OUTPUT(r8, r12) OUTPUT(r9, lr)
+
+__asm__(EK_FUNCTION(ek_dot_4) "push {r2, r4-r11, lr}\n"
+                              "ldr r4, [sp, #40]\n"
+                              "ldm r4, {r10-r12, lr}\n"
+                              "b 2f\n"
+                              "1:\n" QUAD "ldr r2, [sp]\n"
+                              "subs r2, r2, #1\n"
+                              "str r2, [sp]\n"
+                              "2:\n"
+                              "tst r2, #3\n"
+                              "bne 1b\n"
+                              "cmp r2, #0\n"
+                              "beq 4f\n"
+                              "3:\n" QUAD QUAD QUAD QUAD "ldr r2, [sp]\n"
+                              "subs r2, r2, #4\n"
+                              "str r2, [sp]\n"
+                              "bne 3b\n"
+                              "4:\n"
+                              "ldr r4, [sp, #40]\n"
+                              "stm r4, {r10-r12, lr}\n"
+                              "pop {r2, r4-r11, pc}\n" EK_END(ek_dot_4));
+
+#else
+
+void ek_dot_4(const uint32_t *lanes, const uint32_t *w, int32_t quads, uint32_t minus_zero, int32_t acc[4])
+{
+    for (; quads > 0; --quads) {
+        for (int32_t i = 0; i < 4; ++i) {
+            acc[i] = ek_smlad(ek_sxtab16(minus_zero, *w), lanes[0], acc[i]);
+            acc[i] = ek_smlad(ek_sxtab16_odd(minus_zero, *w++), lanes[1], acc[i]);
+        }
+        lanes += 2;
+    }
+}
+
+#endif
+
+/* One row of inputs minus their zero point as 16-bit lanes, padded with zeros. */
+static void widen_row(const int8_t *x, int32_t inputs, int32_t zero, uint32_t *lanes)
 {
     const uint32_t minus_zero = ek_pair(-zero, -zero);
-    int32_t sum = 0;
     for (; inputs >= 4; inputs -= 4) {
         const uint32_t codes = ek_load32(x);
         lanes[0] = ek_sxtab16(minus_zero, codes);
         lanes[1] = ek_sxtab16_odd(minus_zero, codes);
-        sum = ek_smlad(lanes[0], 0x00010001u, sum);
-        sum = ek_smlad(lanes[1], 0x00010001u, sum);
         x += 4;
         lanes += 2;
     }
@@ -18,55 +70,28 @@ static int32_t widen_row(const int8_t *x, int32_t inputs, int32_t zero, uint32_t
         int32_t last[4] = {0, 0, 0, 0};
         for (int32_t i = 0; i < inputs; ++i) {
             last[i] = x[i] - zero;
-            sum += last[i];
         }
         lanes[0] = ek_pair(last[0], last[2]);
         lanes[1] = ek_pair(last[1], last[3]);
     }
-    return sum;
-}
-
-/* Four outputs of one row. */
-static const uint32_t *multiply_4(const uint32_t *w, const uint32_t *lanes, int32_t n4, int32_t acc[4])
-{
-    int32_t a = acc[0], b = acc[1], c = acc[2], d = acc[3];
-    for (; n4 > 0; --n4) {
-        const uint32_t even = lanes[0], odd = lanes[1];
-        const uint32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
-        a = ek_smlad(ek_sxtb16(w0), even, a);
-        a = ek_smlad(ek_sxtb16_odd(w0), odd, a);
-        b = ek_smlad(ek_sxtb16(w1), even, b);
-        b = ek_smlad(ek_sxtb16_odd(w1), odd, b);
-        c = ek_smlad(ek_sxtb16(w2), even, c);
-        c = ek_smlad(ek_sxtb16_odd(w2), odd, c);
-        d = ek_smlad(ek_sxtb16(w3), even, d);
-        d = ek_smlad(ek_sxtb16_odd(w3), odd, d);
-        w += 4;
-        lanes += 2;
-    }
-    acc[0] = a;
-    acc[1] = b;
-    acc[2] = c;
-    acc[3] = d;
-    return w;
 }
 
 EK_INLINE void all_rows(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                         const ek_channel *channels, int8_t *y, uint32_t *lanes, int32_t twice)
 {
     const ek_output out = p->out;
-    const int32_t n4 = (p->inputs + 3) >> 2;
+    const int32_t quads = (p->inputs + 3) >> 2, outputs = p->outputs;
+    const uint32_t minus_zero = ek_pair(-p->weight_zero, -p->weight_zero);
     for (int32_t row = 0; row < p->rows; ++row) {
         const uint32_t *weights = (const uint32_t *)(const void *)w;
-        const int32_t correction = widen_row(x, p->inputs, p->input_zero, lanes) * p->weight_zero;
-        for (int32_t o = 0; o < p->outputs; o += 4) {
-            int32_t acc[4];
-            for (int32_t i = 0; i < 4; ++i) {
-                acc[i] = channels[o + i].bias - correction;
-            }
-            weights = multiply_4(weights, lanes, n4, acc);
-            for (int32_t i = 0; i < 4 && o + i < p->outputs; ++i) {
-                *y++ = ek_requantize(acc[i], &channels[o + i], out, twice);
+        widen_row(x, p->inputs, p->input_zero, lanes);
+        for (int32_t o = 0; o < outputs; o += 4) {
+            const ek_channel *channel = channels + o;
+            int32_t acc[4] = {channel[0].bias, channel[1].bias, channel[2].bias, channel[3].bias};
+            ek_dot_4(lanes, weights, quads, minus_zero, acc);
+            weights += 4 * quads;
+            for (int32_t i = 0; i < 4 && o + i < outputs; ++i) {
+                *y++ = ek_requantize(acc[i], &channel[i], out, twice);
             }
         }
         x += p->inputs;
