@@ -14,7 +14,7 @@ from edgekit.codegen.lowering.float_products import (
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
-from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import BufferArg, Fields, Literal, ParamsArg
@@ -22,9 +22,6 @@ from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
 from edgekit.ops.window import window_of
-
-# The offset, 9 bits and sign, shifted left by one less must stay below 2^30.
-LARGEST_RIGHT = 21
 
 
 def interleave_rows(weights: Array, group: int) -> Array:
@@ -100,14 +97,6 @@ def _rows_as_pixels(node: Node, rows: int) -> Fields:
         "pad_top": 0, "pad_left": 0,
     }  # fmt: skip
     return _conv_fields(node, window)
-
-
-def rounding_of(node: Node, table: Array) -> str:
-    """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
-    left, right, output = table[:, 2], table[:, 3], output_fields(node)
-    name, shift = ("twice", 1) if output["double_rounding"] else ("once", 0)
-    usual = (left == shift).all() and (right >= 1).all() and (right <= LARGEST_RIGHT).all()
-    return name if usual and (output["low"], output["high"]) == (-128, 127) else "any"
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:

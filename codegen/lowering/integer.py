@@ -9,7 +9,8 @@ import numpy as np
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
 from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
-from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.requantize import LARGEST_RIGHT, channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import DType, Node, Value
@@ -18,6 +19,7 @@ from edgekit.ops import spec_of
 from edgekit.ops.int_binary import INT_BINARY_OPS, IntBinary
 from edgekit.ops.int_products import matmul_scale
 from edgekit.ops.int_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
+from edgekit.ops.matmul import matrix_shapes
 from edgekit.ops.resize_bilinear import places_codes, places_f32
 from edgekit.ops.softmax import softmax_scale
 from edgekit.ops.tflite_fixed import upper_half
@@ -123,7 +125,7 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_int_matmul_s8 or _s16."""
+    """ek_int_matmul_s8, or its DSP form where twice the accumulators fit 32 bits; or ek_int_matmul_s16."""
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
     fields: Fields = {
@@ -133,7 +135,16 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
         "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
     params = ctx.struct("ek_int_matmul_params", fields)
-    ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+    rows, depth, columns = *matrix_shapes(node)[0][-2:], y.shape[-1]
+    if not ctx.target.dsp or wide or (depth * 255 * 255) << max(scale[1], 0) >= 1 << 30:
+        ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+        return
+    tiling = fastest_tiling(Products(rows, columns, 1, depth, True), ctx.room())
+    usual = -LARGEST_RIGHT <= scale[1] <= -1
+    ctx.call(
+        f"ek_{node.op}_s8_dsp_{'twice' if usual else 'any'}", params, ctx.struct("ek_tiling", tiling.fields),
+        ctx.operand(a), ctx.operand(b), ctx.write(y), ctx.scratch(tiling.scratch),
+    )  # fmt: skip
 
 
 def lower_resize_bilinear(node: Node, ctx: LoweringContext) -> None:

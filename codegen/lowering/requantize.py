@@ -11,6 +11,8 @@ from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import bias_or_zero
 
 INT32_LIMIT = 1 << 31
+# Of DSP kernels: the offset, 9 bits and sign, shifted left by one less must stay below 2^30.
+LARGEST_RIGHT = 21
 
 
 def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, Array]:
@@ -86,6 +88,14 @@ def output_fields(node: Node) -> Fields:
         "high": high,
         "double_rounding": int(bool(node.attrs.get("double_rounding"))),
     }
+
+
+def rounding_of(node: Node, table: Array) -> str:
+    """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
+    left, right, output = table[:, 2], table[:, 3], output_fields(node)
+    name, shift = ("twice", 1) if output["double_rounding"] else ("once", 0)
+    usual = (left == shift).all() and (right >= 1).all() and (right <= LARGEST_RIGHT).all()
+    return name if usual and (output["low"], output["high"]) == (-128, 127) else "any"
 
 
 def zero_of_weights(node: Node) -> int:

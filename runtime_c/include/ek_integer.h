@@ -6,6 +6,7 @@
 #include "ek_float.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
+#include "ek_tiling.h"
 #include "ek_window.h"
 
 #ifdef __cplusplus
@@ -195,6 +196,12 @@ typedef struct {
 
 void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_int_matmul_s16(const ek_int_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *y);
+
+/* ek_int_matmul_s8 on DSP cores, `twice` where left is 0 and right from 1 to 21. Scratch as of ek_conv2d_s8_dsp. */
+void ek_int_matmul_s8_dsp_twice(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
+                                int8_t *y, void *scratch);
+void ek_int_matmul_s8_dsp_any(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
+                              int8_t *y, void *scratch);
 
 /* Bilinear interpolation. `rows` and `columns` hold per output row or column both neighbours; fractions lie between
  * them (codes: in steps of 1/1024, the third number of each entry). */

@@ -13,6 +13,7 @@
 #include "ek_reduce.h"
 #include "ek_requantize.h"
 #include "ek_spatial.h"
+#include "ek_tiling.h"
 #include "ek_window.h"
 
 /* One function per layer stays visible to profilers and emulators. */
@@ -47,13 +48,6 @@ typedef struct {
 
 /* Weights [O,KH,KW,I/groups]. */
 void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
-
-/* How a layer of products is cut so that its scratch memory fits: `tile_pairs` pairs of output channels and
- * `group_pairs` pairs of pixels are widened to 16 bit at a time. With tiles_outer all pixels are gathered again for
- * every tile; without it all channels are widened again for every group of pixels. */
-typedef struct {
-    int32_t tile_pairs, group_pairs, tiles_outer;
-} ek_tiling;
 
 /* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
  * zeros to a multiple of four and channels to a multiple of two. Scratch, 4-byte aligned: a tile and the columns of a

@@ -114,21 +114,26 @@ static void gather_window(ek_im2col *walk, uint32_t minus_zero, uint32_t *column
     }
 }
 
-void ek_im2col_next(ek_im2col *walk, int32_t pixels)
+void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, uint32_t *columns)
 {
     const uint32_t minus_zero = ek_pair(-walk->p->input_zero, -walk->p->input_zero);
-    uint32_t *column = walk->columns;
+    const int32_t in_c = walk->p->window.in_c, second_end = 4 * walk->quads - 2;
+    const int8_t *x = walk->x + first * in_c;
+    if (first == 0) {
+        walk->row = 0;
+        walk->column = 0;
+    }
     for (int32_t i = 0; i < pixels; ++i) {
         if (walk->pointwise) {
-            ek_widen_column(walk->x, walk->quads, minus_zero, column);
-            walk->x += walk->p->window.in_c;
+            ek_widen_column(x, walk->quads, minus_zero, columns);
+            x += in_c;
         } else {
-            gather_window(walk, minus_zero, column);
+            gather_window(walk, minus_zero, columns);
         }
-        column += (i & 1) ? 4 * walk->quads - 2 : 2;
+        columns += (i & 1) ? second_end : 2;
     }
     if (pixels & 1) {
-        clear(walk->quads, column);
+        clear(walk->quads, columns);
     }
 }
 
@@ -139,19 +144,18 @@ static int32_t is_pointwise(const ek_window *w)
            w->in_h == w->out_h && w->in_w == w->out_w && (w->pad_top | w->pad_left) == 0;
 }
 
-ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, uint32_t *columns, int32_t group_pairs)
+ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *bytes)
 {
     const ek_window *w = &p->window;
     const int32_t quads = (w->kernel_h * w->kernel_w * w->in_c + 3) >> 2, row = w->kernel_w * w->in_c;
-    ek_im2col walk = {.p = p, .x = x, .quads = quads, .columns = columns, .pointwise = is_pointwise(w)};
+    ek_im2col walk = {.p = p, .x = x, .quads = quads, .bytes = bytes, .pointwise = is_pointwise(w)};
     walk.row_quads = row >> 2;
     walk.row_rest = row & 3;
     walk.rest_quads = quads - walk.row_quads * w->kernel_h;
     walk.pitch = w->dilation_h * w->in_w * w->in_c;
     walk.last_row = w->in_h - 1 - (w->kernel_h - 1) * w->dilation_h;
     walk.last_column = w->dilation_w == 1 ? w->in_w - w->kernel_w : -1;
-    walk.bytes = (int8_t *)(columns + 4 * quads * group_pairs);
-    walk.rests = walk.bytes + 4 * ((row + 3) >> 2);
+    walk.rests = bytes + 4 * ((row + 3) >> 2);
     fill_bytes(walk.rests, (int8_t)p->input_zero, 4 * walk.rest_quads);
     return walk;
 }
