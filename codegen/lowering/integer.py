@@ -139,7 +139,7 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     if not ctx.target.dsp or wide or (depth * 255 * 255) << max(scale[1], 0) >= 1 << 30:
         ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
         return
-    tiling = fastest_tiling(Products(rows, columns, 1, depth, True), ctx.room())
+    tiling = fastest_tiling(Products(rows, columns, 1, depth, True, not node.attrs["transpose_b"]), ctx.room())
     usual = -LARGEST_RIGHT <= scale[1] <= -1
     ctx.call(
         f"ek_{node.op}_s8_dsp_{'twice' if usual else 'any'}", params, ctx.struct("ek_tiling", tiling.fields),

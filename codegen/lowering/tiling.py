@@ -13,6 +13,7 @@ _GATHER_ROW = 60
 _GATHER_REST = 9
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
+_TURN_PAIR_QUAD = 18
 _CALL = 60
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
@@ -28,6 +29,7 @@ class Products:
         pixels: rows of the product (pixels or tokens); outputs: channels.
         rows, row: a window's kernel rows and the inputs in each of them.
         pointwise: a pixel is its own window, whole quads of inputs.
+        turned: channels stand side by side, and are widened two pairs at a time.
     """
 
     pixels: int
@@ -35,6 +37,7 @@ class Products:
     rows: int
     row: int
     pointwise: bool
+    turned: bool = False
 
     @property
     def pairs(self) -> int:
@@ -52,6 +55,11 @@ class Products:
         whole = self.row // 4 * 4
         places = [(row * self.row + i, i >= whole) for row in range(self.rows) for i in range(self.row)]
         return [at for at, rest in places if not rest] + [at for at, rest in places if rest]
+
+    @property
+    def widening(self) -> int:
+        """Instructions that widen a pair of channels."""
+        return self.quads * (_TURN_PAIR_QUAD if self.turned else _WIDEN_PAIR_QUAD) + _WIDEN_PAIR
 
     @property
     def gathering(self) -> int:
@@ -97,11 +105,12 @@ def fastest_tiling(products: Products, room: int) -> Tiling:
 
 def _tilings(products: Products) -> Iterator[Tiling]:
     groups = _cuts((products.pixels + 1) // 2)
-    for tile in _cuts(products.pairs):
+    tiles = [tile for tile in _cuts(products.pairs) if not products.turned or tile % 2 == 0 or tile == products.pairs]
+    for tile in tiles:
         for group in groups[:_FEW]:
             yield _tiling(products, tile, group, True)
     for group in groups:
-        for tile in _cuts(products.pairs)[:_FEW]:
+        for tile in tiles[:_FEW]:
             yield _tiling(products, tile, group, False)
 
 
@@ -113,7 +122,7 @@ def _cuts(count: int) -> list[int]:
 def _tiling(products: Products, tile: int, group: int, tiles_outer: bool) -> Tiling:
     tiles, pixel_pairs = -(-products.pairs // tile), (products.pixels + 1) // 2
     gathered = products.pixels * products.gathering
-    widened = products.pairs * (products.quads * _WIDEN_PAIR_QUAD + _WIDEN_PAIR)
+    widened = products.pairs * products.widening
     repeated = gathered * tiles + widened if tiles_outer else gathered + widened * -(-pixel_pairs // group)
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes

@@ -1,3 +1,4 @@
+#include "ek_assembly.h"
 #include "ek_integer.h"
 #include "ek_products.h"
 
@@ -42,28 +43,82 @@ static void widen_across(const int8_t *codes, int32_t depth, int32_t step, int32
     }
 }
 
-/* Four vectors that stand side by side, four codes of each at a time. */
-static void widen_four(const vectors *s, const int8_t *codes, uint32_t *const to[4])
+/* Where four vectors that stand side by side come from and go to: bytes from code to code, minus the zero point in both
+ * lanes, quads. The order is known to the assembly. */
+typedef struct {
+    int32_t step;
+    uint32_t minus_zero;
+    int32_t quads;
+} turn;
+
+/* Four codes of each of four vectors at a time, to the pairs of words at `first` and at `second`. */
+void ek_turn_quads(const int8_t *codes, const turn *t, uint32_t *first, uint32_t *second);
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+
+/* Rows 0 and 2 of four, or 1 and 3, to the words at `offset` of each vector's quad. r0 codes, r1 step, r2 and r3
+ * destinations, r4 minus_zero, r5 quads left, r6-r11 lanes. */
+#define TURN(offset, offset_of_second)                                                                                 \
+    "ldr r6, [r0]\n"                                                                                                   \
+    "ldr r7, [r0, r1, lsl #1]\n"                                                                                       \
+    "add r0, r0, r1\n"                                                                                                 \
+    "sxtab16 r8, r4, r6\n"                                                                                             \
+    "sxtab16 r9, r4, r6, ror #8\n"                                                                                     \
+    "sxtab16 r10, r4, r7\n"                                                                                            \
+    "sxtab16 r11, r4, r7, ror #8\n"                                                                                    \
+    "pkhbt r6, r8, r10, lsl #16\n"                                                                                     \
+    "pkhbt r7, r9, r11, lsl #16\n"                                                                                     \
+    "pkhtb r8, r10, r8, asr #16\n"                                                                                     \
+    "pkhtb r9, r11, r9, asr #16\n"                                                                                     \
+    "str r6, [r2, #" #offset "]\n"                                                                                     \
+    "str r7, [r2, #" #offset_of_second "]\n"                                                                           \
+    "str r8, [r3, #" #offset "]\n"                                                                                     \
+    "str r9, [r3, #" #offset_of_second "]\n"
+
+__asm__(EK_FUNCTION(ek_turn_quads) "push {r4-r11}\n"
+                                   "ldrd r4, r5, [r1, #4]\n"
+                                   "ldr r1, [r1]\n"
+                                   "1:\n" TURN(0, 8) TURN(4, 12) "add r0, r0, r1, lsl #1\n"
+                                                                 "adds r2, r2, #16\n"
+                                                                 "adds r3, r3, #16\n"
+                                                                 "subs r5, r5, #1\n"
+                                                                 "bne 1b\n"
+                                                                 "pop {r4-r11}\n"
+                                                                 "bx lr\n" EK_END(ek_turn_quads));
+
+#else
+
+void ek_turn_quads(const int8_t *codes, const turn *t, uint32_t *first, uint32_t *second)
 {
-    const uint32_t minus_zero = ek_pair(-s->zero, -s->zero);
-    const int32_t step = s->step;
-    int32_t place = 0;
-    for (int32_t left = s->depth; left > 0; left -= 4, place += 4) {
-        uint32_t even[4], odd[4];
-        for (int32_t i = 0; i < 4; ++i) {
-            const uint32_t word = i < left ? ek_load32(codes) : 0;
-            even[i] = i < left ? ek_sxtab16(minus_zero, word) : 0;
-            odd[i] = i < left ? ek_sxtab16_odd(minus_zero, word) : 0;
-            codes += i < left ? step : 0;
+    for (int32_t n = t->quads; n > 0; --n) {
+        for (int32_t i = 0; i < 2; ++i) {
+            const uint32_t low = ek_load32(codes + i * t->step), high = ek_load32(codes + (i + 2) * t->step);
+            const uint32_t even = ek_sxtab16(t->minus_zero, low), odd = ek_sxtab16_odd(t->minus_zero, low);
+            const uint32_t even_2 = ek_sxtab16(t->minus_zero, high), odd_2 = ek_sxtab16_odd(t->minus_zero, high);
+            first[i] = ek_pack_low(even, even_2);
+            first[i + 2] = ek_pack_low(odd, odd_2);
+            second[i] = ek_pack_high(even, even_2);
+            second[i + 2] = ek_pack_high(odd, odd_2);
         }
-        to[0][place] = ek_pack_low(even[0], even[2]);
-        to[0][place + 1] = ek_pack_low(even[1], even[3]);
-        to[1][place] = ek_pack_low(odd[0], odd[2]);
-        to[1][place + 1] = ek_pack_low(odd[1], odd[3]);
-        to[2][place] = ek_pack_high(even[0], even[2]);
-        to[2][place + 1] = ek_pack_high(even[1], even[3]);
-        to[3][place] = ek_pack_high(odd[0], odd[2]);
-        to[3][place + 1] = ek_pack_high(odd[1], odd[3]);
+        codes += 4 * t->step;
+        first += 4;
+        second += 4;
+    }
+}
+
+#endif
+
+/* Four vectors that stand side by side, to the pairs of words at `first` and at `second`. */
+static void widen_four(const vectors *s, const int8_t *codes, uint32_t *first, uint32_t *second)
+{
+    const int32_t quads = s->depth >> 2, rest = s->depth & 3;
+    const turn t = {s->step, ek_pair(-s->zero, -s->zero), quads};
+    if (quads > 0) {
+        ek_turn_quads(codes, &t, first, second);
+    }
+    codes += 4 * quads * s->step;
+    for (int32_t i = 0; rest > 0 && i < 4; ++i) {
+        widen_across(codes + i, rest, s->step, s->zero, (i < 2 ? first : second) + 4 * quads + 2 * (i & 1));
     }
 }
 
@@ -83,8 +138,7 @@ static void widen_vectors(const vectors *s, int32_t first, int32_t count, int32_
         const int8_t *codes = s->codes + (first + i) * s->vector;
         uint32_t *pair = to + (i >> 1) * pair_words;
         if (s->vector == 1 && i + 4 <= count) {
-            uint32_t *const four[4] = {pair, pair + 2, pair + pair_words, pair + pair_words + 2};
-            widen_four(s, codes, four);
+            widen_four(s, codes, pair, pair + pair_words);
             i += 4;
         } else if (s->step == 1) {
             widen_along(codes, s->depth, s->zero, pair + 2 * (i & 1));
