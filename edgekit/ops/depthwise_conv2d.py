@@ -99,3 +99,17 @@ class DepthwiseConv2D(OpSpec):
                 rng = np.random.default_rng(220)
                 shape = (kh, kw, c * m)
                 yield product_case(self, f"c{index}_s16", rng, (2, h, w, c), shape, 2, 0, attrs, DType.INT16)
+        for index, (h, width, c, kernel, stride, padding) in enumerate((
+            (7, 8, 4, 3, (1, 1), (1, 1, 1, 1)), (6, 9, 10, 3, (2, 2), (0, 0, 1, 1)), (5, 1, 6, 3, (1, 1), (1, 1, 1, 1)),
+            (9, 7, 5, 3, (2, 1), (2, 2, 0, 2)), (3, 12, 8, 3, (1, 2), (0, 1, 0, 0)), (9, 6, 9, 5, (1, 1), (2, 2, 2, 2)),
+            (8, 11, 4, 5, (2, 2), (1, 2, 2, 2)), (5, 5, 7, 5, (1, 2), (4, 0, 1, 3)),
+            (11, 10, 6, 5, (1, 1), (0, 0, 0, 0)),
+        )):  # fmt: skip
+            for double in (False, True):
+                rng = np.random.default_rng(230 + index)
+                usual: dict[str, object] = {
+                    "stride": stride, "padding": padding, "dilation": (1, 1), "activation": "none",
+                    "double_rounding": double,
+                }  # fmt: skip
+                shape = (kernel, kernel, c)
+                yield product_case(self, f"planes_{index}_{int(double)}", rng, (1, h, width, c), shape, 2, 0, usual)

@@ -132,6 +132,9 @@ class IntMatMul(OpSpec):
             ((2, 1, 3, 40), (5, 40, 6), False, False),
             ((4, 3), (5, 4), True, True),
             ((2, 3, 9), (2, 7, 9), False, True),
+            ((2, 5, 37), (2, 37, 15), False, False),
+            ((13, 16), (11, 16), False, True),
+            ((6, 8), (6, 1), True, False),
         ]
         for dtype, zeros in ((DType.INT8, (3, -100, 7)), (DType.INT16, (0, 0, 0))):
             for index, (first, second, left, right) in enumerate(shapes):

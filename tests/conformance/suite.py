@@ -49,8 +49,8 @@ def _bytes(symbol: str, array: Array) -> str:
     return f"static const unsigned char {symbol}[] = {{{data}}};"
 
 
-def write_suite(folder: Path, target: Target) -> Suite:
-    """Generate the program for one kind of kernels into a new `folder`."""
+def write_suite(folder: Path, target: Target, room: int) -> Suite:
+    """Generate the program for one kind of kernels into a new `folder`; with `room` bytes of scratch, or the least."""
     names: list[str] = []
     kernels: set[str] = set()
     folder.mkdir()
@@ -62,7 +62,7 @@ def write_suite(folder: Path, target: Target) -> Suite:
             if len(parts[-1].tests) >= CASES_A_FILE:
                 parts.append(_Part(first=len(names)))
             name = f"{spec.name}_{case.name}"
-            kernels.update(_write_model(folder, name, case, target))
+            kernels.update(_write_model(folder, name, case, target, room))
             parts[-1].includes += [f'#include "{name}.c"', f'#include "{name}_weights.c"']
             for index, inputs in enumerate(case.inputs):
                 _add_test(parts[-1], name, index, len(names), case, inputs)
@@ -78,9 +78,9 @@ def write_suite(folder: Path, target: Target) -> Suite:
     return Suite(sources, [folder, runtime_c.INCLUDE], names, [main.name, *(d.name for d in drivers)])
 
 
-def _write_model(folder: Path, name: str, case: Case, target: Target) -> list[str]:
+def _write_model(folder: Path, name: str, case: Case, target: Target, room: int) -> list[str]:
     """Write the C of a case; the kernels that it calls."""
-    program = lower(case.graph, target, floats=True)
+    program = lower(case.graph, target, floats=True, room=[room])
     plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
     validate_plan(program, plan)
     for path, text in emit_model(name, program, plan).files.items():

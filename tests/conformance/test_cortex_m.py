@@ -20,6 +20,8 @@ from tests.conformance.suite import write_suite
 
 # One board per core.
 BOARDS = ["stm32f746", "stm32f411", "stm32l152", "stm32u585", "stm32n657", "rp2040"]
+# Scratch: an amount that cuts layers into several tiles, and one that holds any whole.
+ROOM = {"zig": 700, "gcc": 1 << 14}
 MAIN = """void conformance_run(void);
 void ek_ready(void);
 void ek_done(void);
@@ -53,7 +55,7 @@ def test_kernels_equal_reference(tmp_path: Path, board_name: str, toolchain: str
     if board.unicorn_cpu is None and shutil.which(COMMAND) is None:
         pytest.skip(f"no {COMMAND} on this machine, which alone emulates {board.core}")
     board = _roomy(emulated_board(board))
-    suite = write_suite(tmp_path / "suite", Target(dsp=board.dsp))
+    suite = write_suite(tmp_path / "suite", Target(dsp=board.dsp), ROOM[toolchain])
     main = tmp_path / "suite" / "main.c"
     main.write_text(MAIN)
     sources = [main, runtime_c.HARNESS / "startup.c", *suite.sources]
