@@ -16,8 +16,8 @@ from pathlib import Path
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import emit_model
-from edgekit.codegen.lowering import Target, lower
-from edgekit.codegen.memory import plan_memory
+from edgekit.codegen.fitting import lower_and_plan
+from edgekit.codegen.lowering import Target
 from edgekit.errors import DoesNotFit
 from edgekit.forecast import Forecast, Forecaster
 from edgekit.forecast.model import built_form
@@ -91,9 +91,9 @@ def graph_of(model: str, precision: str, folder: Path) -> Graph:
 
 def measure(graph: Graph, board: Board, precision: str) -> Measured | None:
     """Link the graph for a board as `edgekit build` does; None where it does not fit."""
-    program = lower(graph, Target(dsp=board.dsp), precision == "float32")
     try:
-        plan = plan_memory(program, plan_regions(board, True))
+        regions = plan_regions(board, True)
+        program, plan = lower_and_plan(graph, Target(dsp=board.dsp), regions, precision == "float32")
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             write_sources(folder, emit_model("model", program, plan), program)

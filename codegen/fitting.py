@@ -30,8 +30,7 @@ def lower_and_plan(
     if not any(step.flexible for step in program.steps):
         return program, plan
     first, *others = regions
-    least = plan.arena[first.name]
-    ceiling = min(first.capacity, least + max(SPARE_BYTES, least // SPARE_PART))
+    ceiling = min(first.capacity, ceiling_of(plan.arena[first.name]))
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
         faster = lower(graph, target, floats, [int(share * left) for left in room])
@@ -40,6 +39,11 @@ def lower_and_plan(
         except DoesNotFit:
             continue
     return program, plan
+
+
+def ceiling_of(least: int) -> int:
+    """How large an arena may be for speed, where its smallest size is `least` bytes."""
+    return least + max(SPARE_BYTES, least // SPARE_PART)
 
 
 def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.boards import Board
+from edgekit.codegen.fitting import ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.program import BufferArg, Program
@@ -17,7 +18,7 @@ from edgekit.ops.supported import require_supported_graph
 from edgekit.pipeline import plan_regions
 from edgekit.project import DATA_RESERVE, STACK_RESERVE
 
-UNLIMITED = 1 << 40
+UNLIMITED = PlanRegion("any", 1 << 40)
 _DOUBLE_WORDS = ("int64_t", "uint64_t", "double")
 
 
@@ -84,20 +85,17 @@ class Forecaster:
         """
         require_supported_graph(graph)
         self._graph, self._floats, self._external = graph, floats, external
-        self._programs: dict[Target, Program] = {}
-        self._plans: dict[tuple[Target, tuple[PlanRegion, ...]], MemoryPlan | None] = {}
+        self._built: dict[tuple[Target, tuple[PlanRegion, ...]], tuple[Program, MemoryPlan] | None] = {}
+        self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
     def program(self, board: Board) -> Program:
-        """The lowered program for a board."""
-        target = Target(dsp=board.dsp)
-        if target not in self._programs:
-            self._programs[target] = lower(self._graph, target, self._floats)
-        return self._programs[target]
+        """The lowered program for a board, with the least scratch."""
+        return self._smallest(board)[0]
 
     def board(self, board: Board) -> Forecast:
         """The forecast for one board."""
-        program, sizes = self.program(board), core_sizes(core_key(board))
-        plan, planned = self._plan(board)
+        sizes = core_sizes(core_key(board))
+        (program, plan), planned = self._plan(board)
         stack = _stack(program, sizes)
         ram = _ram(board, plan, stack, planned)
         flash = _flash(board, _code(program, plan, sizes), _weights(program), self._external)
@@ -106,25 +104,32 @@ class Forecaster:
         missing = tuple(sizes.missing(program.kernels))
         return Forecast(board.name, board.core, ram, flash, missing, _largest(live), _largest(stored))
 
-    def _plan(self, board: Board) -> tuple[MemoryPlan, bool]:
-        """The plan that a build would make, True; or one without limits, False, where the board has no room."""
-        inside, *outside = plan_regions(board, self._external)
-        free = self._planned(board, (PlanRegion("any", UNLIMITED),))
-        assert free is not None
-        # All of it inside: the planner finds the same plan whatever the capacity above its peak is.
-        if free.arena["any"] <= inside.capacity:
-            return free, True
-        limited = self._planned(board, (inside, *outside)) if outside else None
-        return (free, False) if limited is None else (limited, True)
+    def _smallest(self, board: Board) -> tuple[Program, MemoryPlan]:
+        """Program and plan with the least scratch, whatever memory that takes."""
+        target = Target(dsp=board.dsp)
+        if target not in self._least:
+            program = lower(self._graph, target, self._floats)
+            self._least[target] = program, plan_memory(program, [UNLIMITED])
+        return self._least[target]
 
-    def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> MemoryPlan | None:
+    def _plan(self, board: Board) -> tuple[tuple[Program, MemoryPlan], bool]:
+        """What a build would make, True; or the smallest, False, where the board has no room."""
+        inside, *outside = plan_regions(board, self._external)
+        smallest_plan = self._smallest(board)
+        if ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity:
+            # A build finds the same plan whatever the capacity above its ceiling is.
+            inside, outside = UNLIMITED, []
+        built = self._planned(board, (inside, *outside))
+        return (smallest_plan, False) if built is None else (built, True)
+
+    def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> tuple[Program, MemoryPlan] | None:
         key = (Target(dsp=board.dsp), regions)
-        if key not in self._plans:
+        if key not in self._built:
             try:
-                self._plans[key] = plan_memory(self.program(board), regions)
+                self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats)
             except DoesNotFit:
-                self._plans[key] = None
-        return self._plans[key]
+                self._built[key] = None
+        return self._built[key]
 
 
 def smallest(forecasts: Sequence[Forecast]) -> Forecast | None:
