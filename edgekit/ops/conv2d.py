@@ -186,17 +186,21 @@ class Conv2D(OpSpec):
         yield float_product_case(self, "f32", (2, 5, 7, 6), (11, 3, 3, 6), batch)
         yield float_product_case(self, "f32_groups", (1, 5, 7, 6), (9, 3, 2, 2), grouped)
         yield self._dead_channel_case()
-        double: dict[str, object] = {**batch, "activation": "none", "double_rounding": True}
-        for index, (x, w) in enumerate((
-            ((1, 5, 5, 12), (7, 1, 1, 12)), ((1, 4, 6, 36), (10, 1, 1, 36)), ((1, 6, 7, 3), (9, 3, 3, 3)),
-            ((1, 1, 7, 5), (1, 1, 3, 5)), ((1, 7, 3, 32), (12, 3, 3, 32)),
-        )):  # fmt: skip
-            rng = np.random.default_rng(176 + index)
-            pointwise: dict[str, object] = {"stride": (1, 1), "padding": (0, 0, 0, 0)} if w[1:3] == (1, 1) else {}
-            yield product_case(self, f"double_{index}", rng, x, w, 0, 0, {**double, **pointwise})
+        yield from self._tiled_cases({**batch, "activation": "none", "double_rounding": True})
         rng = np.random.default_rng(175)
         yield product_case(self, "s16", rng, (2, 5, 7, 6), (11, 3, 3, 6), 0, 0, batch, DType.INT16)
         yield product_case(self, "s16_groups", rng, (1, 5, 7, 6), (9, 3, 2, 2), 0, 0, grouped, DType.INT16)
+
+    def _tiled_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
+        """Shapes at the edges of the DSP kernels' tiles."""
+        shapes: list[tuple[Shape, Shape]] = [
+            ((1, 5, 5, 12), (7, 1, 1, 12)), ((1, 4, 6, 36), (10, 1, 1, 36)), ((1, 6, 7, 3), (9, 3, 3, 3)),
+            ((1, 1, 7, 5), (1, 1, 3, 5)), ((1, 7, 3, 32), (12, 3, 3, 32)),
+        ]  # fmt: skip
+        for index, (x, w) in enumerate(shapes):
+            rng = np.random.default_rng(176 + index)
+            pointwise: dict[str, object] = {"padding": (0, 0, 0, 0)} if w[1:3] == (1, 1) else {}
+            yield product_case(self, f"tiled_{index}", rng, x, w, 0, 0, {**attrs, **pointwise})
 
     def _dead_channel_case(self) -> Case:
         """Trained models hold channels without weights whose bias alone would overflow the kernels' shifts."""
