@@ -133,6 +133,20 @@ class Layer:
         """A node whose output is not the layer's: shape and type follow from the inputs; `part` names it."""
         return self._add(op, inputs, attrs, Value(f"{self.name} {part}", (), DType.INT8, quant))
 
+    def emit_several(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], count: int) -> list[Value]:
+        """The outputs of a node that makes `count` of them: codes of the first input's quantization where it has its
+        type, plain numbers otherwise; never computed at import.
+        """
+        spec, first = spec_of(op), inputs[0]
+        outputs = [Value(f"{self.name} {op} {i}", (), DType.INT8) for i in range(count)]
+        node = Node(op, f"{self.name} {op}", inputs, outputs, attrs)
+        shapes, dtypes = spec.infer(node), spec.infer_types(node)
+        for output, shape, dtype in zip(outputs, shapes, dtypes, strict=True):
+            output.shape, output.dtype = tuple(int(d) for d in shape), dtype
+            output.quant = first.quant if first is not None and dtype is first.dtype else None
+        self.nodes.append(node)
+        return outputs
+
     def result(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], index: int = 0) -> Value:
         """The node that makes output `index` of the layer, with the quantization that the file gives it."""
         wanted = inner_value(self.outputs[index])

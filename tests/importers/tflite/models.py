@@ -19,7 +19,7 @@ from edgekit.ops.supported import require_supported_graph
 _TYPES = {
     "float32": schema.TensorType.FLOAT32, "float16": schema.TensorType.FLOAT16, "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8, "int16": schema.TensorType.INT16, "int32": schema.TensorType.INT32,
-    "int64": schema.TensorType.INT64, "bool": schema.TensorType.BOOL,
+    "int64": schema.TensorType.INT64, "uint32": schema.TensorType.UINT32, "bool": schema.TensorType.BOOL,
 }  # fmt: skip
 
 
@@ -61,7 +61,8 @@ def _options_table(op: Op) -> str | None:
         "REDUCE_PROD": "ReducerOptions", "REDUCE_ANY": "ReducerOptions", "REDUCE_ALL": "ReducerOptions",
         "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions", "L2_NORMALIZATION": "L2NormOptions",
         "BATCH_MATMUL": "BatchMatMulOptions", "PADV2": "PadV2Options", "SELECT_V2": "SelectV2Options",
-        "REVERSE_V2": "ReverseV2Options", "ADD_N": "AddNOptions", "SVDF": "SVDFOptions",
+        "REVERSE_V2": "ReverseV2Options", "GATHER_ND": "GatherNdOptions", "SCATTER_ND": "ScatterNdOptions",
+        "TOPK_V2": "TopKV2Options", "ADD_N": "AddNOptions", "SVDF": "SVDFOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
         "SPACE_TO_BATCH_ND": "SpaceToBatchNDOptions", "BATCH_TO_SPACE_ND": "BatchToSpaceNDOptions",
         "CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
