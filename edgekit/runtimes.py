@@ -85,6 +85,8 @@ def compare_with_litert(
     for sample, reference in zip(samples, references, strict=True):
         for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
             interpreter.set_tensor(detail["index"], array)
+        # States start from zeros at every inference here; LiteRT would keep them.
+        interpreter.reset_all_variables()
         interpreter.invoke()
         for detail, want in zip(interpreter.get_output_details(), reference, strict=True):
             got = interpreter.get_tensor(detail["index"])

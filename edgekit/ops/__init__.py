@@ -17,6 +17,7 @@ from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.grid_sample import GridSample
 from edgekit.ops.indexing import INDEXING_OPS
 from edgekit.ops.int_binary import INT_BINARY_OPS
+from edgekit.ops.int_lstm import IntLstm
 from edgekit.ops.int_products import INT_PRODUCT_OPS
 from edgekit.ops.int_reduce import INT_REDUCE_OPS
 from edgekit.ops.layer_norm import LayerNorm
@@ -89,6 +90,7 @@ OPS: tuple[OpSpec, ...] = (
     *INT_PRODUCT_OPS,
     ResizeBilinear(),
     *INT_REDUCE_OPS,
+    IntLstm(),
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

@@ -70,13 +70,16 @@ class TensorRecord:
 
 @dataclass(frozen=True)
 class OperatorRecord:
-    """One operator: inputs may hold -1 for an absent operand. `options` is the typed table or None."""
+    """One operator: inputs may hold -1 for an absent operand. `options` is the typed table or None; `intermediates`
+    are tensors that only have a quantization.
+    """
 
     index: int
     op: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,12 +198,15 @@ class _Reader:
         outputs = self._indices(op.OutputsLength(), op.Outputs, tensors, f"outputs of {where}")
         if min(outputs, default=0) < 0:
             raise BadModel(f"{self.name}: an output of {where} is absent")
+        inner = self._indices(op.IntermediatesLength(), op.Intermediates, tensors, f"intermediates of {where}")
+        if min(inner, default=0) < 0:
+            raise BadModel(f"{self.name}: an intermediate tensor of {where} is absent")
         kind, options = _OPTION_NAMES.get(op.BuiltinOptionsType(), "NONE"), None
         if kind != "NONE" and op.BuiltinOptions() is not None:
             table = op.BuiltinOptions()
             options = getattr(schema, kind)()
             options.Init(table.Bytes, table.Pos)
-        return OperatorRecord(index, codes[code], inputs, outputs, options)
+        return OperatorRecord(index, codes[code], inputs, outputs, options, inner)
 
     def _tensor(self, model: Any, graph: Any, index: int, user: str) -> TensorRecord:
         tensor = graph.Tensors(index)

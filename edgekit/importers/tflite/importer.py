@@ -108,6 +108,7 @@ class _GraphBuilder:
         layer = Layer(
             op, name, [None if i < 0 else self._operand(i, where) for i in op.inputs],
             [None if i < 0 else tensors[i] for i in op.inputs], [tensors[i] for i in op.outputs],
+            [tensors[i] for i in op.intermediates],
         )  # fmt: skip
         if op.op not in STATEFUL and any(i >= 0 and tensors[i].variable for i in (*op.inputs, *op.outputs)):
             raise layer.unsupported("a variable tensor", rewrite_of("VAR_HANDLE"))

@@ -34,6 +34,7 @@ class Layer:
         record: the operator with its options.
         operands: IR values, None where an optional input is absent.
         inputs, outputs: the file's own tensor records (original types).
+        intermediates: records of the tensors that only give the quantization of something inside the operator.
         nodes: the nodes made so far, in order; the importer takes them over.
     """
 
@@ -44,9 +45,11 @@ class Layer:
         operands: Sequence[Value | None],
         inputs: Sequence[TensorRecord | None],
         outputs: Sequence[TensorRecord],
+        intermediates: Sequence[TensorRecord] = (),
     ) -> None:
         self.record, self.name = record, name
         self.operands, self.inputs, self.outputs = list(operands), list(inputs), list(outputs)
+        self.intermediates = list(intermediates)
         self.nodes: list[Node] = []
 
     @property

@@ -50,6 +50,7 @@ class Op:
     options: dict[str, Any] = field(default_factory=dict)
     table: str | None = None
     version: int = 1
+    intermediates: Sequence[T] = ()
 
 
 def _options_table(op: Op) -> str | None:
@@ -108,6 +109,7 @@ def build_model(inputs: Sequence[T], outputs: Sequence[T], ops: Sequence[Op]) ->
         operator.opcodeIndex = len(model.operatorCodes)
         model.operatorCodes.append(code)
         operator.inputs, operator.outputs = [index(t) for t in op.inputs], [index(t) for t in op.outputs]
+        operator.intermediates = [index(t) for t in op.intermediates]
         table = _options_table(op)
         if table is not None:
             options = getattr(schema, f"{table}T")()
