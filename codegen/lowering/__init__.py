@@ -27,7 +27,7 @@ from edgekit.codegen.lowering.indexing import (
     lower_top_k,
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
-from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm
+from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -128,6 +128,7 @@ RULES: dict[str, Rule] = {
     "requantize": lower_requantize,
     **INTEGER_RULES,
     "int_lstm": lower_int_lstm,
+    "svdf": lower_svdf,
 }
 
 

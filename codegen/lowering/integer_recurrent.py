@@ -1,4 +1,4 @@
-"""Recurrent layers of codes."""
+"""Recurrent layers of codes, and SVDF."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import numpy as np
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.int16 import rescale_fields, rescale_rows
 from edgekit.codegen.program import Arg, Fields, Literal
-from edgekit.ir import Array, Node
+from edgekit.ir import Array, Node, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import int_lstm as lstm
+from edgekit.ops.spec import is_quantized
+from edgekit.ops.svdf import feature_bias, svdf_scales
 
 
 def lower_int_lstm(node: Node, ctx: LoweringContext) -> None:
@@ -56,3 +58,27 @@ def _fields(node: Node, scales: lstm.LstmScales) -> Fields:
 def _int32(biases: Array) -> Array:
     # The operator's constraint keeps them within 30 bits.
     return biases.astype(np.int32)
+
+
+def lower_svdf(node: Node, ctx: LoweringContext) -> None:
+    """ek_svdf_s8 or ek_svdf_f32."""
+    (x, state, features, memory), (y, kept) = (node.input(i) for i in range(4)), node.outputs
+    codes, bias = is_quantized(node), node.optional_input(4)
+    scales = svdf_scales(node) if codes else ((0, 0), (0, 0))
+    low, high = fp.ACTIVATIONS[node.attrs["activation"]]
+    fields: Fields = {
+        "batch": x.shape[0], "inputs": x.shape[1], "units": y.shape[1], "rank": int(node.attrs["rank"]),
+        "memory": memory.shape[1], "feature": rescale_fields(scales[0]), "output": rescale_fields(scales[1]),
+        "zero_point": fp.single_quant(y)[1] if codes else 0, "low": float(low), "high": float(high),
+    }  # fmt: skip
+    folded = (ctx.constant("int32_t", _int32(feature_bias(node))),) if codes else ()
+    ctx.call(
+        "ek_svdf_s8" if codes else "ek_svdf_f32", ctx.struct("ek_svdf_params", fields), ctx.read(x), ctx.read(state),
+        _table(features, ctx), *folded, _table(memory, ctx), Literal(0) if bias is None else _table(bias, ctx),
+        ctx.write(y), ctx.write(kept),
+    )  # fmt: skip
+    ctx.allow_in_place(state, kept)
+
+
+def _table(value: Value, ctx: LoweringContext) -> Arg:
+    return ctx.constant(value.dtype.c_name, value.array.reshape(-1))

@@ -38,6 +38,7 @@ from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
+from edgekit.ops.svdf import Svdf
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -91,6 +92,7 @@ OPS: tuple[OpSpec, ...] = (
     ResizeBilinear(),
     *INT_REDUCE_OPS,
     IntLstm(),
+    Svdf(),
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

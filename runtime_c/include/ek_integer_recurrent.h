@@ -1,4 +1,4 @@
-/* Recurrent layers of codes. */
+/* Recurrent layers of codes, and SVDF in both forms. */
 #ifndef EK_INTEGER_RECURRENT_H
 #define EK_INTEGER_RECURRENT_H
 
@@ -25,6 +25,22 @@ typedef struct {
 void ek_int_lstm_s8(const ek_int_lstm_params *p, const int8_t *x, const int8_t *weights, const int8_t *recurrent,
                     const int32_t *biases, const ek_rescale *scales, const int8_t *projection,
                     const int32_t *projection_bias, int8_t *y, void *scratch);
+
+/* One step over time: features of x, [filters,inputs], join the state [batch,filters,memory], whose oldest column
+ * drops out; a unit is the sum of `rank` filters, each weighted over its memory. `next` may be `state`. */
+typedef struct {
+    int32_t batch, inputs, units, rank, memory;
+    ek_rescale feature, output;
+    int32_t zero_point;
+    float low, high;
+} ek_svdf_params;
+
+/* s8: feature_bias [filters] holds what the input's zero point adds; sums over the memory wrap around. Bias [units] or
+ * null. */
+void ek_svdf_s8(const ek_svdf_params *p, const int8_t *x, const int16_t *state, const int8_t *features,
+                const int32_t *feature_bias, const int16_t *weights, const int32_t *bias, int8_t *y, int16_t *next);
+void ek_svdf_f32(const ek_svdf_params *p, const float *x, const float *state, const float *features,
+                 const float *weights, const float *bias, float *y, float *next);
 
 #ifdef __cplusplus
 }

@@ -109,8 +109,13 @@ def read_tflite(path: Path) -> ModelRecord:
         raise BadModel(f"{path.name} is truncated or corrupt ({type(error).__name__}: {error})") from error
 
 
+def tensor_name(name: str, index: int) -> str:
+    """What a tensor is called here: names may be missing or endless."""
+    return name[:200] or f"tensor {index}"
+
+
 def _name_of(tensor: Any, index: int) -> str:
-    return (tensor.Name() or b"").decode(errors="replace")[:200] or f"tensor {index}"
+    return tensor_name((tensor.Name() or b"").decode(errors="replace"), index)
 
 
 def _unpacked(pairs: Array, elements: int) -> Array:

@@ -31,7 +31,8 @@ def top_k(layer: Layer) -> list[Value]:
     x, k = layer.value(0), layer.ints(1)
     if not x.shape or len(k) != 1:
         raise layer.bad(f"has no {list(k)} best of an input {list(x.shape)}")
-    values, indices = layer.emit_several("top_k", [x], {"axis": len(x.shape) - 1, "k": k[0], "largest": True}, 2)
+    attrs = {"axis": len(x.shape) - 1, "k": k[0], "largest": True}
+    values, indices = layer.emit_several("top_k", [x], attrs, [x.quant, None])
     same = layer.result("reshape", [values], {"shape": values.shape})
     return [same, _as_output(layer, indices, 1)]
 

@@ -36,6 +36,7 @@ class Layer:
         inputs, outputs: the file's own tensor records (original types).
         intermediates: records of the tensors that only give the quantization of something inside the operator.
         nodes: the nodes made so far, in order; the importer takes them over.
+        states: (before, after) of every state that outlives an inference: more inputs and outputs of the model.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Layer:
         self.operands, self.inputs, self.outputs = list(operands), list(inputs), list(outputs)
         self.intermediates = list(intermediates)
         self.nodes: list[Node] = []
+        self.states: list[tuple[Value, Value]] = []
 
     @property
     def op(self) -> str:
@@ -136,17 +138,15 @@ class Layer:
         """A node whose output is not the layer's: shape and type follow from the inputs; `part` names it."""
         return self._add(op, inputs, attrs, Value(f"{self.name} {part}", (), DType.INT8, quant))
 
-    def emit_several(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], count: int) -> list[Value]:
-        """The outputs of a node that makes `count` of them: codes of the first input's quantization where it has its
-        type, plain numbers otherwise; never computed at import.
-        """
-        spec, first = spec_of(op), inputs[0]
-        outputs = [Value(f"{self.name} {op} {i}", (), DType.INT8) for i in range(count)]
+    def emit_several(
+        self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], quants: Sequence[QuantType | None]
+    ) -> list[Value]:
+        """The outputs of a node that makes several, of these quantizations; never computed at import."""
+        spec = spec_of(op)
+        outputs = [Value(f"{self.name} {op} {i}", (), DType.INT8, quant) for i, quant in enumerate(quants)]
         node = Node(op, f"{self.name} {op}", inputs, outputs, attrs)
-        shapes, dtypes = spec.infer(node), spec.infer_types(node)
-        for output, shape, dtype in zip(outputs, shapes, dtypes, strict=True):
+        for output, shape, dtype in zip(outputs, spec.infer(node), spec.infer_types(node), strict=True):
             output.shape, output.dtype = tuple(int(d) for d in shape), dtype
-            output.quant = first.quant if first is not None and dtype is first.dtype else None
         self.nodes.append(node)
         return outputs
 

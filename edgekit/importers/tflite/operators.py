@@ -19,6 +19,7 @@ _PRODUCTS: dict[str, Translator] = {
     "DEPTHWISE_CONV_2D": products.depthwise_conv_2d,
     "FULLY_CONNECTED": products.fully_connected,
     "TRANSPOSE_CONV": products.transpose_conv,
+    "SVDF": recurrent.svdf,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
 }
 
@@ -156,8 +157,9 @@ LEGACY_UINT8 = frozenset(
     }
 )  # fmt: skip
 
-# Operators that may read variable tensors: their state, which starts from zeros at every inference.
-STATEFUL = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
+# Operators that may read variable tensors: their state, which starts from zeros at every inference, or for SVDF is an
+# input and an output of the model.
+STATEFUL = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 _CONTROL_FLOW = "export without control flow: unroll loops and keep one branch"
 _VARIABLES = "freeze variables before exporting, or make the state an input and an output"
@@ -175,7 +177,6 @@ _REWRITES: dict[str, str] = {
     "NON_MAX_SUPPRESSION_V5": "end the model before it, and select boxes in the application",
     "WHERE": "use SELECT_V2: the number of results must not depend on the data",
     "UNIQUE": "end the model before it: the number of results must not depend on the data",
-    "SVDF": "use convolutions over time: its state outlives an inference",
     "LSTM": "convert with UNIDIRECTIONAL_SEQUENCE_LSTM",
     "RNN": "use UNIDIRECTIONAL_SEQUENCE_LSTM",
 }

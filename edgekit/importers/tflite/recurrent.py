@@ -49,6 +49,23 @@ def lstm(layer: Layer) -> Value:
     return integer_lstm(layer) if x.quant is not None else _unrolled(layer, x)
 
 
+def svdf(layer: Layer) -> Value:
+    """SVDF; weights of a float layer may be stored as int8. The state becomes an input and an output of the model."""
+    x, state, options = layer.value(0), layer.value(4), layer.options
+    features, memory, bias = (layer.optional(i) for i in (1, 2, 3))
+    if x.quant is None:
+        features, memory = (Value.constant(f"{layer.name} weights {i}", _real(layer, i)) for i in (1, 2))
+    record = layer.inputs[4]
+    if record is None or not record.variable:
+        raise layer.bad("has a state that is no variable")
+    attrs = {"rank": int(options.Rank()), "activation": layer.activation()}
+    operands = [x, state, features, memory, bias]
+    y, kept = layer.emit_several("svdf", operands, attrs, [layer.output_quant(), state.quant])
+    kept.name = f"{state.name} next"
+    layer.states.append((state, kept))
+    return layer.result("reshape", [y], {"shape": y.shape})
+
+
 def _unrolled(layer: Layer, x: Value) -> Value:
     if x.dtype is not DType.FLOAT32:
         raise layer.unsupported(f"{x.dtype.value} without a scale", "convert it in float32, or quantize it to int8")

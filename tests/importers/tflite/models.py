@@ -160,8 +160,12 @@ def random_input(rng: np.random.Generator, t: T) -> Array:
     return codes
 
 
-def litert(path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF") -> list[Array]:
-    """The outputs of LiteRT's reference kernels; of its only ones for operators that have no reference kernel."""
+def litert(
+    path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF", states: Sequence[int] = ()
+) -> list[Array]:
+    """The outputs of LiteRT's reference kernels; of its only ones for operators that have no reference kernel. Tensors
+    `states` are inputs and outputs too.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     try:
@@ -172,10 +176,11 @@ def litert(path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF") -
         resolver = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType[resolver])
     interpreter.allocate_tensors()
-    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], array)
+    for index, array in zip([*(d["index"] for d in interpreter.get_input_details()), *states], inputs, strict=True):
+        interpreter.set_tensor(index, array)
     interpreter.invoke()
-    return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    outputs = [*(d["index"] for d in interpreter.get_output_details()), *states]
+    return [interpreter.get_tensor(index) for index in outputs]
 
 
 def compare(
@@ -186,15 +191,20 @@ def compare(
     data: Sequence[Sequence[Array]] | None = None,
     samples: int = 3,
     resolver: str = "BUILTIN_REF",
+    states: Sequence[T] = (),
 ) -> None:
-    """Import a model and hold its numpy reference against LiteRT: codes must be equal, floats close."""
+    """Import a model and hold its numpy reference against LiteRT: codes must be equal, floats close. `states` are the
+    variables that the model has as inputs and outputs.
+    """
     write_model(path, inputs, outputs, ops)
     graph = import_tflite(path)
     require_supported_graph(graph)
+    # write_model names tensors by their place.
+    places = [int(value.name.removeprefix("t")) for value in graph.inputs[len(inputs) :]]
     rng = np.random.default_rng(7)
-    for sample in data or [[random_input(rng, t) for t in inputs] for _ in range(samples)]:
+    for sample in data or [[random_input(rng, t) for t in (*inputs, *states)] for _ in range(samples)]:
         values = run_reference(graph, sample)
-        for ours, theirs in zip(graph.outputs, litert(path, sample, resolver), strict=True):
+        for ours, theirs in zip(graph.outputs, litert(path, sample, resolver, places), strict=True):
             got = values[ours]
             assert got.shape == theirs.shape and got.dtype == theirs.dtype, (got.dtype, got.shape, theirs.shape)
             if got.dtype.kind == "f":
