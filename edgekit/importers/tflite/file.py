@@ -266,7 +266,8 @@ class _Reader:
         if packed:
             array = _unpacked(array, elements)
         array = array.reshape(shape).astype(dtype.numpy)
-        if dtype.is_float and not np.isfinite(array).all():
+        # A single number may be a limit or a fill value that nothing exceeds.
+        if dtype.is_float and not (np.isfinite(array).all() or (elements == 1 and np.isinf(array).all())):
             raise BadModel(f"tensor {name!r} holds a value that is not finite")
         return array
 
