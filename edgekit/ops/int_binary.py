@@ -36,13 +36,16 @@ def all_int8(node: Node) -> bool:
 def one_type_of_codes(node: Node) -> bool:
     """both operands must be int8 codes, or int16 codes with zero point 0; the result is bool."""
     values = [node.input(0), node.input(1)]
-    if any(v.quant is None or not v.quant.is_per_tensor for v in values):
-        return False
-    return all(v.dtype is DType.INT8 for v in values) or _wide(node)
+    narrow = all(v.dtype is DType.INT8 and v.quant is not None and v.quant.is_per_tensor for v in values)
+    return narrow or _wide(node)
 
 
 def _wide(node: Node) -> bool:
-    return all(v.dtype is DType.INT16 and fp.single_quant(v)[1] == 0 for v in (node.input(0), node.input(1)))
+    """Both operands are int16 codes with one scale each and zero point 0."""
+    return all(
+        v.dtype is DType.INT16 and v.quant is not None and v.quant.is_per_tensor and v.quant.zero_point[0] == 0
+        for v in (node.input(0), node.input(1))
+    )
 
 
 def ordered_int16_codes_have_one_scale(node: Node) -> bool:
