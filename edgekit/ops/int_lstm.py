@@ -98,9 +98,7 @@ def cell_state_is_in_range(node: Node) -> bool:
 
 
 def accumulators_fit(node: Node) -> bool:
-    """accumulators must stay below 2**30, also after the shift to their scale, and hidden states have a scale above
-    2**-30.
-    """
+    """accumulators must stay below 2**30 in either scale, and the hidden state's scale above 2**-30."""
     if not int8_and_constant(node):
         return False
     scales, zero = lstm_scales(node), fp.single_quant(node.output)[1]

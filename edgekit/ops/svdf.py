@@ -49,9 +49,7 @@ def constant_weights(node: Node) -> bool:
 
 
 def floats_or_int8(node: Node) -> bool:
-    """all must be float32; or input, output and feature weights int8 codes, state and time weights int16 codes, each
-    with one scale, weights and state with zero point 0, and the bias int32.
-    """
+    """all must be float32, or int8 codes with int16 state and time weights; weights and state have zero point 0."""
     if not is_quantized(node):
         return all(v.dtype in _FLOATS for v in _operands(node))
     x, state, features, memory = (node.input(i) for i in range(4))
@@ -63,9 +61,7 @@ def floats_or_int8(node: Node) -> bool:
 
 
 def moderate_scales(node: Node) -> bool:
-    """features of codes must stay below 2**30, also after the shift to the state's scale; the output's multiplier must
-    be below 1.
-    """
+    """features of codes must stay below 2**30 in either scale, and the output's multiplier below 1."""
     if not is_quantized(node):
         return True
     if not (constant_weights(node) and floats_or_int8(node)):

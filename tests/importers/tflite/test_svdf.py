@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory.liveness import lifetimes
 from edgekit.errors import UnsupportedModel
 from edgekit.importers.tflite import import_tflite
 from tests.importers.tflite.models import Op, T, compare, const, write_model
@@ -57,6 +59,15 @@ def test_states_are_inputs_and_outputs(tmp_path: Path) -> None:
     graph = import_tflite(write_model(tmp_path / "m.tflite", [x], [y], [op]))
     assert [v.name for v in graph.inputs] == ["t0", "t4"]
     assert [v.name for v in graph.outputs] == ["t5", "t4 next"]
+
+
+def test_states_stay_in_place(tmp_path: Path) -> None:
+    x, y, _, op = svdf("int8")
+    weights, z = const(np.ones((4, 3)), "int8", ([0.1], [0], 0)), T((2, 4), "int8", (0.5, 3))
+    ops = [op, Op("FULLY_CONNECTED", [y, weights, None], [z])]
+    program = lower(import_tflite(write_model(tmp_path / "m.tflite", [x], [z], ops)), Target(dsp=False))
+    (life,) = (life for life in lifetimes(program) if program.inputs[1].buffer in life.buffers)
+    assert program.outputs[1].buffer in life.buffers and (life.first, life.last) == (0, len(program.steps))
 
 
 def test_shared_states_are_refused(tmp_path: Path) -> None:
