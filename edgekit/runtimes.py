@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.importers.tflite.file import tensor_name
 from edgekit.ir import Array, Graph, Value
 
 # Floats that differ by less count as equal: other runtimes add in another order.
@@ -19,7 +20,7 @@ def compare_with_runtime(
 ) -> dict[str, Any]:
     """The runtime that the model file is made for: LiteRT for TFLite, onnxruntime for ONNX."""
     if model.suffix == ".tflite":
-        return compare_with_litert(model, samples, references)
+        return compare_with_litert(model, graph, samples, references)
     return compare_with_onnxruntime(model, graph, samples, references)
 
 
@@ -73,21 +74,30 @@ def _apart(got: Array, want: Array) -> tuple[int, float]:
 
 
 def compare_with_litert(
-    model: Path, samples: Sequence[Sequence[Array]], references: Sequence[Sequence[Array]]
+    model: Path, graph: Graph, samples: Sequence[Sequence[Array]], references: Sequence[Sequence[Array]]
 ) -> dict[str, Any]:
-    """Count the output elements that differ from LiteRT's reference kernels (BUILTIN_REF) on the same inputs."""
+    """Count the output elements that differ from LiteRT's reference kernels (BUILTIN_REF) on the same inputs.
+
+    Inputs of the graph that the file does not have are states: variables of LiteRT, also after the inference.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(str(model), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     interpreter.allocate_tensors()
+    inputs, outputs = ([int(d["index"]) for d in get()] for get in
+                       (interpreter.get_input_details, interpreter.get_output_details))  # fmt: skip
+    named = {tensor_name(d["name"], d["index"]): int(d["index"]) for d in reversed(interpreter.get_tensor_details())}
+    states = [named[value.name] for value in graph.inputs[len(inputs) :]]
     elements = differing = 0
     largest = 0.0
     for sample, reference in zip(samples, references, strict=True):
-        for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
-            interpreter.set_tensor(detail["index"], array)
+        # All other states start from zeros at every inference here; LiteRT would keep them.
+        interpreter.reset_all_variables()
+        for index, array in zip([*inputs, *states], sample, strict=True):
+            interpreter.set_tensor(index, array)
         interpreter.invoke()
-        for detail, want in zip(interpreter.get_output_details(), reference, strict=True):
-            got = interpreter.get_tensor(detail["index"])
+        for index, want in zip([*outputs, *states], reference, strict=True):
+            got = interpreter.get_tensor(index)
             apart, distance = _apart(got, want)
             elements, differing, largest = elements + got.size, differing + apart, max(largest, distance)
     record: dict[str, Any] = {"name": "LiteRT BUILTIN_REF", "outputs": elements, "differing": differing}

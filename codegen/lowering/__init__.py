@@ -27,6 +27,7 @@ from edgekit.codegen.lowering.indexing import (
     lower_top_k,
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
+from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -126,6 +127,8 @@ RULES: dict[str, Rule] = {
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
     **INTEGER_RULES,
+    "int_lstm": lower_int_lstm,
+    "svdf": lower_svdf,
 }
 
 

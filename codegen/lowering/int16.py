@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
@@ -76,6 +78,11 @@ def lower_fully_connected_s16(node: Node, ctx: LoweringContext) -> None:
     params = ctx.struct("ek_fully_connected_s16_params", fields)
     weights = weight_table(node.input(1).array, ctx)
     ctx.call("ek_fully_connected_s16", params, ctx.read(node.input(0)), weights, table, ctx.write(node.output))
+
+
+def rescale_rows(scales: Sequence[tuple[int, int]]) -> Array:
+    """A table of ek_rescale."""
+    return np.array([[multiplier, max(shift, 0), max(-shift, 0)] for multiplier, shift in scales], np.int64)
 
 
 def rescale_fields(scale: tuple[int, int]) -> Fields:

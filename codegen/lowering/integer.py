@@ -26,7 +26,7 @@ from edgekit.ops.tflite_fixed import upper_half
 
 
 def lower_int_binary(node: Node, ctx: LoweringContext) -> None:
-    """ek_<op>_s8."""
+    """ek_<op>_s8 or _s16."""
     spec, a, b, y = spec_of(node.op), node.input(0), node.input(1), node.output
     assert isinstance(spec, IntBinary)
     scales = spec.scales(node)
@@ -37,9 +37,9 @@ def lower_int_binary(node: Node, ctx: LoweringContext) -> None:
         "zero_point": 0 if y.dtype is DType.BOOL else fp.single_quant(y)[1],
     }  # fmt: skip
     params = ctx.struct("ek_int_binary_params", fields)
-    ctx.call(f"ek_{node.op}_s8", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+    ctx.call(f"ek_{node.op}_{suffix(a)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
     for operand in (a, b):
-        if operand.shape == y.shape:
+        if operand.shape == y.shape and operand.dtype.size == y.dtype.size:
             ctx.allow_in_place(operand, y)
 
 

@@ -17,6 +17,7 @@ from edgekit.ops.fully_connected import FullyConnected
 from edgekit.ops.grid_sample import GridSample
 from edgekit.ops.indexing import INDEXING_OPS
 from edgekit.ops.int_binary import INT_BINARY_OPS
+from edgekit.ops.int_lstm import IntLstm
 from edgekit.ops.int_products import INT_PRODUCT_OPS
 from edgekit.ops.int_reduce import INT_REDUCE_OPS
 from edgekit.ops.layer_norm import LayerNorm
@@ -37,6 +38,7 @@ from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
 from edgekit.ops.spec import OpSpec
+from edgekit.ops.svdf import Svdf
 from edgekit.ops.unary import PREDICATE_OPS, UNARY_OPS
 
 OPS: tuple[OpSpec, ...] = (
@@ -89,6 +91,8 @@ OPS: tuple[OpSpec, ...] = (
     *INT_PRODUCT_OPS,
     ResizeBilinear(),
     *INT_REDUCE_OPS,
+    IntLstm(),
+    Svdf(),
 )
 
 _BY_NAME = {spec.name: spec for spec in OPS}

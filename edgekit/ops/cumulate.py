@@ -54,6 +54,6 @@ class Cumulate(OpSpec):
 
 
 CUMULATE_OPS: tuple[Cumulate, ...] = (
-    Cumulate("cum_sum", lambda a, b: a + b, 0, "CumSum", ()),
+    Cumulate("cum_sum", lambda a, b: a + b, 0, "CumSum", ("CUMSUM",)),
     Cumulate("cum_prod", lambda a, b: a * b, 1, "CumProd", ()),
 )

@@ -116,6 +116,7 @@ class GatherND(_Indexing):
     name = "gather_nd"
     summary = "rows by tuples of indices"
     onnx = ("GatherND", "ReverseSequence")
+    tflite = ("GATHER_ND", "REVERSE_SEQUENCE")
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -242,6 +243,7 @@ class ScatterND(_Scatter):
     name = "scatter_nd"
     summary = "rows set, added, .. by tuples of indices"
     onnx = ("ScatterND", "TensorScatter")
+    tflite = ("SCATTER_ND",)
 
     @property
     def constraints(self) -> Sequence[Constraint]:

@@ -222,6 +222,8 @@ class Pad(_Movement):
     def cases(self) -> Iterable[Case]:
         for dtype, fill in ((DType.INT8, 3), (DType.FLOAT32, -1.5), (DType.INT64, 7), (DType.INT16, -9)):
             yield self._case(dtype.suffix, (2, 3, 4), {"before": (0, 1, 2), "after": (1, 0, 3), "value": fill}, dtype)
+        attrs: dict[str, object] = {"before": (1, 0), "after": (0, 2), "value": -np.inf}
+        yield self._case("infinite", (2, 3), attrs, DType.FLOAT32)
 
 
 class Gather(OpSpec):

@@ -32,9 +32,9 @@ def checked_axis(node: Node) -> int:
 
 
 def numbers_or_codes(node: Node) -> bool:
-    """the input must be int8 codes, or plain numbers of a type that the operator has."""
+    """the input must be int8 or int16 codes, or plain numbers of a type that the operator has."""
     x = node.input(0)
-    return x.dtype is DType.INT8 if is_quantized(node) else x.dtype in NUMBERS
+    return x.dtype in (DType.INT8, DType.INT16) if is_quantized(node) else x.dtype in NUMBERS
 
 
 class Arg(OpSpec):
@@ -42,8 +42,8 @@ class Arg(OpSpec):
 
     rewrite = "compare along one axis of numbers"
 
-    def __init__(self, name: str, onnx: tuple[str, ...], least: bool) -> None:
-        self.name, self.onnx, self.least = name, onnx, least
+    def __init__(self, name: str, onnx: tuple[str, ...], tflite: str, least: bool) -> None:
+        self.name, self.onnx, self.tflite, self.least = name, onnx, (tflite,), least
         self.summary = f"index of the {'smallest' if least else 'largest'} number along an axis"
 
     @property
@@ -85,7 +85,7 @@ class Arg(OpSpec):
         y = Value("y", (), DType.INT64)
         graph = single_node_graph(self.name, [Value("x", shape, dtype, quant)], [y], attrs)
         y.shape = self.infer(graph.nodes[0])[0]
-        data = random_codes(rng, shape) if quant else random_numbers(rng, shape, dtype)
+        data = random_codes(rng, shape, dtype) if quant else random_numbers(rng, shape, dtype)
         # Equal numbers and, among floats, several NaN.
         data[-1] = data[0]
         if dtype.is_float:
@@ -99,6 +99,7 @@ class TopK(OpSpec):
     name = "top_k"
     summary = "the largest or smallest numbers along an axis, sorted, with their indices"
     onnx = ("TopK",)
+    tflite = ("TOPK_V2",)
     rewrite = "take the best along one axis of numbers"
 
     @property
@@ -137,7 +138,8 @@ class TopK(OpSpec):
             yield self._case(f"{dtype.suffix}_largest", (3, 7, 2), 1, 3, True, dtype, None)
         yield self._case("f32_smallest", (2, 9), 1, 9, False, DType.FLOAT32, None)
         yield self._case("u64_smallest", (9, 2), 0, 1, False, DType.UINT64, None)
-        yield self._case("codes", (4, 30), 1, 5, True, DType.INT8, _QUANT)
+        yield self._case("codes_8", (4, 30), 1, 5, True, DType.INT8, _QUANT)
+        yield self._case("codes_16", (4, 30), 1, 5, True, DType.INT16, QuantType.per_tensor(0.05, 0))
 
     def _case(
         self, name: str, shape: Shape, axis: int, k: int, largest: bool, dtype: DType, quant: QuantType | None
@@ -148,7 +150,7 @@ class TopK(OpSpec):
         graph = single_node_graph(self.name, [Value("x", shape, dtype, quant)], outputs, attrs)
         for value, inferred in zip(outputs, self.infer(graph.nodes[0]), strict=True):
             value.shape = inferred
-        data = random_codes(rng, shape) if quant else random_numbers(rng, shape, dtype)
+        data = random_codes(rng, shape, dtype) if quant else random_numbers(rng, shape, dtype)
         data[-1] = data[0]
         if dtype.is_float:
             data.reshape(-1)[[3, -1]] = np.nan
@@ -156,7 +158,7 @@ class TopK(OpSpec):
 
 
 RANKING_OPS: tuple[OpSpec, ...] = (
-    Arg("arg_max", ("ArgMax", "Hardmax"), False),
-    Arg("arg_min", ("ArgMin",), True),
+    Arg("arg_max", ("ArgMax", "Hardmax"), "ARG_MAX", False),
+    Arg("arg_min", ("ArgMin",), "ARG_MIN", True),
     TopK(),
 )

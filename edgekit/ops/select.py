@@ -25,7 +25,7 @@ class Where(OpSpec):
     name = "where"
     summary = "choice between two tensors, with broadcasting"
     onnx = ("Where", "OneHot", "Trilu")
-    tflite = ("SELECT", "SELECT_V2")
+    tflite = ("SELECT", "SELECT_V2", "ONE_HOT")
     rewrite = "quantize both choices and the result with one scale"
 
     @property
@@ -132,6 +132,7 @@ class Bitcast(OpSpec):
     name = "bitcast"
     summary = "the same bytes as numbers of another type"
     onnx = ("BitCast",)
+    tflite = ("BITCAST",)
     rewrite = "cast plain numbers to a type of the same size"
 
     @property

@@ -1,4 +1,4 @@
-/* Kernels whose integer definition is TFLite's own. A name ends in s8 or s16 (codes) or f32. */
+/* Kernels on codes of scales of their own, by TFLite's definition. A name ends in s8 or s16 (codes) or f32. */
 #ifndef EK_INTEGER_H
 #define EK_INTEGER_H
 
@@ -39,23 +39,28 @@ typedef struct {
     int32_t zero_point;
 } ek_int_binary_params;
 
-/* Comparisons of codes of two scales, the squared difference, and a < 0 ? a * b : a. */
+/* Comparisons of codes of two scales (s16: less and less_equal of codes of one scale), the squared difference, a < 0 ?
+ * a * b : a, and the quotient. */
 void ek_int_equal_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
 void ek_int_less_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
 void ek_int_less_equal_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, uint8_t *y);
+void ek_int_equal_s16(const ek_int_binary_params *p, const int16_t *a, const int16_t *b, uint8_t *y);
+void ek_int_less_s16(const ek_int_binary_params *p, const int16_t *a, const int16_t *b, uint8_t *y);
+void ek_int_less_equal_s16(const ek_int_binary_params *p, const int16_t *a, const int16_t *b, uint8_t *y);
 void ek_squared_difference_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_int_prelu_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_int_div_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 /* `expression` of the centred codes u and v and the parameters q. */
-#define EK_INT_BINARY(name, to, expression)                                                                            \
-    void name(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, to *y)                                  \
+#define EK_INT_BINARY(name, from, to, expression)                                                                      \
+    void name(const ek_int_binary_params *p, const from *a, const from *b, to *y)                                      \
     {                                                                                                                  \
         const ek_int_binary_params q = *p; /* stores to y may alias anything behind a pointer */                       \
         int32_t index[EK_MAX_RANK] = {0};                                                                              \
         const int32_t last = q.walk.rank - 1;                                                                          \
         do {                                                                                                           \
-            const int8_t *ap = a + ek_row_offset(q.walk.rank, index, q.walk.a);                                        \
-            const int8_t *bp = b + ek_row_offset(q.walk.rank, index, q.walk.b);                                        \
+            const from *ap = a + ek_row_offset(q.walk.rank, index, q.walk.a);                                          \
+            const from *bp = b + ek_row_offset(q.walk.rank, index, q.walk.b);                                          \
             for (int32_t i = 0; i < q.walk.shape[last]; ++i) {                                                         \
                 const int32_t u = *ap - q.a_zero;                                                                      \
                 const int32_t v = *bp - q.b_zero;                                                                      \

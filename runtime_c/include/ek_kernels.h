@@ -7,6 +7,7 @@
 #include "ek_float.h"
 #include "ek_index.h"
 #include "ek_integer.h"
+#include "ek_integer_recurrent.h"
 #include "ek_movement.h"
 #include "ek_norm.h"
 #include "ek_recurrent.h"

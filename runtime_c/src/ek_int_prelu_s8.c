@@ -6,4 +6,4 @@ static int32_t rectified(const ek_int_binary_params *p, int32_t a, int32_t b)
     return ek_clamp(y + p->zero_point, -128, 127);
 }
 
-EK_INT_BINARY(ek_int_prelu_s8, int8_t, rectified(&q, u, v))
+EK_INT_BINARY(ek_int_prelu_s8, int8_t, int8_t, rectified(&q, u, v))

@@ -7,4 +7,4 @@ static int32_t squared(const ek_int_binary_params *p, int32_t a, int32_t b)
     return ek_clamp(ek_rescaled(difference * difference, &p->output) + p->zero_point, -128, 127);
 }
 
-EK_INT_BINARY(ek_squared_difference_s8, int8_t, squared(&q, u, v))
+EK_INT_BINARY(ek_squared_difference_s8, int8_t, int8_t, squared(&q, u, v))

@@ -14,6 +14,7 @@ from tests.fuzz.mutate_tflite import packed
 _CODES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32, np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.uint8): schema.TensorType.UINT8, np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int16): schema.TensorType.INT16,
 }  # fmt: skip
 
 
@@ -30,12 +31,12 @@ class TfliteModel:
 
     def tensor(
         self, shape: Sequence[int], dtype: Any = np.float32, scale: float | None = None, zero: int = 0,
-        data: Array | None = None,
+        data: Array | None = None, variable: bool = False,
     ) -> int:  # fmt: skip
         """A tensor, constant with `data`, quantized with `scale`; returns its index."""
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type = f"t{len(self.graph.tensors)}", list(shape), _CODES[np.dtype(dtype)]
-        tensor.buffer = 0
+        tensor.buffer, tensor.isVariable = 0, variable
         if data is not None:
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(np.asarray(data, dtype).tobytes(), np.uint8)
@@ -47,14 +48,19 @@ class TfliteModel:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def op(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: str = "", **fields: Any) -> None:
-        """An operator; `options` names the schema's table without its suffix."""
+    def op(
+        self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: str = "", inner: Sequence[int] = (),
+        **fields: Any,
+    ) -> None:  # fmt: skip
+        """An operator; `options` names the schema's table without its suffix, `inner` are intermediate tensors."""
         code = schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
         self.model.operatorCodes.append(code)
         op = schema.OperatorT()
         op.opcodeIndex, op.inputs, op.outputs = len(self.model.operatorCodes) - 1, list(inputs), list(outputs)
+        if inner:
+            op.intermediates = list(inner)
         if options:
             op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
             op.builtinOptions = getattr(schema, f"{options}T")()
@@ -152,6 +158,31 @@ def _network() -> bytes:
     return m.bytes([x], [y])
 
 
+def _svdf() -> bytes:
+    m = TfliteModel()
+    x, y = m.tensor((1, 3), np.int8, 0.05, 3), m.tensor((1, 2), np.int8, 0.04, -128)
+    features = m.tensor((4, 3), np.int8, 0.01, 0, np.arange(12) - 6)
+    memory = m.tensor((4, 2), np.int16, 0.0001, 0, np.arange(8) * 900)
+    state = m.tensor((1, 8), np.int16, 0.003, variable=True)
+    m.op("SVDF", [x, features, memory, -1, state], [y], "SVDFOptions", rank=2, fusedActivationFunction=1)
+    return m.bytes([x], [y])
+
+
+def _lstm() -> bytes:
+    m, units = TfliteModel(), 2
+    x, y = m.tensor((1, 3, 4), np.int8, 0.03, -4), m.tensor((1, 3, units), np.int8, 0.008, 3)
+    fed = [m.tensor((units, 4), np.int8, 0.01, 0, np.arange(8) * g) for g in range(4)]
+    back = [m.tensor((units, units), np.int8, 0.01, 0, np.arange(4) * g) for g in range(4)]
+    biases = [m.tensor((units,), np.int32, 0.0003, 0, np.full(units, g)) for g in range(4)]
+    states = [m.tensor((1, units), np.int8, 0.008, 3, variable=True)]
+    states.append(m.tensor((1, units), np.int16, 2.0**-12, variable=True))
+    hidden = [m.tensor((), np.int8, 0.008, 3) for _ in range(5)]
+    operands = [x, *fed, *back, -1, -1, -1, *biases, -1, -1, *states, -1, -1, -1, -1]
+    options = "UnidirectionalSequenceLSTMOptions"
+    m.op("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [y], options, hidden, fusedActivationFunction=4)
+    return m.bytes([x], [y])
+
+
 def all_models() -> dict[str, bytes]:
     """Every model by its file name."""
     models: dict[str, bytes] = {"network.tflite": _network()}
@@ -180,6 +211,14 @@ def all_models() -> dict[str, bytes]:
     models["resize.tflite"] = _with_constant(
         "RESIZE_NEAREST_NEIGHBOR", [4, 4], (1, 2, 2, 1), (1, 4, 4, 1), "ResizeNearestNeighborOptions"
     )
+    models["cum_sum.tflite"] = _with_constant("CUMSUM", [1], (2, 3), (2, 3), "CumsumOptions")
+    models["arg_max.tflite"] = _with_constant("ARG_MAX", [1], (2, 3), (2,), "ArgMaxOptions", outputType=2)
+    models["gather_nd.tflite"] = _with_constant("GATHER_ND", [[1], [0]], (3, 4), (2, 4))
+    models["reverse_sequence.tflite"] = _with_constant(
+        "REVERSE_SEQUENCE", [1, 2], (2, 3), (2, 3), "ReverseSequenceOptions", seqDim=1
+    )
+    models["div_int8.tflite"] = _pair("DIV", "DivOptions", (1, 2, 3), np.int8)
+    models["svdf.tflite"], models["lstm.tflite"] = _svdf(), _lstm()
     models["quantize.tflite"] = _converted("QUANTIZE", np.float32, np.int8)
     models["requantize.tflite"] = _converted("QUANTIZE", np.int8, np.int8)
     models["dequantize.tflite"] = _converted("DEQUANTIZE", np.int8, np.float32)

@@ -58,8 +58,10 @@ def arithmetic(op: str) -> Translator:
 
     def translate(layer: Layer) -> Value:
         a, b, activation = layer.value(0), layer.value(1), layer.activation()
-        if op == "div" and (a.quant is not None or b.quant is not None):
-            layer.float_only()
+        if op == "div" and a.quant is not None:
+            if activation != "none":
+                raise layer.unsupported(f"{activation} of quotients of codes", "apply it in a layer of its own")
+            return layer.result("int_div", [a, b], {})
         if a.quant is not None and a.dtype is DType.INT16 and op in ("add", "sub"):
             _general_scales(layer)
         if activation != "none" and a.quant is None and a.dtype is not DType.FLOAT32:

@@ -70,13 +70,16 @@ class TensorRecord:
 
 @dataclass(frozen=True)
 class OperatorRecord:
-    """One operator: inputs may hold -1 for an absent operand. `options` is the typed table or None."""
+    """One operator: inputs may hold -1 for an absent operand. `options` is the typed table or None; `intermediates`
+    are tensors that only have a quantization.
+    """
 
     index: int
     op: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,13 @@ def read_tflite(path: Path) -> ModelRecord:
         raise BadModel(f"{path.name} is truncated or corrupt ({type(error).__name__}: {error})") from error
 
 
+def tensor_name(name: str, index: int) -> str:
+    """What a tensor is called here: names may be missing or endless."""
+    return name[:200] or f"tensor {index}"
+
+
 def _name_of(tensor: Any, index: int) -> str:
-    return (tensor.Name() or b"").decode(errors="replace")[:200] or f"tensor {index}"
+    return tensor_name((tensor.Name() or b"").decode(errors="replace"), index)
 
 
 def _unpacked(pairs: Array, elements: int) -> Array:
@@ -195,12 +203,15 @@ class _Reader:
         outputs = self._indices(op.OutputsLength(), op.Outputs, tensors, f"outputs of {where}")
         if min(outputs, default=0) < 0:
             raise BadModel(f"{self.name}: an output of {where} is absent")
+        inner = self._indices(op.IntermediatesLength(), op.Intermediates, tensors, f"intermediates of {where}")
+        if min(inner, default=0) < 0:
+            raise BadModel(f"{self.name}: an intermediate tensor of {where} is absent")
         kind, options = _OPTION_NAMES.get(op.BuiltinOptionsType(), "NONE"), None
         if kind != "NONE" and op.BuiltinOptions() is not None:
             table = op.BuiltinOptions()
             options = getattr(schema, kind)()
             options.Init(table.Bytes, table.Pos)
-        return OperatorRecord(index, codes[code], inputs, outputs, options)
+        return OperatorRecord(index, codes[code], inputs, outputs, options, inner)
 
     def _tensor(self, model: Any, graph: Any, index: int, user: str) -> TensorRecord:
         tensor = graph.Tensors(index)
@@ -255,7 +266,8 @@ class _Reader:
         if packed:
             array = _unpacked(array, elements)
         array = array.reshape(shape).astype(dtype.numpy)
-        if dtype.is_float and not np.isfinite(array).all():
+        # A single number may be a limit or a fill value that nothing exceeds.
+        if dtype.is_float and not (np.isfinite(array).all() or (elements == 1 and np.isinf(array).all())):
             raise BadModel(f"tensor {name!r} holds a value that is not finite")
         return array
 

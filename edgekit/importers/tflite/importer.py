@@ -29,6 +29,8 @@ class _GraphBuilder:
         self.nodes: list[Node] = []
         self.lost: set[int] = set()
         self.problems: list[str] = []
+        self.states: list[tuple[Value, Value]] = []
+        self.variables: set[int] = set()
 
     def build(self) -> Graph:
         inputs = [self._input(self.record.tensors[i]) for i in self.record.inputs]
@@ -44,7 +46,8 @@ class _GraphBuilder:
         outputs: list[Value] = []
         for index in self.record.outputs:
             outputs.append(self._output(index, outputs))
-        return Graph(self.name, inputs, outputs, self.nodes)
+        before, after = [s for s, _ in self.states], [s for _, s in self.states]
+        return Graph(self.name, inputs + before, outputs + after, self.nodes)
 
     def _input(self, tensor: TensorRecord) -> Value:
         if min(tensor.shape, default=1) < 1 or tensor.data is not None or tensor.index in self.values:
@@ -108,9 +111,14 @@ class _GraphBuilder:
         layer = Layer(
             op, name, [None if i < 0 else self._operand(i, where) for i in op.inputs],
             [None if i < 0 else tensors[i] for i in op.inputs], [tensors[i] for i in op.outputs],
+            [tensors[i] for i in op.intermediates],
         )  # fmt: skip
         if op.op not in STATEFUL and any(i >= 0 and tensors[i].variable for i in (*op.inputs, *op.outputs)):
             raise layer.unsupported("a variable tensor", rewrite_of("VAR_HANDLE"))
+        variables = {i for i in op.inputs if i >= 0 and tensors[i].variable}
+        if self.variables & variables:
+            raise layer.unsupported("a state that another layer has too", "give every layer a state of its own")
+        self.variables |= variables
         if layer.legacy_uint8 and op.op not in LEGACY_UINT8:
             raise layer.unsupported("uint8 codes", "convert the model to int8")
         try:
@@ -118,6 +126,7 @@ class _GraphBuilder:
         except CORRUPT as error:
             raise BadModel(f"{where} is corrupt ({type(error).__name__}: {error})") from error
         self.nodes += layer.nodes
+        self.states += layer.states
         results = [made] if isinstance(made, Value) else list(made)
         if len(results) != len(op.outputs):
             raise BadModel(f"{where} makes {len(results)} tensors, the file says {len(op.outputs)}")

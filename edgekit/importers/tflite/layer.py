@@ -13,6 +13,7 @@ from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.tflite.file import OperatorRecord, TensorRecord
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spec import check_constraints, require_supported
 
 # Nodes of constants alone are computed at import up to this size: shape arithmetic is small.
 MAX_FOLDED_ELEMENTS = 1 << 20
@@ -34,7 +35,9 @@ class Layer:
         record: the operator with its options.
         operands: IR values, None where an optional input is absent.
         inputs, outputs: the file's own tensor records (original types).
+        intermediates: records of the tensors that only give the quantization of something inside the operator.
         nodes: the nodes made so far, in order; the importer takes them over.
+        states: (before, after) of every state that outlives an inference: more inputs and outputs of the model.
     """
 
     def __init__(
@@ -44,10 +47,13 @@ class Layer:
         operands: Sequence[Value | None],
         inputs: Sequence[TensorRecord | None],
         outputs: Sequence[TensorRecord],
+        intermediates: Sequence[TensorRecord] = (),
     ) -> None:
         self.record, self.name = record, name
         self.operands, self.inputs, self.outputs = list(operands), list(inputs), list(outputs)
+        self.intermediates = list(intermediates)
         self.nodes: list[Node] = []
+        self.states: list[tuple[Value, Value]] = []
 
     @property
     def op(self) -> str:
@@ -133,6 +139,18 @@ class Layer:
         """A node whose output is not the layer's: shape and type follow from the inputs; `part` names it."""
         return self._add(op, inputs, attrs, Value(f"{self.name} {part}", (), DType.INT8, quant))
 
+    def emit_several(
+        self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], quants: Sequence[QuantType | None]
+    ) -> list[Value]:
+        """The outputs of a node that makes several, of these quantizations; never computed at import."""
+        spec = spec_of(op)
+        outputs = [Value(f"{self.name} {op} {i}", (), DType.INT8, quant) for i, quant in enumerate(quants)]
+        node = Node(op, f"{self.name} {op}", inputs, outputs, attrs)
+        for output, shape, dtype in zip(outputs, spec.infer(node), spec.infer_types(node), strict=True):
+            output.shape, output.dtype = tuple(int(d) for d in shape), dtype
+        self.nodes.append(node)
+        return outputs
+
     def result(self, op: str, inputs: Sequence[Value | None], attrs: dict[str, Any], index: int = 0) -> Value:
         """The node that makes output `index` of the layer, with the quantization that the file gives it."""
         wanted = inner_value(self.outputs[index])
@@ -154,6 +172,7 @@ class Layer:
         if math.prod(output.shape) > MAX_FOLDED_ELEMENTS or not _is_constant(node):
             self.nodes.append(node)
             return output
+        require_supported(check_constraints(node, spec))
         with np.errstate(all="ignore"):
             (array,) = spec.reference(node, [None if v is None else v.array for v in node.inputs])
         node.detach()

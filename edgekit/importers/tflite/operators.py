@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.importers.tflite import constants, elementwise, movement, pooling, products, recurrent
+from edgekit.importers.tflite import constants, elementwise, indexing, movement, pooling, products, recurrent
 from edgekit.importers.tflite.elementwise import arithmetic, binary, comparison, unary
+from edgekit.importers.tflite.indexing import arg
 from edgekit.importers.tflite.layer import Layer
 from edgekit.importers.tflite.pooling import pool, reduction, truth
 from edgekit.ir import Value
@@ -18,6 +19,7 @@ _PRODUCTS: dict[str, Translator] = {
     "DEPTHWISE_CONV_2D": products.depthwise_conv_2d,
     "FULLY_CONNECTED": products.fully_connected,
     "TRANSPOSE_CONV": products.transpose_conv,
+    "SVDF": recurrent.svdf,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lstm,
 }
 
@@ -103,6 +105,18 @@ _MOVEMENT: dict[str, Translator] = {
     "UNPACK": movement.unpack,
 }
 
+_INDEXING: dict[str, Translator] = {
+    "ARG_MAX": arg("arg_max"),
+    "ARG_MIN": arg("arg_min"),
+    "BITCAST": indexing.bitcast,
+    "CUMSUM": indexing.cum_sum,
+    "GATHER_ND": indexing.gather_nd,
+    "ONE_HOT": indexing.one_hot,
+    "REVERSE_SEQUENCE": indexing.reverse_sequence,
+    "SCATTER_ND": indexing.scatter_nd,
+    "TOPK_V2": indexing.top_k,
+}
+
 _WINDOWS: dict[str, Translator] = {
     "AVERAGE_POOL_2D": pool("avg_pool2d"),
     "L2_NORMALIZATION": pooling.l2_normalization,
@@ -129,21 +143,23 @@ CONSTANTS: dict[str, Translator] = {
     "ZEROS_LIKE": constants.zeros_like,
 }
 
-TRANSLATORS: dict[str, Translator] = {**_PRODUCTS, **_ELEMENTWISE, **_MOVEMENT, **_WINDOWS, **CONSTANTS}
+TRANSLATORS: dict[str, Translator] = {**_PRODUCTS, **_ELEMENTWISE, **_MOVEMENT, **_INDEXING, **_WINDOWS, **CONSTANTS}
 
 # Operators whose integer definition is the same for uint8 codes and int8 codes 128 below them, or which are mapped.
 LEGACY_UINT8 = frozenset(
     {
-        "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "EQUAL",
-        "FULLY_CONNECTED", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOGISTIC",
-        "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "SUM", "MUL", "NOT_EQUAL", "PRELU", "QUANTIZE", "REDUCE_MAX",
-        "REDUCE_MIN", "RELU", "RELU6", "RELU_N1_TO_1", "SELECT", "SELECT_V2", "SHAPE", "SOFTMAX", "SUB", "TANH",
+        "ADD", "ARG_MAX", "ARG_MIN", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE",
+        "DIV", "EQUAL", "FULLY_CONNECTED", "GATHER_ND", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "LEAKY_RELU", "LESS",
+        "LESS_EQUAL", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL", "NOT_EQUAL", "PRELU", "QUANTIZE",
+        "REDUCE_MAX", "REDUCE_MIN", "RELU", "RELU6", "RELU_N1_TO_1", "REVERSE_SEQUENCE", "SELECT", "SELECT_V2", "SHAPE",
+        "SOFTMAX", "SUB", "SUM", "TANH", "TOPK_V2",
         *_MOVEMENT,
     }
 )  # fmt: skip
 
-# Operators that may read variable tensors: their state, which starts from zeros at every inference.
-STATEFUL = frozenset({"UNIDIRECTIONAL_SEQUENCE_LSTM"})
+# Operators that may read variable tensors: their state, which starts from zeros at every inference, or for SVDF is an
+# input and an output of the model.
+STATEFUL = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
 
 _CONTROL_FLOW = "export without control flow: unroll loops and keep one branch"
 _VARIABLES = "freeze variables before exporting, or make the state an input and an output"
@@ -161,7 +177,6 @@ _REWRITES: dict[str, str] = {
     "NON_MAX_SUPPRESSION_V5": "end the model before it, and select boxes in the application",
     "WHERE": "use SELECT_V2: the number of results must not depend on the data",
     "UNIQUE": "end the model before it: the number of results must not depend on the data",
-    "SVDF": "use convolutions over time: its state outlives an inference",
     "LSTM": "convert with UNIDIRECTIONAL_SEQUENCE_LSTM",
     "RNN": "use UNIDIRECTIONAL_SEQUENCE_LSTM",
 }

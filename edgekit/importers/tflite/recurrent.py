@@ -1,4 +1,4 @@
-"""Recurrent layers of floats, unrolled over time: every step is made of the operators that the graph has."""
+"""Recurrent layers; those of floats are unrolled over time: every step is made of the operators that the graph has."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.importers.tflite.integer_lstm import integer_lstm
 from edgekit.importers.tflite.layer import Layer
+from edgekit.importers.tflite.lstm_operands import (
+    BIASES,
+    INPUT_WEIGHTS,
+    NORMS,
+    PEEPHOLES,
+    PROJECTION,
+    PROJECTION_BIAS,
+    RECURRENT_WEIGHTS,
+)
 from edgekit.ir import Array, DType, Value
 
 # Longer sequences make programs that no longer fit; every step costs some 15 kernel calls.
 MAX_STEPS = 256
 _GATES = ("input", "forget", "output", "cell")
-# Inputs of UNIDIRECTIONAL_SEQUENCE_LSTM by gate, as in _GATES.
-_INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIASES = (1, 2, 4, 3), (5, 6, 8, 7), (12, 13, 15, 14)
-_PEEPHOLES, _PROJECTION, _PROJECTION_BIAS, _NORMS = (9, 10, 11), 16, 17, (20, 21, 22, 23)
 
 
 @dataclass(frozen=True)
@@ -33,18 +40,39 @@ class _Cell:
 
 
 def lstm(layer: Layer) -> Value:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM of floats. Its state starts from zeros at every inference."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM. Its state starts from zeros at every inference."""
     x, options = layer.value(0), layer.options
-    if x.quant is not None or x.dtype is not DType.FLOAT32:
-        raise layer.unsupported("codes", "convert the LSTM in float32, or use convolutions over time")
-    if any(layer.optional(i) is not None for i in (*_PEEPHOLES, *_NORMS)):
+    if any(layer.optional(i) is not None for i in (*PEEPHOLES, *NORMS)):
         raise layer.unsupported("peepholes or layer normalization", "use the plain cell")
     if options.FusedActivationFunction() != schema.ActivationFunctionType.TANH:
         raise layer.unsupported("an activation other than tanh", "use tanh")
+    return integer_lstm(layer) if x.quant is not None else _unrolled(layer, x)
+
+
+def svdf(layer: Layer) -> Value:
+    """SVDF; weights of a float layer may be stored as int8. The state becomes an input and an output of the model."""
+    x, state, options = layer.value(0), layer.value(4), layer.options
+    features, memory, bias = (layer.optional(i) for i in (1, 2, 3))
+    if x.quant is None:
+        features, memory = (Value.constant(f"{layer.name} weights {i}", _real(layer, i)) for i in (1, 2))
+    record = layer.inputs[4]
+    if record is None or not record.variable:
+        raise layer.bad("has a state that is no variable")
+    attrs = {"rank": int(options.Rank()), "activation": layer.activation()}
+    operands = [x, state, features, memory, bias]
+    y, kept = layer.emit_several("svdf", operands, attrs, [layer.output_quant(), state.quant])
+    kept.name = f"{state.name} next"
+    layer.states.append((state, kept))
+    return layer.result("reshape", [y], {"shape": y.shape})
+
+
+def _unrolled(layer: Layer, x: Value) -> Value:
+    if x.dtype is not DType.FLOAT32:
+        raise layer.unsupported(f"{x.dtype.value} without a scale", "convert it in float32, or quantize it to int8")
     cell = _cell(layer)
     if len(x.shape) != 3 or x.shape[2] != cell.input_weights.shape[1] or min(x.shape) < 1:
         raise layer.bad(f"input {list(x.shape)} does not go with weights {list(cell.input_weights.shape)}")
-    major = bool(options.TimeMajor())
+    major = bool(layer.options.TimeMajor())
     steps, batch = (x.shape[0], x.shape[1]) if major else (x.shape[1], x.shape[0])
     if steps > MAX_STEPS:
         raise layer.unsupported(f"{steps} steps", f"feed at most {MAX_STEPS} steps at a time")
@@ -72,11 +100,11 @@ def _real(layer: Layer, index: int) -> Array:
 
 
 def _cell(layer: Layer) -> _Cell:
-    coupled = layer.optional(_INPUT_WEIGHTS[0]) is None
+    coupled = layer.optional(INPUT_WEIGHTS[0]) is None
     gates = range(1, 4) if coupled else range(4)
-    inputs = [_real(layer, _INPUT_WEIGHTS[g]) for g in gates]
-    recurrent = [_real(layer, _RECURRENT_WEIGHTS[g]) for g in gates]
-    biases = [_real(layer, _BIASES[g]) for g in gates]
+    inputs = [_real(layer, INPUT_WEIGHTS[g]) for g in gates]
+    recurrent = [_real(layer, RECURRENT_WEIGHTS[g]) for g in gates]
+    biases = [_real(layer, BIASES[g]) for g in gates]
     units = inputs[0].shape[0] if inputs[0].ndim == 2 else 0
     same = all(w.ndim == 2 and w.shape == inputs[0].shape for w in inputs)
     same = same and all(w.ndim == 2 and w.shape == recurrent[0].shape and w.shape[0] == units for w in recurrent)
@@ -85,11 +113,11 @@ def _cell(layer: Layer) -> _Cell:
     if coupled:
         # The input gate is what the forget gate leaves: 1 - sigmoid(z) = sigmoid(-z).
         inputs, recurrent, biases = ([-parts[0], *parts] for parts in (inputs, recurrent, biases))
-    projection = None if layer.optional(_PROJECTION) is None else _real(layer, _PROJECTION)
+    projection = None if layer.optional(PROJECTION) is None else _real(layer, PROJECTION)
     width = units if projection is None else projection.shape[0]
     if recurrent[0].shape[1] != width or (projection is not None and projection.shape != (width, units)):
         raise layer.bad("has recurrent weights that do not go with its output")
-    projection_bias = None if layer.optional(_PROJECTION_BIAS) is None else _real(layer, _PROJECTION_BIAS)
+    projection_bias = None if layer.optional(PROJECTION_BIAS) is None else _real(layer, PROJECTION_BIAS)
     return _Cell(
         np.concatenate(inputs), np.concatenate(recurrent), np.concatenate(biases), projection, projection_bias, units,
         float(layer.options.CellClip()), float(layer.options.ProjClip()),

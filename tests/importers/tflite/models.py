@@ -19,7 +19,7 @@ from edgekit.ops.supported import require_supported_graph
 _TYPES = {
     "float32": schema.TensorType.FLOAT32, "float16": schema.TensorType.FLOAT16, "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8, "int16": schema.TensorType.INT16, "int32": schema.TensorType.INT32,
-    "int64": schema.TensorType.INT64, "bool": schema.TensorType.BOOL,
+    "int64": schema.TensorType.INT64, "uint32": schema.TensorType.UINT32, "bool": schema.TensorType.BOOL,
 }  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class Op:
     options: dict[str, Any] = field(default_factory=dict)
     table: str | None = None
     version: int = 1
+    intermediates: Sequence[T] = ()
 
 
 def _options_table(op: Op) -> str | None:
@@ -61,7 +62,8 @@ def _options_table(op: Op) -> str | None:
         "REDUCE_PROD": "ReducerOptions", "REDUCE_ANY": "ReducerOptions", "REDUCE_ALL": "ReducerOptions",
         "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions", "L2_NORMALIZATION": "L2NormOptions",
         "BATCH_MATMUL": "BatchMatMulOptions", "PADV2": "PadV2Options", "SELECT_V2": "SelectV2Options",
-        "REVERSE_V2": "ReverseV2Options", "ADD_N": "AddNOptions", "SVDF": "SVDFOptions",
+        "REVERSE_V2": "ReverseV2Options", "GATHER_ND": "GatherNdOptions", "SCATTER_ND": "ScatterNdOptions",
+        "TOPK_V2": "TopKV2Options", "ADD_N": "AddNOptions", "SVDF": "SVDFOptions",
         "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
         "SPACE_TO_BATCH_ND": "SpaceToBatchNDOptions", "BATCH_TO_SPACE_ND": "BatchToSpaceNDOptions",
         "CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
@@ -107,6 +109,7 @@ def build_model(inputs: Sequence[T], outputs: Sequence[T], ops: Sequence[Op]) ->
         operator.opcodeIndex = len(model.operatorCodes)
         model.operatorCodes.append(code)
         operator.inputs, operator.outputs = [index(t) for t in op.inputs], [index(t) for t in op.outputs]
+        operator.intermediates = [index(t) for t in op.intermediates]
         table = _options_table(op)
         if table is not None:
             options = getattr(schema, f"{table}T")()
@@ -157,8 +160,12 @@ def random_input(rng: np.random.Generator, t: T) -> Array:
     return codes
 
 
-def litert(path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF") -> list[Array]:
-    """The outputs of LiteRT's reference kernels; of its only ones for operators that have no reference kernel."""
+def litert(
+    path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF", states: Sequence[int] = ()
+) -> list[Array]:
+    """The outputs of LiteRT's reference kernels; of its only ones for operators that have no reference kernel. Tensors
+    `states` are inputs and outputs too.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     try:
@@ -169,10 +176,11 @@ def litert(path: Path, inputs: Sequence[Array], resolver: str = "BUILTIN_REF") -
         resolver = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType[resolver])
     interpreter.allocate_tensors()
-    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], array)
+    for index, array in zip([*(d["index"] for d in interpreter.get_input_details()), *states], inputs, strict=True):
+        interpreter.set_tensor(index, array)
     interpreter.invoke()
-    return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    outputs = [*(d["index"] for d in interpreter.get_output_details()), *states]
+    return [interpreter.get_tensor(index) for index in outputs]
 
 
 def compare(
@@ -183,20 +191,26 @@ def compare(
     data: Sequence[Sequence[Array]] | None = None,
     samples: int = 3,
     resolver: str = "BUILTIN_REF",
+    states: Sequence[T] = (),
 ) -> None:
-    """Import a model and hold its numpy reference against LiteRT: codes must be equal, floats close."""
+    """Import a model and hold its numpy reference against LiteRT: codes must be equal, floats close. `states` are the
+    variables that the model has as inputs and outputs.
+    """
     write_model(path, inputs, outputs, ops)
     graph = import_tflite(path)
     require_supported_graph(graph)
+    # write_model names tensors by their place.
+    places = [int(value.name.removeprefix("t")) for value in graph.inputs[len(inputs) :]]
     rng = np.random.default_rng(7)
-    for sample in data or [[random_input(rng, t) for t in inputs] for _ in range(samples)]:
+    for sample in data or [[random_input(rng, t) for t in (*inputs, *states)] for _ in range(samples)]:
         values = run_reference(graph, sample)
-        for ours, theirs in zip(graph.outputs, litert(path, sample, resolver), strict=True):
+        for ours, theirs in zip(graph.outputs, litert(path, sample, resolver, places), strict=True):
             got = values[ours]
             assert got.shape == theirs.shape and got.dtype == theirs.dtype, (got.dtype, got.shape, theirs.shape)
             if got.dtype.kind == "f":
                 # Sums that cancel keep the error of their largest terms.
-                np.testing.assert_allclose(got, theirs, rtol=1e-5, atol=1e-6 * max(1.0, float(np.abs(theirs).max())))
+                largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=1.0)
+                np.testing.assert_allclose(got, theirs, rtol=1e-5, atol=1e-6 * float(largest))
             else:
                 differing = int(np.sum(got != theirs))
                 assert differing == 0, f"{differing} of {got.size} differ: {got.ravel()[:9]} {theirs.ravel()[:9]}"

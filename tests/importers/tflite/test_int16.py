@@ -53,6 +53,26 @@ def test_powers_of_two_are_refused(tmp_path: Path, op: str) -> None:
     compare(tmp_path / "m.tflite", [a, b], [y], [Op(op, [a, b], [y], {"potScaleInt16": False}, version=3)])
 
 
+def comparison(path: Path, op: str, a_scale: float, b_scale: float) -> None:
+    a, b, y = T((3, 900), "int16", (a_scale, 0)), T((3, 900), "int16", (b_scale, 0)), T((3, 900), "bool")
+    rng = np.random.default_rng(0)
+    data = rng.integers(-32768, 32768, (2, 3, 900)).astype(np.int16)
+    near = np.round(data[0, :, :300] * (a_scale / b_scale)) + rng.integers(-2, 3, (3, 300))
+    data[1, :, :300] = np.clip(near, -32768, 32767)
+    compare(path / "m.tflite", [a, b], [y], [Op(op, [a, b], [y], version=2)], data=[list(data)])
+
+
+@pytest.mark.parametrize("op", ["EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"])
+@pytest.mark.parametrize("scale", [0.5, 0.001, 0.00003])
+def test_comparisons(tmp_path: Path, op: str, scale: float) -> None:
+    comparison(tmp_path, op, scale, scale)
+    if "EQUAL" in op and op not in ("LESS_EQUAL", "GREATER_EQUAL"):
+        comparison(tmp_path, op, scale, 0.7 * scale)
+    else:
+        with pytest.raises(UnsupportedModel, match="int16 codes must have one scale"):
+            comparison(tmp_path, op, scale, 0.7 * scale)
+
+
 @pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
 @pytest.mark.parametrize("activation", [0, 1, 3])
 def test_pooling(tmp_path: Path, op: str, activation: int) -> None:

@@ -58,6 +58,35 @@ def test_roots(tmp_path: Path, op: str, x_quant: Quant, y_quant: Quant) -> None:
 BINARY_SCALES: list[tuple[Quant, Quant, Quant]] = [
     ((0.05, 7), (0.03, -3), (0.1, -9)), ((0.02, -128), (0.5, 127), (0.9, 0)), ((0.3, 0), (0.3, 0), (0.3, 0))
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("a_quant", "b_quant", "y_quant"), [
+    ((0.05, 3), (0.05, 3), (0.05, 3)), ((0.1, -10), (0.03, 20), (0.7, 0)), ((0.02, -128), (0.07, -128), (0.03, -128)),
+    ((0.004, 127), (0.9, 0), (0.0001, 5)),
+])  # fmt: skip
+def test_quotients(tmp_path: Path, dtype: str, a_quant: Quant, b_quant: Quant, y_quant: Quant) -> None:
+    a, b, y = (coded((256, 256), dtype, q) for q in (a_quant, b_quant, y_quant))
+    path = write_model(tmp_path / "m.tflite", [a, b], [y], [Op("DIV", [a, b], [y], version=2)])
+    data = list(np.meshgrid(np.arange(-128, 128), np.arange(-128, 128), indexing="ij"))
+    data[1][data[1] == b_quant[1]] += 1 if b_quant[1] < 127 else -1
+    sample = [(d + (128 if dtype == "uint8" else 0)).astype(dtype) for d in data]
+    graph = import_tflite(path)
+    ours, theirs = run_reference(graph, sample)[graph.outputs[0]].astype(int), litert(path, sample)[0].astype(int)
+    # LiteRT shifts quotients that are far below a step by more bits than there are, which C does not define.
+    zero = y_quant[1] + (128 if dtype == "uint8" else 0)
+    assert (ours[ours != theirs] == zero).all() and np.mean(ours != theirs) < 0.05
+    assert (np.abs(data[0] - a_quant[1])[ours != theirs] < 16).all()
+
+
+def test_activated_quotients_are_refused(tmp_path: Path) -> None:
+    a, b, y = (T((2, 3), "int8", (0.1, 0)) for _ in range(3))
+    options = {"fusedActivationFunction": 1}
+    path = write_model(tmp_path / "m.tflite", [a, b], [y], [Op("DIV", [a, b], [y], options)])
+    with pytest.raises(UnsupportedModel, match="relu of quotients of codes"):
+        import_tflite(path)
+
+
 COMPARISONS = ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
 
 

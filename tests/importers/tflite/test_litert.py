@@ -35,7 +35,7 @@ def test_integer_models_are_bit_exact(data_dir: Path, name: str) -> None:
         [rng.integers(info.min, info.max + 1, v.shape).astype(v.dtype.numpy) for v in graph.inputs] for _ in range(5)
     ]
     references = [[run_reference(graph, s)[v] for v in graph.outputs] for s in samples]
-    assert compare_with_litert(path, samples, references)["differing"] == 0
+    assert compare_with_litert(path, graph, samples, references)["differing"] == 0
 
 
 @pytest.mark.parametrize("name", FLOAT_MODELS)

@@ -38,6 +38,11 @@ def test_padding(tmp_path: Path, kind: str) -> None:
         moved(tmp_path, "MIRROR_PAD", kind, (2, 3, 4), (2, 6, 6), const([[0, 0], [2, 1], [0, 2]]), mode=mode)
 
 
+@pytest.mark.parametrize("fill", [np.inf, -np.inf])
+def test_infinite_padding(tmp_path: Path, fill: float) -> None:
+    moved(tmp_path, "PADV2", "float32", (2, 3, 4), (3, 7, 4), const([[1, 0], [2, 2], [0, 0]]), const(fill, "float32"))
+
+
 @kinds
 def test_parts(tmp_path: Path, kind: str) -> None:
     moved(tmp_path, "SLICE", kind, (2, 3, 4), (1, 2, 4), const([1, 0, 0]), const([1, 2, -1]))

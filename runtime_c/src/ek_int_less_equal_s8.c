@@ -1,3 +1,0 @@
-#include "ek_integer.h"
-
-EK_INT_BINARY(ek_int_less_equal_s8, uint8_t, ek_rescaled(u * 256, &q.a) <= ek_rescaled(v * 256, &q.b))
