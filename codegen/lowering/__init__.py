@@ -32,6 +32,7 @@ from edgekit.codegen.lowering.movement import (
     lower_gather,
     lower_nothing,
     lower_pad,
+    lower_reshape,
     lower_resize_nearest,
     lower_slice,
     lower_tile,
@@ -97,6 +98,7 @@ RULES: dict[str, Rule] = {
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},
+    "reshape": lower_reshape,
     "transpose": lower_transpose,
     "concat": lower_concat,
     "slice": lower_slice,
@@ -139,7 +141,7 @@ def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:
-        if node.op == "reshape":
+        if _only_renames(node):
             ctx.alias(node.output, node.input(0))
             continue
         try:
@@ -159,8 +161,13 @@ def lower(graph: Graph, target: Target, floats: bool = False) -> Program:
 
 
 def stepped_nodes(graph: Graph) -> list[Node]:
-    """The nodes that become steps, in the order of Program.steps; a reshape only renames a buffer."""
-    return [node for node in graph.nodes if node.op != "reshape"]
+    """The nodes that become steps, in the order of Program.steps: all but reshapes that only rename a buffer."""
+    return [node for node in graph.nodes if not _only_renames(node)]
+
+
+def _only_renames(node: Node) -> bool:
+    """Whether the output can be its input's buffer; a constant has none, so that its reshape is copied."""
+    return node.op == "reshape" and not node.input(0).is_constant
 
 
 def _require_codes(node: Node) -> None:
