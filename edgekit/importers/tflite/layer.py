@@ -13,6 +13,7 @@ from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.tflite.file import OperatorRecord, TensorRecord
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.spec import check_constraints, require_supported
 
 # Nodes of constants alone are computed at import up to this size: shape arithmetic is small.
 MAX_FOLDED_ELEMENTS = 1 << 20
@@ -154,6 +155,7 @@ class Layer:
         if math.prod(output.shape) > MAX_FOLDED_ELEMENTS or not _is_constant(node):
             self.nodes.append(node)
             return output
+        require_supported(check_constraints(node, spec))
         with np.errstate(all="ignore"):
             (array,) = spec.reference(node, [None if v is None else v.array for v in node.inputs])
         node.detach()
