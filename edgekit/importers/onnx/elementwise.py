@@ -172,7 +172,7 @@ def shift(layer: Layer) -> Value:
 
 def where(layer: Layer) -> Value:
     """A choice between two tensors."""
-    return layer.emit("where", [layer.value(0), layer.value(1), layer.value(2)], {})
+    return layer.emit("where", [layer.value(0), layer.choice(1), layer.choice(2)], {})
 
 
 def cast(layer: Layer) -> Operand:
