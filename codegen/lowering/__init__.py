@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.codegen.lowering.arithmetic import lower_arithmetic
+from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
 from edgekit.codegen.lowering.elementwise import (
@@ -84,6 +84,7 @@ RULES: dict[str, Rule] = {
     "matmul": lower_matmul,
     **{spec.name: lower_arithmetic for spec in ARITHMETIC_OPS},
     **{spec.name: lower_plain_binary for spec in PLAIN_BINARY_OPS},
+    "pow": lower_pow,
     **{spec.name: lower_reduce for spec in REDUCE_OPS},
     **{spec.name: lower_plain_unary for spec in PREDICATE_OPS},
     "where": lower_where,

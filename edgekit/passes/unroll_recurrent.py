@@ -22,8 +22,8 @@ class UnrollRecurrent(Pass):
     """rnn, gru and lstm become fully connected layers, sums, products and activations, one set per step.
 
     Requires a float graph. Ensures that no recurrent layer is left that has constant weights, at most 128 steps, full
-    sequences, no clipping, constant peepholes and activations that are operators of their own. Equal up to rounding. Steps
-    share their weights, which lowering stores once.
+    sequences, no clipping, constant peepholes and activations that are operators of their own. Equal up to rounding.
+    Steps share their weights, which lowering stores once.
     """
 
     name = "unroll-recurrent"

@@ -248,8 +248,8 @@ class Layer:
         self.claim(array.nbytes)
         return Value.constant(constant.name, array)
 
-    def choice(self, index: int) -> Value:
-        """An operand that shares one quantization with others: in a quantized model constant numbers become codes."""
+    def codes(self, index: int) -> Value:
+        """An operand that is codes in a quantized model, where constant numbers become some."""
         value = self.value(index)
         floats = value.is_constant and value.dtype is DType.FLOAT32 and value.quant is None
         return self.as_codes(value) if self.builder.quantized and floats else value
