@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.conv2d import is_product
 from edgekit.quant.observers import Range
 
 
@@ -97,7 +97,7 @@ def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType])
         for v in node.inputs
         if v is not None and not v.is_constant and v.dtype is DType.FLOAT32
     ]
-    if node.op in PRODUCT_OPS and scales:
+    if is_product(node) and scales:
         return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
     if node.op in ("add", "sub") and scales:
         return max(*scales, *_constant_scales(node)) * 2.0**-18

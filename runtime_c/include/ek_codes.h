@@ -33,6 +33,15 @@ typedef struct {
 void ek_pow_s8(const ek_pow_s8_params *p, const int8_t *a, const int8_t *b, const int32_t *logarithms,
                const uint8_t *parities, const int32_t *powers, int8_t *y);
 
+typedef struct {
+    ek_conv_spatial_params spatial;
+    int32_t input_zero, weight_zero;
+    ek_output out;
+} ek_conv_s8_params;
+
+/* x [N,C,spatial], weights [O,C/G,kernel]. */
+void ek_conv_s8(const ek_conv_s8_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
+
 #ifdef __cplusplus
 }
 #endif

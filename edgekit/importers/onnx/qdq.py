@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import optimise
 
@@ -38,7 +38,7 @@ def settle_quantization(graph: Graph) -> Graph:
     if problems:
         raise UnsupportedModel("the QDQ model is not fully quantized:\n  " + "\n  ".join(problems))
     for node in graph.nodes:
-        if node.op in PRODUCT_OPS and len(node.inputs) > 2 and node.optional_input(2) is not None:
+        if is_product(node) and len(node.inputs) > 2 and node.optional_input(2) is not None:
             _settle_bias(node)
     return graph
 
@@ -114,7 +114,7 @@ def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: Q
 
 def _problem(node: Node) -> str | None:
     where = f"layer {node.name!r} ({node.op})"
-    if node.op in PRODUCT_OPS and node.input(1).dtype is not DType.INT8:
+    if is_product(node) and node.input(1).dtype is not DType.INT8:
         return f"{where}: its weights are not int8; quantize them per output channel"
     if any(v is not None and v.quant is None and not v.is_constant and v.dtype not in _PLAIN for v in node.inputs):
         return f"{where}: its input is not quantized; {_REWRITE}"
