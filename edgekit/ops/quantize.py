@@ -47,7 +47,17 @@ def makes_floats(node: Node) -> bool:
     return node.output.dtype is DType.FLOAT32
 
 
-class Quantize(OpSpec):
+class _Conversion(OpSpec):
+    """One tensor in another form; the importer chose the output's type and quantization."""
+
+    def infer(self, node: Node) -> list[Shape]:
+        return [node.input(0).shape]
+
+    def infer_types(self, node: Node) -> list[DType]:
+        return [node.output.dtype]
+
+
+class Quantize(_Conversion):
     """float32 -> int8 or int16 codes."""
 
     name = "quantize"
@@ -59,12 +69,6 @@ class Quantize(OpSpec):
     @property
     def constraints(self) -> Sequence[Constraint]:
         return (reads_floats, makes_codes)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -82,7 +86,7 @@ class Quantize(OpSpec):
         yield Case("s16", single_node_graph(self.name, [x], [y], {}), ((data,),))
 
 
-class Dequantize(OpSpec):
+class Dequantize(_Conversion):
     """int8 or int16 codes -> float32."""
 
     name = "dequantize"
@@ -94,12 +98,6 @@ class Dequantize(OpSpec):
     @property
     def constraints(self) -> Sequence[Constraint]:
         return (reads_codes, makes_floats)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -134,7 +132,7 @@ def near_scales(node: Node) -> bool:
     return not known_codes(node) or requantize_scale(node)[1] <= limit
 
 
-class Requantize(OpSpec):
+class Requantize(_Conversion):
     """Codes -> codes of another scale, zero point or type.
 
     attr float_scale: rounded from a product in float32, as TFLite's concatenation of uint8 codes does.
@@ -148,12 +146,6 @@ class Requantize(OpSpec):
     @property
     def constraints(self) -> Sequence[Constraint]:
         return (known_codes, near_scales)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
 
     def table(self, node: Node) -> Array:
         """256 output codes, by the 8-bit input's code minus the input type's minimum."""
