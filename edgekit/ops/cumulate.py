@@ -73,9 +73,9 @@ def sum_scale(node: Node) -> tuple[int, int]:
 
 
 def numbers_or_int8(node: Node) -> bool:
-    """the input must be plain numbers, or int8 codes with an int8 result."""
-    sides = (node.input(0), node.output)
-    return not is_quantized(node) or all(v.dtype is DType.INT8 and v.quant is not None for v in sides)
+    """the input must be plain numbers and not bool, or int8 codes with an int8 result."""
+    codes = all(v.dtype is DType.INT8 and v.quant is not None for v in (node.input(0), node.output))
+    return codes if is_quantized(node) else plain_numbers(node)
 
 
 def running_sum_fits(node: Node) -> bool:
