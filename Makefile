@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BOARD ?= stm32f746
 OUT ?= out/firmware
+MINUTES ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py constraints.txt
 C_SOURCES = $(shell find runtime_c edgekit/exports -name '*.[ch]')
 
-.PHONY: firmware test lint benchmark docs sizes clean
+.PHONY: firmware test lint benchmark docs sizes fuzz clean
 
 firmware: $(VENV)/.run
 	$(BIN)/edgekit build --board $(BOARD) -o $(OUT)
@@ -31,6 +32,10 @@ docs: $(VENV)/.run
 sizes: $(VENV)/.run
 	$(BIN)/python -m edgekit.forecast.measure
 
+# Divided among importers, passes and quantizer; failures are kept in tests/fuzz/crashes.
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES)
+
 clean:
 	rm -rf $(VENV) out build dist
 
@@ -43,4 +48,8 @@ $(VENV)/.run: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/.test: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@ $(VENV)/.run
+
+$(VENV)/.fuzz: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	touch $@ $(VENV)/.run

@@ -105,7 +105,7 @@ def _report(
     options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, program: Program, plan: MemoryPlan,
     linked: LinkedProject, validation: Validation, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    runtimes, errors, accuracy = [], [], None
+    runtimes, errors, accuracy, notes = [], [], None, []
     if source.floats is None:
         runtimes.append(compare_with_runtime(source.path, source.graph, source.samples, validation.references))
     float_outputs: list[list[Array]] = []
@@ -123,9 +123,14 @@ def _report(
             "emulated": top1(validation.outputs, source.labels),
             "samples": len(source.samples),
         }
+        if source.calibrated:
+            notes.append(
+                f"accuracy was measured on {len(source.samples)} samples of which {source.calibrated} also chose the "
+                "ranges: give --calibration samples of their own"
+            )
     return build_report(
         source.name, options.precision, source.origin, board, toolchain, program, plan, linked, validation, accuracy,
-        runtimes, errors,
+        runtimes, errors, notes,
     )  # fmt: skip
 
 

@@ -32,7 +32,8 @@ class BuildOptions:
 
     Attributes:
         model: None builds the board's packaged model.
-        data: calibration and validation samples.
+        data: validation samples, which calibrate too where `calibration` is None.
+        calibration: samples that choose the ranges of a float model's activations.
         precision: "int8", or "float32" for a float model as it is.
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
@@ -44,6 +45,7 @@ class BuildOptions:
     output: Path
     model: Path | None = None
     data: Path | None = None
+    calibration: Path | None = None
     precision: str = "int8"
     toolchain: str = "zig"
     observer: str = "mse"
@@ -63,6 +65,7 @@ class Source:
         samples: validation inputs as the graph takes them; labels, or None.
         origin: where the samples come from, for the report.
         float_samples: the same inputs for the float graph.
+        calibrated: how many of the samples also calibrated.
     """
 
     name: str
@@ -73,33 +76,47 @@ class Source:
     labels: Array | None
     origin: str
     float_samples: list[list[Array]]
+    calibrated: int = 0
 
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
     """Import, optimise, and quantize where the model is float and int8 is asked for."""
     if options.model is None:
         return _packaged(options, progress)
-    model, data = options.model, options.data
+    model = options.model
     imported = optimised(model, options, progress)
-    dataset = None if data is None else load_data(data, imported.inputs)
+    if options.calibration is not None and not (is_float(imported) and options.precision == "int8"):
+        raise BadUsage(f"{model.name} is built as it is, which takes no calibration: leave --calibration out")
+    dataset = None if options.data is None else load_data(options.data, imported.inputs)
     if options.precision == "float32":
         if not is_float(imported):
             raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
     if is_float(imported):
-        if dataset is None:
-            raise BadData(
-                f"{model.name} is a float model: int8 needs calibration samples; give --data FILE.npz (array x, first "
-                "axis = samples), an .npy, or a folder of images with one sub-folder per class; or build it with "
-                "--precision float32"
-            )
-        return _quantized(imported, model, dataset, dataset, options, progress, str(data))
+        return _calibrated(imported, model, dataset, options, progress)
     return _as_it_is(imported, model, dataset, options, "random codes: no --data given")
+
+
+def _calibrated(
+    graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, progress: Progress
+) -> Source:  # fmt: skip
+    """A float graph quantized with samples of their own, or else with those that validate."""
+    calibration = dataset if options.calibration is None else load_data(options.calibration, graph.inputs)
+    if calibration is None:
+        raise BadData(
+            f"{model.name} is a float model: int8 needs calibration samples; give --data FILE.npz (array x, first "
+            "axis = samples), an .npy, or a folder of images with one sub-folder per class; or build it with "
+            "--precision float32"
+        )
+    test, origin = (calibration, options.calibration) if dataset is None else (dataset, options.data)
+    return _quantized(graph, model, calibration, test, options, progress, str(origin))
 
 
 def _packaged(options: BuildOptions, progress: Progress) -> Source:
     from edgekit.models import packaged_model
 
+    if options.data is not None or options.calibration is not None:
+        raise BadUsage("the packaged model brings its own samples: give MODEL, or leave --data and --calibration out")
     packaged = packaged_model()
     model, origin = packaged.model_path, "packaged test images"
     progress.stage(f"no model given: building the packaged {model.stem}")
@@ -155,7 +172,14 @@ def _quantized(
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
-    return Source(model.stem, model, quantized, graph, codes, labels, origin, floats)
+    seen = {_bytes(s) for s in used}
+    return Source(
+        model.stem, model, quantized, graph, codes, labels, origin, floats, sum(_bytes(s) in seen for s in floats)
+    )
+
+
+def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:
+    return tuple(array.tobytes() for array in sample)
 
 
 def _random_samples(graph: Graph, count: int) -> list[list[Array]]:

@@ -8,21 +8,8 @@ import numpy as np
 
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.conv2d import is_product
 from edgekit.quant.observers import Range
-
-# A tensor that is always zero still needs a scale; this one lets it hold numbers of ordinary size.
-_UNIT_SPAN = 1.0
-
-
-def asymmetric(low: float, high: float) -> QuantType:
-    """int8 codes from -128 to 127 over [low, high] and 0, which gets a code of its own."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    if not high - low > np.finfo(np.float32).tiny * 1e6:
-        high = low + _UNIT_SPAN
-    scale = float(np.float32((high - low) / 255.0))
-    zero = int(np.clip(np.floor(-128.0 - low / scale + 0.5), -128, 127))
-    return QuantType.per_tensor(scale, zero)
 
 
 def activation_quants(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value, QuantType]:
@@ -74,7 +61,7 @@ def _choose(members: list[Value], ranges: Mapping[Value, Range]) -> QuantType:
         (quant,) = fixed
         assert quant is not None
         return quant
-    return asymmetric(min(ranges[v][0] for v in members), max(ranges[v][1] for v in members))
+    return QuantType.covering(min(ranges[v][0] for v in members), max(ranges[v][1] for v in members))
 
 
 def _is_moved(value: Value) -> bool:
@@ -110,7 +97,7 @@ def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType])
         for v in node.inputs
         if v is not None and not v.is_constant and v.dtype is DType.FLOAT32
     ]
-    if node.op in PRODUCT_OPS and scales:
+    if is_product(node) and scales:
         return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
     if node.op in ("add", "sub") and scales:
         return max(*scales, *_constant_scales(node)) * 2.0**-18
@@ -124,12 +111,15 @@ def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType])
         return first / second * 2.0**-6
     if node.op == "mean":
         return scales[0] * 2.0**-10
+    if node.op == "cum_sum" and scales:
+        terms: int = node.input(0).shape[node.attrs["axis"]]
+        return scales[0] * terms * 2.0**-21
     return 0.0
 
 
 def constant_quant(value: Value) -> QuantType:
     """The quantization of a constant operand that shares none: over all of its values."""
-    return asymmetric(float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0)))
+    return QuantType.covering(float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0)))
 
 
 def _constant_scale(value: Value) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
 from edgekit.quant.activations import activation_quants, constant_quant
@@ -82,7 +82,7 @@ class _Rewriter:
         return self.values[value]
 
     def _rewrite(self, node: Node) -> None:
-        if node.op in PRODUCT_OPS:
+        if is_product(node):
             x, y = self.quants[node.input(0)], self.quants[node.output]
             weights, bias = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
             operands: list[Value | None] = [self.values[node.input(0)], weights]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edgekit.codegen.lowering.arithmetic import lower_arithmetic
+from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
 from edgekit.codegen.lowering.elementwise import (
@@ -34,6 +34,7 @@ from edgekit.codegen.lowering.movement import (
     lower_gather,
     lower_nothing,
     lower_pad,
+    lower_reshape,
     lower_resize_nearest,
     lower_slice,
     lower_tile,
@@ -84,6 +85,7 @@ RULES: dict[str, Rule] = {
     "matmul": lower_matmul,
     **{spec.name: lower_arithmetic for spec in ARITHMETIC_OPS},
     **{spec.name: lower_plain_binary for spec in PLAIN_BINARY_OPS},
+    "pow": lower_pow,
     **{spec.name: lower_reduce for spec in REDUCE_OPS},
     **{spec.name: lower_plain_unary for spec in PREDICATE_OPS},
     "where": lower_where,
@@ -98,6 +100,7 @@ RULES: dict[str, Rule] = {
     "softmax": lower_softmax,
     "log_softmax": lower_log_softmax,
     **{spec.name: lower_unary for spec in UNARY_OPS},
+    "reshape": lower_reshape,
     "transpose": lower_transpose,
     "concat": lower_concat,
     "slice": lower_slice,
@@ -142,7 +145,7 @@ def lower(graph: Graph, target: Target, floats: bool = False, room: Sequence[int
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     for node in graph.nodes:
-        if node.op == "reshape":
+        if _only_renames(node):
             ctx.alias(node.output, node.input(0))
             continue
         try:
@@ -162,8 +165,13 @@ def lower(graph: Graph, target: Target, floats: bool = False, room: Sequence[int
 
 
 def stepped_nodes(graph: Graph) -> list[Node]:
-    """The nodes that become steps, in the order of Program.steps; a reshape only renames a buffer."""
-    return [node for node in graph.nodes if node.op != "reshape"]
+    """The nodes that become steps, in the order of Program.steps: all but reshapes that only rename a buffer."""
+    return [node for node in graph.nodes if not _only_renames(node)]
+
+
+def _only_renames(node: Node) -> bool:
+    """Whether the output can be its input's buffer; a constant has none, so that its reshape is copied."""
+    return node.op == "reshape" and not node.input(0).is_constant
 
 
 def _require_codes(node: Node) -> None:

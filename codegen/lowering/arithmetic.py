@@ -1,6 +1,8 @@
-"""add, sub, mul and div of int8 codes."""
+"""add, sub, mul, div and pow of int8 codes."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
@@ -8,6 +10,7 @@ from edgekit.codegen.program import Fields
 from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.arithmetic import add_scales, div_scale, mul_scale
+from edgekit.ops.power import exponent_scale, logarithms, output_offset, parities, powers_of_two
 from edgekit.ops.spec import is_quantized
 
 
@@ -48,3 +51,26 @@ def _scales(node: Node) -> Fields:
         multiplier, shift = mul_scale(node)
         return {"multiplier": multiplier, "shift": -shift}
     return {"multiplier": div_scale(node)}
+
+
+def lower_pow(node: Node, ctx: LoweringContext) -> None:
+    """ek_pow_<type>, or ek_pow_s8 with its tables; operands of the result's size may be overwritten."""
+    if not is_quantized(node):
+        lower_plain_binary(node, ctx)
+        return
+    a, b, y = node.input(0), node.input(1), node.output
+    multiplier, shift = exponent_scale(node)
+    fields: Fields = {
+        "walk": binary_fields(node), "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
+        "multiplier": multiplier, "shift": shift, "offset": output_offset(node), "zero_point": fp.single_quant(y)[1],
+    }  # fmt: skip
+    tables = (
+        ctx.constant("int32_t", logarithms(node).astype(np.int32)),
+        ctx.constant("uint8_t", parities(node).astype(np.uint8)),
+        ctx.constant("int32_t", powers_of_two().astype(np.int32)),
+    )
+    params = ctx.struct("ek_pow_s8_params", fields)
+    ctx.call("ek_pow_s8", params, ctx.operand(a), ctx.operand(b), *tables, ctx.write(y))
+    for operand in (a, b):
+        if operand.shape == y.shape:
+            ctx.allow_in_place(operand, y)

@@ -21,6 +21,7 @@ from edgekit.codegen.program import (
     ParamsArg,
     Step,
 )
+from edgekit.errors import InternalError
 from edgekit.ir import Array, Node, Value
 
 # Bytes of the struct types that constants are made of, as every supported ABI lays them out.
@@ -63,7 +64,9 @@ class LoweringContext:
         self.steps[-1].in_place.append((self.buffer(x), self.buffer(y)))
 
     def buffer(self, value: Value) -> Buffer:
-        """The buffer of a computed value or graph input."""
+        """The buffer of a computed value or graph input; a constant has none."""
+        if value.is_constant:
+            raise InternalError(f"constant {value.name!r} is lowered as if something computed it")
         if value not in self._of_value:
             self._of_value[value] = self._new_buffer(value.name, value.nbytes, "activation", max(4, value.dtype.size))
         return self._of_value[value]
@@ -72,25 +75,21 @@ class LoweringContext:
         """Let `value` be the same bytes as `other`."""
         self._of_value[value] = self.buffer(other)
 
-    def read(self, value: Value, offset: int = 0) -> BufferArg:
-        """A const pointer to a value, `offset` bytes from its start."""
-        return BufferArg(self.buffer(value), value.dtype.c_name, False, offset)
+    def read(self, value: Value, offset: int = 0) -> Arg:
+        """A const pointer to a computed value or to the table of a constant, `offset` bytes from its start."""
+        return self.operand_as(value, value.dtype.c_name, offset)
 
     def operand(self, value: Value) -> Arg:
-        """A const pointer to a computed value or to the table of a constant."""
+        """`read` from the start."""
         return self.operand_as(value, value.dtype.c_name)
 
     def operand_as(self, value: Value, c_type: str, offset: int = 0) -> Arg:
-        """`operand` as another type, `offset` bytes from its start."""
+        """`read` as another type, `offset` bytes from its start."""
         if not value.is_constant:
             return BufferArg(self.buffer(value), c_type, False, offset)
         table = self.constant(value.dtype.c_name, value.array.reshape(-1))
         cast = None if c_type == value.dtype.c_name and not offset else c_type
         return ConstantArg(table.constant, cast, offset)
-
-    def read_as(self, value: Value, c_type: str) -> BufferArg:
-        """A const pointer to a value's bytes as another type of the same size."""
-        return BufferArg(self.buffer(value), c_type)
 
     def write(self, value: Value, c_type: str | None = None, offset: int = 0) -> BufferArg:
         """A pointer to a value being made."""

@@ -17,7 +17,7 @@ from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
-from edgekit.codegen.program import BufferArg, Fields, Literal, ParamsArg
+from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
@@ -73,7 +73,7 @@ def _call_products(
     params: ParamsArg,
     tables: tuple[Array, Array],
     products: Products,
-    images: Iterable[tuple[BufferArg, BufferArg]],
+    images: Iterable[tuple[Arg, BufferArg]],
 ) -> None:
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables

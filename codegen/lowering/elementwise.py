@@ -42,7 +42,7 @@ def lower_requantize(node: Node, ctx: LoweringContext) -> None:
     table = spec.table(node).view(np.uint8)
     flips = 0x80 if x.dtype is DType.INT8 else 0
     if x.dtype is not y.dtype and np.array_equal(table, np.arange(256, dtype=np.uint8) ^ flips ^ 0x80):
-        ctx.call("ek_flip_sign_8", Literal(x.elements), ctx.read_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
+        ctx.call("ek_flip_sign_8", Literal(x.elements), ctx.operand_as(x, "uint8_t"), ctx.write(y, "uint8_t"))
         ctx.allow_in_place(x, y)
     else:
         _table(node, ctx, table)
@@ -52,7 +52,7 @@ def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], 
     x, y = node.input(0), node.output
     flip = Literal(0x80 if x.dtype is DType.INT8 else 0)
     constant = ctx.constant("uint8_t", table)
-    ctx.call("ek_table_8", Literal(x.elements), flip, ctx.read_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
+    ctx.call("ek_table_8", Literal(x.elements), flip, ctx.operand_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
     ctx.allow_in_place(x, y)
 
 

@@ -6,10 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.int16 import rescale_fields
 from edgekit.codegen.lowering.movement import copy
 from edgekit.codegen.lowering.walk import merged, padded, strides_of
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import DType, Node, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.cumulate import sum_scale
+from edgekit.ops.spec import is_quantized
 
 # EK_SCATTER_.. of runtime_c/include/ek_index.h.
 REDUCTIONS = {"none": 0, "add": 1, "mul": 2, "max": 3, "min": 4}
@@ -39,11 +43,19 @@ def lower_top_k(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_cumulate(node: Node, ctx: LoweringContext) -> None:
-    """ek_cum_sum_<type>, ek_cum_prod_<type>; the input may be overwritten."""
+    """ek_cum_sum_<type>, ek_cum_prod_<type>, or ek_cum_sum_s8; the input may be overwritten."""
     x, y = node.input(0), node.output
     flags = {key: int(node.attrs[key]) for key in ("exclusive", "reverse")}
-    params = ctx.struct("ek_cumulate_params", line_fields(x, node.attrs["axis"]) | flags)
-    ctx.call(f"ek_{node.op}_{x.dtype.suffix}", params, ctx.operand(x), ctx.write(y))
+    walk = line_fields(x, node.attrs["axis"]) | flags
+    if is_quantized(node):
+        fields: Fields = {
+            "walk": walk, "scale": rescale_fields(sum_scale(node)),
+            "input_zero": fp.single_quant(x)[1], "zero_point": fp.single_quant(y)[1],
+        }  # fmt: skip
+        ctx.call("ek_cum_sum_s8", ctx.struct("ek_cum_sum_s8_params", fields), ctx.operand(x), ctx.write(y))
+    else:
+        kernel = f"ek_{node.op}_{x.dtype.suffix}"
+        ctx.call(kernel, ctx.struct("ek_cumulate_params", walk), ctx.operand(x), ctx.write(y))
     ctx.allow_in_place(x, y)
 
 

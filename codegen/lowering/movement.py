@@ -38,6 +38,12 @@ def lower_nothing(node: Node, ctx: LoweringContext) -> None:
         ctx.call("ek_fill", Literal(0), Literal(value.dtype.size), pattern, ctx.write(value, "void"))
 
 
+def lower_reshape(node: Node, ctx: LoweringContext) -> None:
+    """One copy as it is, for a constant; any other reshape is no step."""
+    x = node.input(0)
+    copy(node, ctx, x, (x.elements,), (1,), (1,))
+
+
 def lower_transpose(node: Node, ctx: LoweringContext) -> None:
     """One copy that reads in the new order of axes."""
     x, y = node.input(0), node.output

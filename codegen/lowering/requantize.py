@@ -55,7 +55,10 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
 
 def _centred_range(node: Node) -> tuple[int, int]:
     """The output's clamp range before its zero point is added."""
-    (low, high), zero = fp.output_range(node.attrs["activation"], node.output), fp.single_quant(node.output)[1]
+    (low, high), zero = (
+        fp.output_range(node.attrs.get("activation", "none"), node.output),
+        fp.single_quant(node.output)[1],
+    )
     return low - zero, high - zero
 
 
@@ -81,7 +84,7 @@ def accumulator_reach(node: Node, channel_axis: int) -> Array:
 
 def output_fields(node: Node) -> Fields:
     """The ek_output struct of a node."""
-    low, high = fp.output_range(node.attrs["activation"], node.output)
+    low, high = fp.output_range(node.attrs.get("activation", "none"), node.output)
     return {
         "zero_point": fp.single_quant(node.output)[1],
         "low": low,

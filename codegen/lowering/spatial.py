@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Node
 from edgekit.ops import fixed_point as fp
@@ -34,16 +35,30 @@ def grid_fields(grid: Grid) -> Fields:
 
 
 def lower_conv(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv_<type> or ek_conv_transpose_<type>."""
+    """ek_conv_<type> or ek_conv_transpose_<type>; ek_conv_s8 of codes."""
     spec, x, y, bias = spec_of(node.op), node.input(0), node.output, node.optional_input(2)
     assert isinstance(spec, (Conv, ConvTranspose))
     fields: Fields = {
         "grid": grid_fields(spec.grid(node)), "batch": x.shape[0], "groups": node.attrs["groups"],
         "in_c": x.shape[1], "out_c": y.shape[1],
     }  # fmt: skip
+    if is_quantized(node):
+        _lower_conv_s8(node, ctx, fields)
+        return
     addend: Arg = Literal(0) if bias is None else ctx.operand(bias)
     params = ctx.struct("ek_conv_spatial_params", fields)
     ctx.call(f"ek_{node.op}_{x.dtype.suffix}", params, ctx.operand(x), ctx.operand(node.input(1)), addend, ctx.write(y))
+
+
+def _lower_conv_s8(node: Node, ctx: LoweringContext, spatial: Fields) -> None:
+    records, codes = channel_tables(node, 0, 1)
+    table, weights = ctx.constant("ek_channel", records), ctx.constant("int8_t", codes.reshape(-1))
+    fields: Fields = {
+        "spatial": spatial, "input_zero": fp.single_quant(node.input(0))[1], "weight_zero": zero_of_weights(node),
+        "out": output_fields(node),
+    }  # fmt: skip
+    params = ctx.struct("ek_conv_s8_params", fields)
+    ctx.call("ek_conv_s8", params, ctx.read(node.input(0)), weights, table, ctx.write(node.output))
 
 
 def lower_spatial_pool(node: Node, ctx: LoweringContext) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.program import BufferArg, Fields
+from edgekit.codegen.program import Arg, BufferArg, Fields
 from edgekit.ir import Node
 from edgekit.ops.window import window_of
 
@@ -23,7 +23,7 @@ def window_fields(node: Node, kernel: tuple[int, int]) -> Fields:
     }  # fmt: skip
 
 
-def batches(node: Node, ctx: LoweringContext) -> Iterator[tuple[BufferArg, BufferArg]]:
+def batches(node: Node, ctx: LoweringContext) -> Iterator[tuple[Arg, BufferArg]]:
     """(input, output) of each image of a batch: int8 kernels see one image."""
     x, y = node.input(0), node.output
     for index in range(x.shape[0]):

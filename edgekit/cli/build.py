@@ -16,6 +16,9 @@ from edgekit.progress import Progress
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Target board, see edgekit boards.")
 @click.option("--data", type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), help="Samples that calibrate.  [default: those of --data]"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("firmware"), show_default=True)
 @click.option("--precision", type=click.Choice(["int8", "float32"]), default="int8", show_default=True)
 @click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True)
@@ -28,8 +31,9 @@ from edgekit.progress import Progress
 )
 @json_option
 def command(
-    model: Path | None, board: str, data: Path | None, output: Path, precision: str, observer: str, toolchain: str,
-    shapes: tuple[str, ...], samples: int | None, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
+    model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, precision: str,
+    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None, internal_only: bool,
+    dumps: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
@@ -37,8 +41,9 @@ def command(
     if as_json and dumps:
         raise BadUsage("--dump and --json both write to standard output: use one")
     options = BuildOptions(
-        board=board, output=output, model=model, data=data, precision=precision, toolchain=toolchain, observer=observer,
-        shapes=shape_options(shapes), samples=samples, external=not internal_only, dumps=dumps,
+        board=board, output=output, model=model, data=data, calibration=calibration, precision=precision,
+        toolchain=toolchain, observer=observer, shapes=shape_options(shapes), samples=samples,
+        external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
     if as_json:

@@ -61,6 +61,10 @@ class DType(enum.Enum):
         return DType(str(array.dtype))
 
 
+# A tensor that is always zero still needs a scale; this one lets it hold numbers of ordinary size.
+_UNIT_SPAN = 1.0
+
+
 @dataclass(frozen=True)
 class QuantType:
     """Affine quantization: real = scale * (code - zero_point).
@@ -79,6 +83,16 @@ class QuantType:
     def per_tensor(scale: float, zero_point: int) -> QuantType:
         """One scale and one zero point for the whole tensor."""
         return QuantType((float(np.float32(scale)),), (int(zero_point),))
+
+    @staticmethod
+    def covering(low: float, high: float) -> QuantType:
+        """int8 codes from -128 to 127 over [low, high] and 0, which gets a code of its own."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        if not high - low > np.finfo(np.float32).tiny * 1e6:
+            high = low + _UNIT_SPAN
+        scale = float(np.float32((high - low) / 255.0))
+        zero = int(np.clip(np.floor(-128.0 - low / scale + 0.5), -128, 127))
+        return QuantType.per_tensor(scale, zero)
 
     @property
     def is_per_tensor(self) -> bool:

@@ -26,6 +26,7 @@ from edgekit.ops.matmul import MatMul
 from edgekit.ops.mean import Mean
 from edgekit.ops.movement import Expand, Gather, Pad, Reshape, Slice, Tile, Transpose
 from edgekit.ops.pool import AvgPool2D, MaxPool2D
+from edgekit.ops.power import Pow
 from edgekit.ops.quantize import Dequantize, Quantize, Requantize
 from edgekit.ops.ranking import RANKING_OPS
 from edgekit.ops.recurrent import RECURRENT_OPS
@@ -51,6 +52,7 @@ OPS: tuple[OpSpec, ...] = (
     MatMul(),
     *ARITHMETIC_OPS,
     *PLAIN_BINARY_OPS,
+    Pow(),
     Where(),
     Cast(),
     Bitcast(),

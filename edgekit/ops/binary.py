@@ -162,7 +162,8 @@ def _remainder(whole: Function) -> Function:
     return function
 
 
-def _power(a: Array, b: Array) -> Array:
+def power(a: Array, b: Array) -> Array:
+    """a to the power of b, of one plain type; integers wrap around, negative powers of them are -1, 0 or 1."""
     if a.dtype.kind == "f":
         return m.power(a, b)
     a, b = np.broadcast_arrays(a, b)
@@ -203,7 +204,6 @@ PLAIN_BINARY_OPS: tuple[Binary, ...] = (
            DType.BOOL),
     Binary("mod", _remainder(np.mod), ("Mod",), ("FLOOR_MOD",), (DType.FLOAT32, *INTEGERS)),
     Binary("fmod", _remainder(np.fmod), ("Mod",), (), (DType.FLOAT32, *INTEGERS)),
-    Binary("pow", _power, ("Pow",), ("POW",), (DType.FLOAT32, *INTEGERS)),
     Binary("prelu", lambda a, b: np.where(a < 0, a * b, a), ("PRelu",), ("PRELU",), _F32),
     Binary("logical_and", np.logical_and, ("And",), ("LOGICAL_AND",), _BOOL, DType.BOOL),
     Binary("logical_or", np.logical_or, ("Or",), ("LOGICAL_OR",), _BOOL, DType.BOOL),

@@ -1,4 +1,6 @@
-"""conv and conv_transpose: convolutions of plain numbers over 1 to 3 axes, with constant or computed weights."""
+"""conv and conv_transpose: convolutions over 1 to 3 axes in the file's layout, of plain numbers with constant or
+computed weights; conv of int8 codes too, with constant ones.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from edgekit.ir import Array, DType, Node, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import (
+    bias_or_zero,
+    constant_weights,
+    product_case,
+    product_requantize,
+    symmetric_or_per_tensor,
+    weight_codes,
+)
 from edgekit.ops.spatial import Grid, at, check_window, narrow_shape, reach_of, split_padding
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, is_quantized, random_numbers, single_node_graph
 
@@ -18,6 +29,26 @@ def plain_products(node: Node) -> bool:
     """operands must be plain numbers of one type: float32, float64 or int32."""
     kinds = {v.dtype for v in (*node.inputs, *node.outputs) if v is not None}
     return not is_quantized(node) and len(kinds) == 1 and kinds <= set(CONV_TYPES)
+
+
+def products_of_numbers_or_codes(node: Node) -> bool:
+    """operands must be plain numbers of one type: float32, float64 or int32; or int8 codes with an int32 bias."""
+    if not is_quantized(node):
+        return plain_products(node)
+    x, w, bias, y = node.input(0), node.input(1), node.optional_input(2), node.output
+    codes = all(v.dtype is DType.INT8 and v.quant is not None for v in (x, w, y))
+    return codes and (bias is None or bias.dtype is DType.INT32)
+
+
+def constant_weights_of_codes(node: Node) -> bool:
+    """weights and bias of codes must be constants."""
+    return not is_quantized(node) or constant_weights(node)
+
+
+def scales_along_outputs(node: Node) -> bool:
+    """weights in codes must be quantized per tensor or per output channel, their first axis."""
+    quant = node.input(1).quant
+    return quant is None or quant.is_per_tensor or (quant.axis == 0 and len(quant.scale) == node.output.shape[1])
 
 
 class _Convolution(OpSpec):
@@ -84,12 +115,18 @@ class _Convolution(OpSpec):
 
 
 class Conv(_Convolution):
-    """w [O,C/G,*K]."""
+    """w [O,C/G,*K]. Codes: exact sums, then one rounding (attr double_rounding: TFLite's two) per output channel."""
 
     name = "conv"
-    summary = "1-D to 3-D convolution of plain numbers in the file's layout, weights constant or computed"
+    summary = "1-D to 3-D convolution in the file's layout: plain numbers, weights constant or computed, or int8"
     onnx = ("Conv", "ConvInteger", "QLinearConv")
-    rewrite = "export 1-D or 2-D convolutions with constant weights, or use --precision float32"
+    rewrite = "export convolutions with constant weights, or use --precision float32"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (
+            products_of_numbers_or_codes, constant_weights_of_codes, symmetric_or_per_tensor, scales_along_outputs,
+        )  # fmt: skip
 
     def infer(self, node: Node) -> list[Shape]:
         x, w, groups = node.input(0).shape, node.input(1).shape, node.attrs["groups"]
@@ -107,15 +144,38 @@ class Conv(_Convolution):
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x, w, acc, bias = self._operands(node, inputs)
-        column = (1,) * (acc.ndim - 3)
         with np.errstate(all="ignore"):
-            for c in range(x.shape[2]):
-                for place, wide, narrow in self.grid(node).taps():
-                    weights = w[at(slice(None), slice(None), c, *place)]
-                    acc[at(..., *narrow)] += x[at(slice(None), slice(None), c, None, *wide)] * weights.reshape(
-                        *weights.shape, *column
-                    )
+            self._add_products(node, x, w, acc)
             return self._with_bias(node, acc, bias)
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        codes = inputs[0]
+        assert codes is not None
+        centred = codes.astype(np.int64) - fp.single_quant(node.input(0))[1]
+        x, w, acc, _ = self._operands(node, [centred, weight_codes(node).astype(np.int64)])
+        self._add_products(node, x, w, acc)
+        sums = np.moveaxis(acc.reshape(node.output.shape), 1, -1) + bias_or_zero(node)
+        return [np.ascontiguousarray(np.moveaxis(product_requantize(node, sums), -1, 1))]
+
+    def _add_products(self, node: Node, x: Array, w: Array, acc: Array) -> None:
+        column = (1,) * (acc.ndim - 3)
+        for c in range(x.shape[2]):
+            for place, wide, narrow in self.grid(node).taps():
+                weights = w[at(slice(None), slice(None), c, *place)]
+                acc[at(..., *narrow)] += x[at(slice(None), slice(None), c, None, *wide)] * weights.reshape(
+                    *weights.shape, *column
+                )
+
+    def cases(self) -> Iterable[Case]:
+        yield from super().cases()
+        for index, (x, w, groups, stride, padding, dilation, _) in enumerate(self._case_shapes()):
+            for zero in (0, 11):
+                attrs: dict[str, object] = {
+                    "groups": groups, "stride": stride, "padding": padding, "dilation": dilation
+                }  # fmt: skip
+                yield product_case(
+                    self, f"s8_{index}_{zero}", np.random.default_rng(1950 + index), x, w, 0, zero, attrs
+                )
 
     def _case_shapes(self) -> Sequence[tuple[Shape, Shape, int, Shape, Shape, Shape, bool]]:
         return (

@@ -61,7 +61,13 @@ def moderate_scale_of_int16(node: Node) -> bool:
 
 
 # Operators of one activation, constant weights and a bias, which become int8 weights and an int32 bias.
-PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "transpose_conv2d")
+PRODUCT_OPS = ("conv2d", "depthwise_conv2d", "fully_connected", "transpose_conv2d", "conv")
+
+
+def is_product(node: Node) -> bool:
+    """Whether a node is one of them; a convolution with computed weights has no form on codes."""
+    return node.op in PRODUCT_OPS and constant_weights(node)
+
 
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     constant_weights,
@@ -96,7 +102,7 @@ def product_requantize(node: Node, acc: Array) -> Array:
     y = node.output
     double = bool(node.attrs.get("double_rounding"))
     scales = fp.product_multipliers(node.input(0), node.input(1), y, bool(node.attrs.get("single_precision_scale")))
-    span = fp.output_range(node.attrs["activation"], y)
+    span = fp.output_range(node.attrs.get("activation", "none"), y)
     if y.dtype is DType.INT16:
         scaled = (multiply_wide if node.op == "fully_connected" else multiply_int64)(acc, *scales)
         return np.clip(scaled, *span).astype(np.int16)

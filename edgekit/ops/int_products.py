@@ -16,7 +16,7 @@ from edgekit.ops.conv2d import (
     product_requantize,
     weight_codes,
 )
-from edgekit.ops.matmul import matrix_shapes
+from edgekit.ops.matmul import matrix_shapes, product_shape
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
 from edgekit.ops.tflite_fixed import multiply_int64
 
@@ -101,13 +101,7 @@ class IntMatMul(OpSpec):
         return (codes_of_one_type, product_fits)
 
     def infer(self, node: Node) -> list[Shape]:
-        a, b = matrix_shapes(node)
-        if a[-1] != b[-2]:
-            raise bad_shape(node, "the matrices do not go together")
-        try:
-            return [(*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])]
-        except ValueError as error:
-            raise bad_shape(node, "the batches do not broadcast") from error
+        return [product_shape(node)]
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         operands = []

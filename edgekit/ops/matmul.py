@@ -20,6 +20,17 @@ def ordered_matmul(x: Array, w: Array) -> Array:
     return acc
 
 
+def product_shape(node: Node) -> Shape:
+    """[..,M,N] of operands [..,M,K] and [..,K,N]; raises BadModel where they do not go together."""
+    a, b = matrix_shapes(node)
+    if a[-1] != b[-2]:
+        raise bad_shape(node, "the matrices do not go together")
+    try:
+        return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
+    except ValueError as error:
+        raise bad_shape(node, "the batches do not broadcast") from error
+
+
 class MatMul(OpSpec):
     """Inputs a [..,M,K], b [..,K,N], whose batch axes broadcast; attrs transpose_a, transpose_b."""
 
@@ -34,13 +45,7 @@ class MatMul(OpSpec):
         return (one_input_type, plain_numbers)
 
     def infer(self, node: Node) -> list[Shape]:
-        a, b = matrix_shapes(node)
-        if a[-1] != b[-2]:
-            raise bad_shape(node, "the matrices do not go together")
-        try:
-            return [(*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])]
-        except ValueError as error:
-            raise bad_shape(node, "the batches do not broadcast") from error
+        return [product_shape(node)]
 
     def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         a, b = _operands(node, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,21 +18,46 @@ def _quant(value: Value) -> QuantType:
     return value.quant
 
 
-def float_to_codes(node: Node) -> bool:
-    """the input must be float32, the output int8 or int16 codes of one scale."""
-    y = node.output
-    codes = y.dtype in (DType.INT8, DType.INT16) and y.quant is not None and y.quant.is_per_tensor
-    return node.input(0).dtype is DType.FLOAT32 and codes
+def _one_scale(value: Value, kinds: Sequence[DType]) -> bool:
+    """Whether a value holds codes of one of the types with one positive, finite scale."""
+    quant = value.quant
+    return value.dtype in kinds and quant is not None and quant.is_per_tensor and 0.0 < quant.scale[0] < math.inf
 
 
-def codes_to_float(node: Node) -> bool:
-    """the input must be int8 or int16 codes of one scale, the output float32."""
-    x = node.input(0)
-    codes = x.dtype in (DType.INT8, DType.INT16) and x.quant is not None and x.quant.is_per_tensor
-    return node.output.dtype is DType.FLOAT32 and codes
+_CODES, _SMALL_CODES = (DType.INT8, DType.INT16), (DType.INT8, DType.UINT8)
 
 
-class Quantize(OpSpec):
+def reads_floats(node: Node) -> bool:
+    """the input must be float32 numbers; cast integers to float before it."""
+    return node.input(0).dtype is DType.FLOAT32
+
+
+def makes_codes(node: Node) -> bool:
+    """the output must be int8 or int16 codes of one positive scale."""
+    return _one_scale(node.output, _CODES)
+
+
+def reads_codes(node: Node) -> bool:
+    """the input must be int8 or int16 codes of one positive scale; integers without a scale are cast instead."""
+    return _one_scale(node.input(0), _CODES)
+
+
+def makes_floats(node: Node) -> bool:
+    """the output must be float32 numbers."""
+    return node.output.dtype is DType.FLOAT32
+
+
+class _Conversion(OpSpec):
+    """One tensor in another form; the importer chose the output's type and quantization."""
+
+    def infer(self, node: Node) -> list[Shape]:
+        return [node.input(0).shape]
+
+    def infer_types(self, node: Node) -> list[DType]:
+        return [node.output.dtype]
+
+
+class Quantize(_Conversion):
     """float32 -> int8 or int16 codes."""
 
     name = "quantize"
@@ -42,13 +68,7 @@ class Quantize(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (float_to_codes,)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
+        return (reads_floats, makes_codes)
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -66,7 +86,7 @@ class Quantize(OpSpec):
         yield Case("s16", single_node_graph(self.name, [x], [y], {}), ((data,),))
 
 
-class Dequantize(OpSpec):
+class Dequantize(_Conversion):
     """int8 or int16 codes -> float32."""
 
     name = "dequantize"
@@ -77,13 +97,7 @@ class Dequantize(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (codes_to_float,)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
+        return (reads_codes, makes_floats)
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
@@ -105,18 +119,20 @@ def requantize_scale(node: Node) -> tuple[int, int]:
     return fp.quantize_multiplier(float(fp.single_quant(node.input(0))[0]) / float(fp.single_quant(node.output)[0]))
 
 
-def small_codes(node: Node) -> bool:
-    """both sides must be int8, uint8 or int16 codes, int16 ones of scales within a factor of 2**14."""
-    x, y = node.input(0), node.output
-    kinds = (x.dtype, y.dtype)
-    if any(v.quant is None or not v.quant.is_per_tensor for v in (x, y)):
-        return False
-    if DType.INT16 in kinds:
-        return DType.UINT8 not in kinds and set(kinds) <= {DType.INT8, DType.INT16} and requantize_scale(node)[1] <= 14
-    return set(kinds) <= {DType.INT8, DType.UINT8}
+def known_codes(node: Node) -> bool:
+    """both sides must be codes of one positive scale: int8 or uint8, or int8 or int16 where one is int16."""
+    sides = (node.input(0), node.output)
+    kinds = _CODES if DType.INT16 in {v.dtype for v in sides} else _SMALL_CODES
+    return all(_one_scale(v, kinds) for v in sides)
 
 
-class Requantize(OpSpec):
+def near_scales(node: Node) -> bool:
+    """the input's scale must be below 2**22 times the output's (2**14 times where a side is int16)."""
+    limit = 14 if DType.INT16 in (node.input(0).dtype, node.output.dtype) else 22
+    return not known_codes(node) or requantize_scale(node)[1] <= limit
+
+
+class Requantize(_Conversion):
     """Codes -> codes of another scale, zero point or type.
 
     attr float_scale: rounded from a product in float32, as TFLite's concatenation of uint8 codes does.
@@ -129,13 +145,7 @@ class Requantize(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (small_codes,)
-
-    def infer(self, node: Node) -> list[Shape]:
-        return [node.input(0).shape]
-
-    def infer_types(self, node: Node) -> list[DType]:
-        return [node.output.dtype]
+        return (known_codes, near_scales)
 
     def table(self, node: Node) -> Array:
         """256 output codes, by the 8-bit input's code minus the input type's minimum."""

@@ -24,7 +24,7 @@ class Where(OpSpec):
 
     name = "where"
     summary = "choice between two tensors, with broadcasting"
-    onnx = ("Where", "OneHot", "Trilu")
+    onnx = ("Where", "Hardmax", "OneHot", "Trilu")
     tflite = ("SELECT", "SELECT_V2", "ONE_HOT")
     rewrite = "quantize both choices and the result with one scale"
 

@@ -1,4 +1,4 @@
-"""avg_pool, max_pool and max_unpool: pooling of plain numbers over 1 to 3 axes in the layout [N, C, *spatial]."""
+"""avg_pool, max_pool and max_unpool: pooling over 1 to 3 axes in the layout [N, C, *spatial]; maxima of codes too."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node, Value
+from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops.spatial import Grid, at, narrow_shape, reach_of, split_padding
-from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, is_quantized, random_numbers, single_node_graph
+from edgekit.ops.spec import (
+    Case,
+    Constraint,
+    OpSpec,
+    Shape,
+    bad_shape,
+    is_quantized,
+    random_codes,
+    random_numbers,
+    single_node_graph,
+)
 
 DIVISORS = ("inside", "padded", "none")
 _MAX_TYPES = (DType.FLOAT32, DType.FLOAT64, DType.INT8, DType.UINT8)
@@ -29,7 +39,7 @@ class _SpatialPool(OpSpec):
         return (self._plain, windows_touch_input)
 
     def _plain(self, node: Node) -> bool:
-        """the input must be plain numbers: float32 or float64 (maxima: int8 and uint8 too)."""
+        """the input must be plain numbers: float32 or float64."""
         return not is_quantized(node) and node.input(0).dtype in self.types
 
     def infer(self, node: Node) -> list[Shape]:
@@ -123,9 +133,24 @@ class SpatialMaxPool(_SpatialPool):
     """
 
     name = "max_pool"
-    summary = "max pooling of plain numbers over 1 to 3 axes, with positions of the maxima where asked for"
+    summary = "max pooling over 1 to 3 axes, with positions of the maxima where asked for"
     onnx = ("MaxPool",)
     types = _MAX_TYPES
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (self._numbers_or_codes, windows_touch_input)
+
+    def _numbers_or_codes(self, node: Node) -> bool:
+        """the input must be plain float32, float64, int8 or uint8 numbers, or int8 codes, which keep their scale."""
+        x = node.input(0)
+        return x.dtype in self.types and x.quant == node.outputs[0].quant and (x.quant is None or x.dtype is DType.INT8)
+
+    def tied(self, node: Node) -> list[Value]:
+        return [node.input(0), node.outputs[0]]
+
+    def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        return self.float_reference(node, inputs)
 
     def infer_types(self, node: Node) -> list[DType]:
         return [node.input(0).dtype, DType.INT64][: len(node.outputs)]
@@ -167,6 +192,14 @@ class SpatialMaxPool(_SpatialPool):
                     data = random_numbers(rng, shape, dtype)
                     name = f"{dtype.suffix}_{index}_{outputs}{'_columns' if column_major else ''}"
                     yield Case(name, graph, ((data,),))
+        yield self._codes_case()
+
+    def _codes_case(self) -> Case:
+        shape, attrs = self._graph_attrs()[2]
+        x, y = (Value(name, shape, DType.INT8, QuantType.per_tensor(0.05, 3)) for name in "xy")
+        graph = single_node_graph(self.name, [x], [y], {**attrs, "column_major": False})
+        y.shape = self.infer(graph.nodes[0])[0]
+        return Case("codes", graph, ((random_codes(np.random.default_rng(2110), shape),),))
 
 
 def index_steps(node: Node) -> Shape:

@@ -22,8 +22,8 @@ class UnrollRecurrent(Pass):
     """rnn, gru and lstm become fully connected layers, sums, products and activations, one set per step.
 
     Requires a float graph. Ensures that no recurrent layer is left that has constant weights, at most 128 steps, full
-    sequences, no clipping, no peepholes and activations that are operators of their own. Equal up to rounding. Steps
-    share their weights, which lowering stores once.
+    sequences, no clipping, constant peepholes and activations that are operators of their own. Equal up to rounding.
+    Steps share their weights, which lowering stores once.
     """
 
     name = "unroll-recurrent"
@@ -39,12 +39,12 @@ class UnrollRecurrent(Pass):
 
 def _can_unroll(node: Node) -> bool:
     operands = [*node.inputs, *[None] * (8 - len(node.inputs))]
-    lengths, peepholes = operands[4], operands[7]
-    constant = all(v is None or v.is_constant for v in operands[1:4])
+    lengths = operands[4]
+    constant = all(v is None or v.is_constant for v in (*operands[1:4], operands[7]))
     known = all(name in _PARAMETERS for name, _, _ in node.attrs["activations"])
     plain = not np.isfinite(node.attrs["clip"]) and not node.attrs.get("input_forget", False)
     short = node.input(0).shape[0] <= MAX_STEPS
-    return constant and known and plain and short and lengths is None and peepholes is None
+    return constant and known and plain and short and lengths is None
 
 
 class _Unroller:
@@ -144,11 +144,15 @@ class _Cell:
 
     def gate(self, total: Value, index: int, function: int) -> Value:
         """One gate of a sum of several, through an activation."""
+        return self.activated(self.part(total, index), function)
+
+    def part(self, total: Value, index: int) -> Value:
+        """One gate of a sum of several."""
         shape = (self.owner.batch, self.hidden)
-        if total.shape != shape:
-            attrs = {"starts": (0, index * self.hidden), "steps": (1, 1), "sizes": shape}
-            total = self.owner.emit("slice", [total], attrs)
-        return self.activated(total, function)
+        if total.shape == shape:
+            return total
+        attrs = {"starts": (0, index * self.hidden), "steps": (1, 1), "sizes": shape}
+        return self.owner.emit("slice", [total], attrs)
 
     def activated(self, value: Value, function: int) -> Value:
         name, alpha, beta = self.functions[function]
@@ -168,17 +172,30 @@ class _Rnn(_Cell):
 
 
 class _Lstm(_Cell):
-    """Gates i, o, f, c."""
+    """Gates i, o, f, c; peepholes let the first three see the cell's state, o the new one."""
 
     gates = 4
 
+    def __init__(self, owner: _Unroller, d: int) -> None:
+        super().__init__(owner, d)
+        peepholes = owner.node.optional_input(7)
+        self.peepholes = None if peepholes is None else peepholes.array[d].reshape(3, 1, self.hidden)
+
     def step(self, x: Value) -> Value:
         total = self.sums(x, 0, 4)
-        entry, output, forget = (self.gate(total, index, 0) for index in range(3))
+        entry, forget = self._seeing(total, 0, self.c), self._seeing(total, 2, self.c)
         fresh = self.emit("mul", entry, self.gate(total, 3, 1))
         self.c = fresh if self.c is None else self.emit("add", self.emit("mul", forget, self.c), fresh)
-        self.h = self.emit("mul", output, self.activated(self.c, 2))
+        self.h = self.emit("mul", self._seeing(total, 1, self.c), self.activated(self.c, 2))
         return self.h
+
+    def _seeing(self, total: Value, index: int, state: Value | None) -> Value:
+        """Gate i, o or f with its view of the cell's state, where there is one."""
+        own = self.part(total, index)
+        if self.peepholes is not None and state is not None:
+            view = Value.constant(f"{self.owner.node.name} peephole {index}", self.peepholes[index])
+            own = self.emit("add", own, self.emit("mul", state, view))
+        return self.activated(own, 0)
 
 
 class _Gru(_Cell):

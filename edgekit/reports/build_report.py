@@ -30,8 +30,9 @@ def build_report(
     accuracy: dict[str, Any] | None,
     runtimes: Sequence[dict[str, Any]],
     errors: Sequence[LayerError],
+    notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Everything measured, in bytes, instructions and milliseconds."""
+    """Everything measured, in bytes, instructions and milliseconds; `notes` stand before the warnings found here."""
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
     return {
         "schema": 1,
@@ -66,7 +67,7 @@ def build_report(
             "runtimes": list(runtimes),
         },
         "quantization": [asdict(e) for e in errors],
-        "warnings": _warnings(board, ram, flash, linked),
+        "warnings": [*notes, *_warnings(board, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }
 

@@ -1,4 +1,4 @@
-/* What the broadcasting arithmetic of codes shares: the walk, and the clamp to the output's codes. */
+/* What the broadcasting arithmetic of codes shares: the clamp to the output's codes, and the operands of sums. */
 #ifndef EK_ARITHMETIC_S8_H
 #define EK_ARITHMETIC_S8_H
 
@@ -6,23 +6,7 @@
 
 /* `expression` of the centred codes u and v gives the result in output steps; q is the parameters. */
 #define EK_ARITHMETIC(name, type, expression)                                                                          \
-    void name(const ek_arithmetic_params *p, const type *a, const type *b, type *y)                                    \
-    {                                                                                                                  \
-        const ek_arithmetic_params q = *p; /* stores to y may alias anything behind a pointer */                       \
-        int32_t index[EK_MAX_RANK] = {0};                                                                              \
-        const int32_t last = q.walk.rank - 1;                                                                          \
-        do {                                                                                                           \
-            const type *ap = a + ek_row_offset(q.walk.rank, index, q.walk.a);                                          \
-            const type *bp = b + ek_row_offset(q.walk.rank, index, q.walk.b);                                          \
-            for (int32_t i = 0; i < q.walk.shape[last]; ++i) {                                                         \
-                const int32_t u = *ap - q.a_zero;                                                                      \
-                const int32_t v = *bp - q.b_zero;                                                                      \
-                *y++ = (type)ek_clamp((expression) + q.zero_point, q.low, q.high);                                     \
-                ap += q.walk.a[last];                                                                                  \
-                bp += q.walk.b[last];                                                                                  \
-            }                                                                                                          \
-        } while (ek_next_row(q.walk.rank, q.walk.shape, index));                                                       \
-    }
+    EK_BINARY_OF_CODES(name, ek_arithmetic_params, type, type, ek_clamp((expression) + q.zero_point, q.low, q.high))
 
 #define EK_ARITHMETIC_S8(name, expression) EK_ARITHMETIC(name, int8_t, expression)
 #define EK_ARITHMETIC_S16(name, expression) EK_ARITHMETIC(name, int16_t, expression)

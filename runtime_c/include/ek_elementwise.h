@@ -116,6 +116,26 @@ static inline float ek_softplus(float x)
         } while (ek_next_row(p->rank, p->shape, index));                                                               \
     }
 
+/* As EK_BINARY of codes: `expression` of the centred codes u and v and the parameters q, whose `walk` it follows. */
+#define EK_BINARY_OF_CODES(name, params, from, to, expression)                                                         \
+    void name(const params *p, const from *a, const from *b, to *y)                                                    \
+    {                                                                                                                  \
+        const params q = *p; /* stores to y may alias anything behind a pointer */                                     \
+        int32_t index[EK_MAX_RANK] = {0};                                                                              \
+        const int32_t last = q.walk.rank - 1;                                                                          \
+        do {                                                                                                           \
+            const from *ap = a + ek_row_offset(q.walk.rank, index, q.walk.a);                                          \
+            const from *bp = b + ek_row_offset(q.walk.rank, index, q.walk.b);                                          \
+            for (int32_t i = 0; i < q.walk.shape[last]; ++i) {                                                         \
+                const int32_t u = *ap - q.a_zero;                                                                      \
+                const int32_t v = *bp - q.b_zero;                                                                      \
+                *y++ = (to)(expression);                                                                               \
+                ap += q.walk.a[last];                                                                                  \
+                bp += q.walk.b[last];                                                                                  \
+            }                                                                                                          \
+        } while (ek_next_row(q.walk.rank, q.walk.shape, index));                                                       \
+    }
+
 /* Lists of types, for definitions and declarations alike: X(suffix, type, unsigned type of its size). */
 #define EK_SIGNED_TYPES(X)                                                                                             \
     X(i8, int8_t, uint8_t) X(i16, int16_t, uint16_t) X(i32, int32_t, uint32_t) X(i64, int64_t, uint64_t)

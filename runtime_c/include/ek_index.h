@@ -43,6 +43,47 @@ typedef struct {
     void ek_cum_prod_##s(const ek_cumulate_params *p, const type *x, type *y);
 EK_NUMBER_TYPES(EK_DECLARE_ORDER)
 
+/* A running sum or product of `start`, `op` by op in the type `wide`. y may be x. */
+#define EK_CUMULATE(name, type, wide, start, op)                                                                       \
+    void name(const ek_cumulate_params *p, const type *x, type *y)                                                     \
+    {                                                                                                                  \
+        const ptrdiff_t step = p->inner;                                                                               \
+        for (int32_t o = 0; o < p->outer; ++o) {                                                                       \
+            for (int32_t i = 0; i < p->inner; ++i) {                                                                   \
+                type acc = start;                                                                                      \
+                for (int32_t a = 0; a < p->axis; ++a) {                                                                \
+                    const ptrdiff_t at = (o * p->axis + (p->reverse ? p->axis - 1 - a : a)) * step + i;                \
+                    const type before = acc;                                                                           \
+                    acc = (type)((wide)acc op(wide) x[at]);                                                            \
+                    y[at] = p->exclusive ? before : acc;                                                               \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* Where the best of each line stands, the first or the last of equal ones: `over` says that an element v is better than
+ * `best`, `reaches` that it is as good. NaN, where there is one, counts as best. */
+#define EK_ARG(name, type, over, reaches, is_nan, best_is_nan)                                                         \
+    void name(const ek_arg_params *p, const type *x, int64_t *y)                                                       \
+    {                                                                                                                  \
+        for (int32_t o = 0; o < p->outer; ++o) {                                                                       \
+            for (int32_t i = 0; i < p->inner; ++i) {                                                                   \
+                const type *line = x + (ptrdiff_t)o * p->axis * p->inner + i;                                          \
+                type best = line[0];                                                                                   \
+                int32_t at = 0;                                                                                        \
+                for (int32_t a = 1; a < p->axis; ++a) {                                                                \
+                    const type v = line[(ptrdiff_t)a * p->inner];                                                      \
+                    if (p->last ? (v reaches best || (is_nan)) && ((is_nan) || !(best_is_nan))                         \
+                                : v over best || ((is_nan) && !(best_is_nan))) {                                       \
+                        best = v;                                                                                      \
+                        at = a;                                                                                        \
+                    }                                                                                                  \
+                }                                                                                                      \
+                *y++ = at;                                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
 /* A walk over the index tensor: steps of the other tensor per axis, in elements, 0 along the indexed axis, which has
  * `axis` elements `axis_step` apart. */
 typedef struct {

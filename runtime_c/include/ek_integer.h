@@ -52,24 +52,7 @@ void ek_int_prelu_s8(const ek_int_binary_params *p, const int8_t *a, const int8_
 void ek_int_div_s8(const ek_int_binary_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
 /* `expression` of the centred codes u and v and the parameters q. */
-#define EK_INT_BINARY(name, from, to, expression)                                                                      \
-    void name(const ek_int_binary_params *p, const from *a, const from *b, to *y)                                      \
-    {                                                                                                                  \
-        const ek_int_binary_params q = *p; /* stores to y may alias anything behind a pointer */                       \
-        int32_t index[EK_MAX_RANK] = {0};                                                                              \
-        const int32_t last = q.walk.rank - 1;                                                                          \
-        do {                                                                                                           \
-            const from *ap = a + ek_row_offset(q.walk.rank, index, q.walk.a);                                          \
-            const from *bp = b + ek_row_offset(q.walk.rank, index, q.walk.b);                                          \
-            for (int32_t i = 0; i < q.walk.shape[last]; ++i) {                                                         \
-                const int32_t u = *ap - q.a_zero;                                                                      \
-                const int32_t v = *bp - q.b_zero;                                                                      \
-                *y++ = (to)(expression);                                                                               \
-                ap += q.walk.a[last];                                                                                  \
-                bp += q.walk.b[last];                                                                                  \
-            }                                                                                                          \
-        } while (ek_next_row(q.walk.rank, q.walk.shape, index));                                                       \
-    }
+#define EK_INT_BINARY(name, from, to, expression) EK_BINARY_OF_CODES(name, ek_int_binary_params, from, to, expression)
 
 /* Reductions of codes, scaled: sums (and means, with the division folded into the scale), and products that are scaled
  * at every step by `multiplier` (16 bits) / 2^`shift`. */

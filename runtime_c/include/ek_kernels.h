@@ -3,6 +3,7 @@
 #ifndef EK_KERNELS_H
 #define EK_KERNELS_H
 
+#include "ek_codes.h"
 #include "ek_elementwise.h"
 #include "ek_float.h"
 #include "ek_index.h"

@@ -62,7 +62,36 @@ def test_steps_equal_the_layer(op: str, directions: int, reverse: bool, h0: bool
         np.testing.assert_allclose(values[value], array, rtol=1e-5, atol=1e-6)
 
 
-def test_peepholes_and_clipping_stay() -> None:
+def with_peepholes(directions: int, state: bool) -> Graph:
+    graph, rng = recurrent("lstm", directions), np.random.default_rng(6)
+    node = graph.nodes[0]
+    c0 = Value("c0", (directions, BATCH, HIDDEN), DType.FLOAT32)
+    peepholes = rng.normal(0, 0.7, (directions, 3 * HIDDEN)).astype(np.float32)
+    operands = [*node.inputs, c0 if state else None, Value.constant("p", peepholes)]
+    node.detach()
+    node = Node("lstm", "lstm", operands, node.outputs, node.attrs)
+    return Graph("lstm", [graph.inputs[0], *([c0] if state else [])], graph.outputs, [node])
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("state", [False, True])
+def test_peepholes(directions: int, state: bool) -> None:
+    graph, rng = with_peepholes(directions, state), np.random.default_rng(7)
+    samples = [[rng.normal(0, 1, v.shape).astype(np.float32) for v in graph.inputs] for _ in range(20)]
+    before = run_reference(graph, samples[0])
+    want = [before[v] for v in graph.outputs]
+    assert UnrollRecurrent().run(graph)
+    verify_graph(graph, "unroll")
+    after = run_reference(graph, samples[0])
+    for value, array in zip(graph.outputs, want, strict=True):
+        np.testing.assert_allclose(after[value], array, rtol=1e-5, atol=1e-6)
+    quantized = quantize_graph(graph, samples)
+    require_supported_graph(quantized)
+    lower(quantized, Target(dsp=True))
+    assert layer_errors(graph, quantized, samples)[-1].sqnr_db > 20
+
+
+def test_clipping_stays() -> None:
     graph = recurrent("lstm")
     graph.nodes[0].attrs["clip"] = 1.0
     assert not UnrollRecurrent().run(graph)

@@ -134,6 +134,11 @@ def _first_best(layer: Layer, x: Value, axis: int) -> Value:
     line[axis] = x.shape[axis]
     places = Value.constant(f"{layer.name} places", np.arange(x.shape[axis]).reshape(line))
     chosen = layer.emit("equal", [places, best], {}, "chosen")
+    numbers = [Value.constant(f"{layer.name} {n}", np.array(n, np.float32)) for n in (1, 0)]
+    if layer.builder.quantized:
+        return layer.emit("where", [chosen, *map(layer.as_codes, numbers)], {})
+    if x.dtype is DType.FLOAT32:
+        return layer.emit("where", [chosen, *numbers], {})
     return layer.emit("cast", [chosen], {"to": x.dtype.value})
 
 

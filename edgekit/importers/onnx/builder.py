@@ -248,6 +248,17 @@ class Layer:
         self.claim(array.nbytes)
         return Value.constant(constant.name, array)
 
+    def codes(self, index: int) -> Value:
+        """An operand that is codes in a quantized model, where constant numbers become some."""
+        value = self.value(index)
+        floats = value.is_constant and value.dtype is DType.FLOAT32 and value.quant is None
+        return self.as_codes(value) if self.builder.quantized and floats else value
+
+    def as_codes(self, constant: Value) -> Value:
+        """int8 codes of constant numbers, of a quantization of their own until the result's is known."""
+        quant = QuantType.covering(float(constant.array.min(initial=0.0)), float(constant.array.max(initial=0.0)))
+        return Value.constant(constant.name, quant.quantize(constant.array, DType.INT8), quant)
+
     def number(self, value: float, like: Value, part: str = "constant") -> Value:
         """A scalar constant in the type of another value."""
         return Value.constant(f"{self.name} {part}", np.array(value).astype(like.dtype.numpy))

@@ -8,6 +8,7 @@ from onnx import TensorProto
 from edgekit.importers.onnx.affine import affine
 from edgekit.importers.onnx.builder import Constant, Layer, Operand
 from edgekit.ir import Array, DType, Value
+from edgekit.ops.spec import real_constant
 
 _ONE = np.ones((), np.float32)
 _ZERO = np.zeros((), np.float32)
@@ -140,15 +141,15 @@ def mod(layer: Layer) -> Value:
 
 def power(layer: Layer) -> Value:
     """x to the y in x's type; an integer to a real power goes through float."""
-    x, y = layer.value(0), layer.value(1)
-    if y.is_constant and y.elements == 1 and x.dtype.is_float and len(y.shape) <= len(x.shape):
-        exponent = float(y.array.reshape(-1)[0])
-        if exponent == 2.0 and x.dtype is DType.FLOAT32:
-            return layer.emit("square", [x], {})
-        if exponent == 0.5 and x.dtype is DType.FLOAT32:
-            return layer.emit("sqrt", [x], {})
-        if x.dtype is DType.FLOAT32:
-            return layer.emit("power", [x], {"exponent": exponent})
+    quantized = layer.builder.quantized
+    x, y = layer.codes(0), layer.value(1)
+    real = quantized or x.dtype is DType.FLOAT32
+    if real and y.is_constant and y.elements == 1 and len(y.shape) <= len(x.shape):
+        exponent = float(real_constant(y).reshape(-1)[0])
+        name = {2.0: "square", 0.5: "sqrt"}.get(exponent, "power")
+        return layer.emit(name, [x], {"exponent": exponent} if name == "power" else {})
+    if quantized:
+        return layer.emit("pow", [x, layer.codes(1)], {})
     if x.dtype is y.dtype:
         return layer.emit("pow", [x, y], {})
     if x.dtype.is_float or y.dtype.is_integer:
@@ -172,7 +173,7 @@ def shift(layer: Layer) -> Value:
 
 def where(layer: Layer) -> Value:
     """A choice between two tensors."""
-    return layer.emit("where", [layer.value(0), layer.value(1), layer.value(2)], {})
+    return layer.emit("where", [layer.value(0), layer.codes(1), layer.codes(2)], {})
 
 
 def cast(layer: Layer) -> Operand:

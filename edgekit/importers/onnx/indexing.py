@@ -37,9 +37,17 @@ def top_k(layer: Layer) -> list[Value]:
 def gather_elements(layer: Layer) -> Value:
     """Single elements along an axis."""
     x, indices = layer.value(0), layer.indices(1)
+    axis = _checked_axis(layer, x, indices)
+    return layer.emit("gather_elements", [x, indices], {"axis": axis})
+
+
+def _checked_axis(layer: Layer, x: Value, indices: Value) -> int:
+    """The layer's axis; raises BadModel where there is none, or constant indices leave it."""
+    if not x.shape:
+        raise layer.bad("its data have no axes")
     axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
     _check(layer, indices, [x.shape[axis]])
-    return layer.emit("gather_elements", [x, indices], {"axis": axis})
+    return axis
 
 
 def gather_nd(layer: Layer) -> Value:
@@ -72,8 +80,7 @@ def _reduction(layer: Layer) -> str:
 def scatter_elements(layer: Layer) -> Value:
     """ScatterElements, and Scatter before opset 11."""
     x, indices, updates = layer.value(0), layer.indices(1), layer.value(2)
-    axis = layer.axis(layer.int_attr("axis", 0), len(x.shape))
-    _check(layer, indices, [x.shape[axis]])
+    axis = _checked_axis(layer, x, indices)
     return layer.emit("scatter_elements", [x, indices, updates], {"axis": axis, "reduction": _reduction(layer)})
 
 

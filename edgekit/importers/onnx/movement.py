@@ -121,7 +121,7 @@ def transpose(layer: Layer) -> Value:
 
 def concat(layer: Layer) -> Value:
     """Parts joined along an axis; one part is that part."""
-    parts = [layer.value(i) for i in range(len(layer.record.inputs))]
+    parts = [layer.codes(i) for i in range(len(layer.record.inputs))]
     if not parts:
         raise layer.bad("has no inputs")
     axis = layer.axis(layer.int_attr("axis"), len(parts[0].shape))

@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from edgekit.ops.conv2d import PRODUCT_OPS
+from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import optimise
 
@@ -38,7 +38,7 @@ def settle_quantization(graph: Graph) -> Graph:
     if problems:
         raise UnsupportedModel("the QDQ model is not fully quantized:\n  " + "\n  ".join(problems))
     for node in graph.nodes:
-        if node.op in PRODUCT_OPS and len(node.inputs) > 2 and node.optional_input(2) is not None:
+        if is_product(node) and len(node.inputs) > 2 and node.optional_input(2) is not None:
             _settle_bias(node)
     return graph
 
@@ -86,25 +86,35 @@ def _apply_fixed(graph: Graph, node: Node) -> None:
 
 def _reconcile(graph: Graph, node: Node) -> None:
     """Where operands that must share one quantization have several: the result's own for all, else the widest."""
-    tied = [v for v in spec_of(node.op).tied(node) if not v.is_constant]
+    tied = spec_of(node.op).tied(node)
     quants = {v.quant for v in tied if v.quant is not None}
     if len(quants) < 2:
         return
     results = [v.quant for v in node.outputs if v in tied and v.quant is not None]
-    target = results[0] if results else max(quants, key=lambda quant: quant.scale[0])
+    computed = {v.quant for v in tied if v.quant is not None and not v.is_constant} or quants
+    target = results[0] if results else max(computed, key=lambda quant: quant.scale[0])
     for value in node.outputs:
         if value in tied:
             value.quant = target
     for index, operand in enumerate(node.inputs):
         if operand in tied and operand is not None and operand.quant not in (None, target):
-            fixed = Value(f"{operand.name} requantized", operand.shape, DType.INT8, target)
-            graph.insert_before(node, Node("requantize", f"{node.name} requantize {index}", [operand], [fixed]))
-            node.set_input(index, fixed)
+            node.set_input(index, _requantized(graph, node, index, operand, target))
+
+
+def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: QuantType) -> Value:
+    """An operand in another quantization: constants once and for all, others by a node before this one."""
+    assert operand.quant is not None
+    if operand.is_constant:
+        codes = target.quantize(operand.quant.dequantize(operand.array), DType.INT8)
+        return Value.constant(operand.name, codes, target)
+    fixed = Value(f"{operand.name} requantized", operand.shape, DType.INT8, target)
+    graph.insert_before(node, Node("requantize", f"{node.name} requantize {index}", [operand], [fixed]))
+    return fixed
 
 
 def _problem(node: Node) -> str | None:
     where = f"layer {node.name!r} ({node.op})"
-    if node.op in PRODUCT_OPS and node.input(1).dtype is not DType.INT8:
+    if is_product(node) and node.input(1).dtype is not DType.INT8:
         return f"{where}: its weights are not int8; quantize them per output channel"
     if any(v is not None and v.quant is None and not v.is_constant and v.dtype not in _PLAIN for v in node.inputs):
         return f"{where}: its input is not quantized; {_REWRITE}"

@@ -28,14 +28,16 @@ class Windows:
         return (*self.before, *self.after)
 
 
-def spatial_axes(layer: Layer) -> int:
-    """How many spatial axes the input has; raises UnsupportedModel for codes and for more than three."""
+def spatial_axes(layer: Layer, codes: bool = False) -> int:
+    """How many spatial axes the input has; raises UnsupportedModel for more than three, and for codes unless the layer
+    has a form for them.
+    """
     axes = layer.rank(0) - 2
     if axes < 1:
         raise layer.bad(f"the input has {axes + 2} axes, needs N, C and at least one more")
     if axes > MAX_SPATIAL:
         raise layer.unsupported(f"{axes} spatial axes", f"use at most {MAX_SPATIAL}")
-    if layer.builder.quantized:
+    if layer.builder.quantized and not codes:
         raise layer.unsupported("no quantized form of this layer", "use 1-D or 2-D layers with constant weights")
     return axes
 
@@ -86,8 +88,8 @@ def kernel_of_weights(layer: Layer, weights: Value, axes: int) -> Shape:
 
 
 def general_conv(layer: Layer, x: Value, weights: Value, bias: Value | None, part: str = "") -> Value:
-    """Conv with the kernel that takes any weights, over plain numbers of one type."""
-    axes = spatial_axes(layer)
+    """Conv with the kernel that takes any weights, over plain numbers of one type, or codes."""
+    axes = spatial_axes(layer, codes=True)
     windows = windows_of(layer, x.shape[2:], kernel_of_weights(layer, weights, axes))
     attrs: dict[str, Any] = {
         "groups": layer.int_attr("group", 1), "stride": windows.stride, "dilation": windows.dilation,

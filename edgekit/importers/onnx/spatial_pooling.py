@@ -13,9 +13,9 @@ from edgekit.ir import DType, Value
 from edgekit.ops.spatial import reach_of
 
 
-def pool_attrs(layer: Layer, x: Value) -> dict[str, Any]:
-    """Attributes that avg_pool and max_pool share."""
-    axes = spatial_axes(layer)
+def pool_attrs(layer: Layer, x: Value, codes: bool = False) -> dict[str, Any]:
+    """Attributes that avg_pool and max_pool share; `codes` says that the layer has a form for them."""
+    axes = spatial_axes(layer, codes)
     kernel = layer.ints_attr("kernel_shape", None, axes)
     if min(kernel) < 1:
         raise layer.bad("attribute 'kernel_shape' must be positive")
@@ -48,7 +48,7 @@ def general_average_pool(layer: Layer, x: Value) -> Value:
 
 def general_max_pool(layer: Layer, x: Value) -> list[Value]:
     """MaxPool, with the positions of the maxima where the layer has a second output."""
-    attrs = {**pool_attrs(layer, x), "column_major": bool(layer.int_attr("storage_order", 0))}
+    attrs = {**pool_attrs(layer, x, codes=True), "column_major": bool(layer.int_attr("storage_order", 0))}
     return layer.builder.emit_several("max_pool", layer.name, [x], attrs, 1 + wants_positions(layer))
 
 

@@ -61,8 +61,6 @@ MOVING = {
     "trilu": one("Trilu", [3, 4], {"k": np.array(-1, np.int64)}, upper=0),
 }
 FLOAT_ONLY = {
-    "cum_sum": one("CumSum", [3, 4], {"a": np.array(1, np.int64)}, exclusive=1, reverse=1),
-    "hardmax": one("Hardmax", [3, 4], {}),
     "det": one("Det", [2, 4, 4], {}),
     "scatter_elements_add": one("ScatterElements", [3, 3], {"i": GATHERED, "u": normal(2, 3)}, reduction="add"),
     "lstm": one("LSTM", [4, 2, 3], {"w": normal(1, 20, 3), "r": normal(1, 20, 5)}, hidden_size=5),
@@ -74,7 +72,10 @@ FLOAT_ONLY = {
 }  # fmt: skip
 
 
-EINSUM = {
+# Operators that compute codes of another scale.
+COMPUTED = {
+    "cum_sum": one("CumSum", [3, 4], {"a": np.array(1, np.int64)}, exclusive=1, reverse=1),
+    "hardmax": one("Hardmax", [3, 4], {}),
     "einsum": one("Einsum", [2, 3, 4], {"w": normal(2, 4, 5)}, equation="bij,bjk->bik"),
     "einsum_trace": one("Einsum", [3, 3], {}, equation="ii->"),
     "einsum_outer": one("Einsum", [3], {"w": normal(4)}, equation="i,j->ij"),
@@ -83,9 +84,9 @@ EINSUM = {
 }
 
 
-@pytest.mark.parametrize("name", [*MOVING, *FLOAT_ONLY, *EINSUM])
+@pytest.mark.parametrize("name", [*MOVING, *FLOAT_ONLY, *COMPUTED])
 def test_float_model_equals_onnxruntime(name: str, tmp_path: Path) -> None:
-    path = save({**MOVING, **FLOAT_ONLY, **EINSUM}[name], tmp_path)
+    path = save({**MOVING, **FLOAT_ONLY, **COMPUTED}[name], tmp_path)
     graph = optimise(import_onnx(path, {}))
     x = normal(*graph.inputs[0].shape)
     (expected,) = run_onnxruntime(path, [x])
@@ -121,9 +122,9 @@ def test_int8_build_refuses_what_has_no_quantized_form(name: str, tmp_path: Path
     assert broken and all("layer" in text for text in broken)
 
 
-@pytest.mark.parametrize("name", EINSUM)
-def test_int8_build_has_products_and_sums_of_codes(name: str, tmp_path: Path) -> None:
-    graph = quantized(EINSUM[name], tmp_path)
+@pytest.mark.parametrize("name", COMPUTED)
+def test_int8_build_computes_codes(name: str, tmp_path: Path) -> None:
+    graph = quantized(COMPUTED[name], tmp_path)
     require_supported_graph(graph)
     lower(graph, Target(dsp=False))
 
