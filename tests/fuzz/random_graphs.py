@@ -284,9 +284,41 @@ def _choice(m: _Maker) -> None:
     m.emit("where", [condition, a, m.constant(a.shape)], {}, m.bound[a] + 2.0)
 
 
+def _running_sum(m: _Maker) -> None:
+    x = m.pick()
+    if not x.shape or m.bound[x] * x.elements > LARGEST_WHOLE:
+        return
+    attrs = {"axis": m.c.below(len(x.shape)), "exclusive": m.c.chance(2), "reverse": m.c.chance(2)}
+    m.emit("cum_sum", [x], attrs, m.bound[x] * x.elements)
+
+
+def _power(m: _Maker) -> None:
+    """A power of what is never negative: only of real numbers, and a small one."""
+    if not m.exact:
+        base = m.emit("relu6", [m.pick()], {}, 6.0)
+        exponent = Value.constant("e", np.full((), 0.5 + m.c.below(3), np.float32))
+        m.bound[exponent] = 3.0
+        m.emit("pow", [base, exponent], {}, 250.0)
+
+
+def _convolution_of_planes(m: _Maker) -> None:
+    """A convolution in the file's layout, then the maxima of its result."""
+    x = m.pick(5)
+    kernel = tuple(m.c.between(1, min(2, d)) for d in x.shape[2:])
+    bound = m.bound[x] * 2 * x.shape[1] * 8 + 2
+    if m.exact and bound > LARGEST_WHOLE:
+        return
+    window = {"stride": (1, 1, 1), "dilation": (1, 1, 1), "padding": tuple(m.c.below(k) for k in kernel * 2)}
+    weights = m.constant((m.c.between(1, 4), x.shape[1], *kernel))
+    y = m.emit("conv", [x, weights], {**window, "groups": 1}, bound)
+    window |= {"kernel": (1, 1, 1), "padding": (0,) * 6, "overhang": (0, 0, 0), "column_major": False}
+    m.emit("max_pool", [y], window, bound)
+
+
 STEPS: tuple[Callable[[_Maker], None], ...] = (
     _elementwise, _elementwise, _binary, _binary, _convolution, _convolution, _fully_connected, _pool, _reduction,
     _softmax, _reshape, _reshape, _transpose, _transpose, _transpose, _concat, _slice, _grow, _gather, _choice,
+    _running_sum, _power, _convolution_of_planes,
 )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ _ACTIVATIONS = {
     "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)), "elu": ("elu", (1.0,)),
 }  # fmt: skip
 _DEFAULTS = {"rnn": ("Tanh",), "gru": ("Sigmoid", "Tanh"), "lstm": ("Sigmoid", "Tanh", "Tanh")}
+# Input, weights and recurrent weights.
+_REQUIRED = 3
 _LAYOUT = "export with layout 0 or 1"
 
 
@@ -33,7 +35,8 @@ def recurrent(layer: Layer) -> list[Value]:
     batch_first = layer.int_attr("layout", 0)
     if batch_first not in (0, 1):
         raise layer.unsupported(f"layout {batch_first}", _LAYOUT)
-    operands = [layer.value(i) if layer.has(i) else None for i in range(8 if layer.op == "LSTM" else 6)]
+    last = 8 if layer.op == "LSTM" else 6
+    operands = [layer.value(i) if i < _REQUIRED or layer.has(i) else None for i in range(last)]
     if len(layer.value(0).shape) != 3 or len(layer.value(2).shape) != 3:
         raise layer.bad("input and recurrent weights need three axes")
     if batch_first:
