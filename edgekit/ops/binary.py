@@ -232,7 +232,9 @@ class Arithmetic(Binary):
         if is_quantized(node):
             values = [node.input(0), node.input(1), node.output]
             kind, quants = values[0].dtype, [v.quant for v in values]
-            if kind not in (DType.INT8, DType.INT16) or any(v.dtype is not kind for v in values) or None in quants:
+            if kind not in (DType.INT8, DType.INT16) or any(v.dtype is not kind for v in values):
+                return False
+            if any(q is None or not q.is_per_tensor for q in quants):
                 return False
             return kind is DType.INT8 or (self.name != "div" and not any(q.zero_point[0] for q in quants if q))
         return node.input(0).dtype in self.types

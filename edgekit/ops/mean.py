@@ -17,6 +17,12 @@ def spatial_axes(node: Node) -> bool:
     return not is_quantized(node) or (len(node.input(0).shape) == 4 and tuple(node.attrs["axes"]) == (1, 2))
 
 
+def floats_or_codes(node: Node) -> bool:
+    """the input must be of floats, or of int8 codes."""
+    kind = node.input(0).dtype
+    return kind is DType.INT8 if is_quantized(node) else kind.is_float
+
+
 def mean_multiplier(node: Node) -> tuple[int, int]:
     """(multiplier, shift) of scale_x / (scale_y * count), the division folded in as TFLite does."""
     (sx, _), (sy, _) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
@@ -42,7 +48,7 @@ class Mean(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (spatial_axes,)
+        return (floats_or_codes, spatial_axes)
 
     def infer(self, node: Node) -> list[Shape]:
         return [reduced_shape(node)]

@@ -62,7 +62,7 @@ class OpSpec(ABC):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        """Functions of a node that must all be true for it to be built."""
+        """Functions of a node that must all be true for it to be built; one may rely on those before it."""
         return ()
 
     @abstractmethod
@@ -124,14 +124,16 @@ def real_constant(value: Value) -> Array:
 
 
 def check_constraints(node: Node, spec: OpSpec) -> list[str]:
-    """The texts of all constraints that `node` breaks, each with the spec's suggested rewrite."""
-    broken = []
+    """The text of the first constraint that `node` breaks, with the spec's suggested rewrite; none where it keeps all.
+
+    Constraints stand in order: one may take for granted what those before it say.
+    """
     for constraint in spec.constraints:
         if not constraint(node):
             text = (constraint.__doc__ or "").strip().rstrip(".")
             hint = f"; {spec.rewrite}" if spec.rewrite else ""
-            broken.append(f"layer {node.name!r} ({node.op}): {text}{hint}")
-    return broken
+            return [f"layer {node.name!r} ({node.op}): {text}{hint}"]
+    return []
 
 
 def require_supported(broken: Sequence[str]) -> None:

@@ -64,8 +64,8 @@ def _check(layer: Layer, indices: Value, sizes: Array | tuple[int, ...] | list[i
     if not indices.is_constant or not indices.elements:
         return
     limit = np.array(sizes)
-    if limit.size not in (1, indices.shape[-1]):
-        raise layer.bad(f"tuples of {indices.shape[-1]} indices do not fit axes of {list(sizes)}")
+    if limit.size != 1 and indices.shape[-1:] != limit.shape:
+        raise layer.bad(f"tuples of indices {list(indices.shape[-1:])} do not fit axes of {list(sizes)}")
     if ((indices.array < -limit) | (indices.array >= limit)).any():
         raise layer.bad(f"indices leave axes of {list(sizes)}")
 
