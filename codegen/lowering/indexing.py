@@ -12,7 +12,7 @@ from edgekit.codegen.lowering.walk import merged, padded, strides_of
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import DType, Node, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.cumulate import sum_scale
+from edgekit.ops.quantize import requantize_scale
 from edgekit.ops.spec import is_quantized
 
 # EK_SCATTER_.. of runtime_c/include/ek_index.h.
@@ -49,7 +49,7 @@ def lower_cumulate(node: Node, ctx: LoweringContext) -> None:
     walk = line_fields(x, node.attrs["axis"]) | flags
     if is_quantized(node):
         fields: Fields = {
-            "walk": walk, "scale": rescale_fields(sum_scale(node)),
+            "walk": walk, "scale": rescale_fields(requantize_scale(node)),
             "input_zero": fp.single_quant(x)[1], "zero_point": fp.single_quant(y)[1],
         }  # fmt: skip
         ctx.call("ek_cum_sum_s8", ctx.struct("ek_cum_sum_s8_params", fields), ctx.operand(x), ctx.write(y))

@@ -55,10 +55,8 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
 
 def _centred_range(node: Node) -> tuple[int, int]:
     """The output's clamp range before its zero point is added."""
-    (low, high), zero = (
-        fp.output_range(node.attrs.get("activation", "none"), node.output),
-        fp.single_quant(node.output)[1],
-    )
+    low, high = fp.output_range(node.attrs.get("activation", "none"), node.output)
+    zero = fp.single_quant(node.output)[1]
     return low - zero, high - zero
 
 

@@ -10,6 +10,7 @@ from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.binary import NUMBERS
 from edgekit.ops.matmul import plain_numbers
+from edgekit.ops.quantize import requantize_scale
 from edgekit.ops.ranking import checked_axis
 from edgekit.ops.spec import (
     Case,
@@ -67,11 +68,6 @@ class Cumulate(OpSpec):
             yield Case(f"c{index}", graph, ((random_numbers(rng, shape, dtype),),))
 
 
-def sum_scale(node: Node) -> tuple[int, int]:
-    """(multiplier, shift) from the input's scale to the output's."""
-    return fp.quantize_multiplier(float(fp.single_quant(node.input(0))[0]) / float(fp.single_quant(node.output)[0]))
-
-
 def numbers_or_int8(node: Node) -> bool:
     """the input must be plain numbers and not bool, or int8 codes with an int8 result."""
     codes = all(v.dtype is DType.INT8 and v.quant is not None for v in (node.input(0), node.output))
@@ -82,7 +78,7 @@ def running_sum_fits(node: Node) -> bool:
     """sums of codes must fit 32 bits, also after the shift to the output's scale."""
     if not is_quantized(node) or not numbers_or_int8(node):
         return True
-    shift = sum_scale(node)[1]
+    shift = requantize_scale(node)[1]
     count: int = node.input(0).shape[node.attrs["axis"]]
     return (256 * count) << max(shift, 0) < 1 << 31
 
@@ -100,7 +96,7 @@ class CumSum(Cumulate):
         assert inputs[0] is not None
         (_, zx), (_, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         sums = self.running(node, inputs[0].astype(np.int64) - zx)
-        codes = fp.multiply_by_quantized_multiplier(sums, *sum_scale(node)) + zy
+        codes = fp.multiply_by_quantized_multiplier(sums, *requantize_scale(node)) + zy
         return [np.clip(codes, -128, 127).astype(np.int8)]
 
     def cases(self) -> Iterable[Case]:
