@@ -57,7 +57,7 @@ def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], 
 
 
 def lower_softmax(node: Node, ctx: LoweringContext) -> None:
-    """ek_softmax_s8 with the exponentials of all 256 differences."""
+    """ek_softmax_s8 or ek_softmax_s8_dsp with the exponentials of all 256 differences."""
     x, y = node.input(0), node.output
     if x.dtype is DType.FLOAT32:
         lower_softmax_f32(node, ctx)
@@ -65,9 +65,13 @@ def lower_softmax(node: Node, ctx: LoweringContext) -> None:
     if x.dtype is DType.INT16:
         lower_softmax_s16(node, ctx)
         return
-    exponentials = ctx.constant("int32_t", table_of_exponentials(node).astype(np.int32))
-    width = x.shape[-1]
-    ctx.call("ek_softmax_s8", Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
+    table, width = table_of_exponentials(node), x.shape[-1]
+    kernel = "ek_softmax_s8"
+    if ctx.target.dsp:
+        # By the code, and signed.
+        table, kernel = 2 * table[::-1] - (1 << 31), "ek_softmax_s8_dsp"
+    exponentials = ctx.constant("int32_t", table.astype(np.int32))
+    ctx.call(kernel, Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
     ctx.allow_in_place(x, y)
 
 
