@@ -23,7 +23,7 @@ from edgekit.codegen.program import (
 from edgekit.ir import Array, Node, Value
 
 # Bytes of the struct types that constants are made of, as every supported ABI lays them out.
-STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16}
+STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16, "ek_divisor": 12}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Sums and products of int8 codes in two multiplications a pair, proven over all 65536 pairs when the code is generated.
+"""Sums, products and means of int8 codes by one or two multiplications, proven when the code is generated.
 
-The reference rounds several times in 32 bits. What it computes is, but for a hair, a line (or a product) that is rounded
-once; with constants a hair off the exact ones, all pairs agree. The constants are searched here, and where none are
-found the kernel that computes as the reference does is called.
+The reference rounds several times in 32 bits. What it computes is, but for a hair, a line (or a product) that is
+rounded once; with constants a hair off the exact ones, all pairs of codes agree. The constants are searched here, over
+all 65536 pairs or all sums; where none are found, the kernel that computes as the reference does is called.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.arithmetic import QuantizedArithmetic, mul_scale
+from edgekit.ops.pool import rounded_mean
 
 CODES = np.arange(-128, 128, dtype=np.int64)
 INT32 = np.iinfo(np.int32)
@@ -29,7 +30,7 @@ WIDEST = 1024
 
 @dataclass(frozen=True)
 class Target:
-    """The reference's results counted from the lowest code `low`, int64 [256, 256], and the largest of them."""
+    """The reference's results counted from the lowest code `low`, int64 by its operands, and the largest of them."""
 
     codes: Array
     low: int
@@ -104,8 +105,8 @@ def _nudged(a: int, b: int) -> Iterator[tuple[int, int]]:
 def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
     """Constants of ek_mul_s8_dsp, whose a and b are the inputs `order`; None where none are exact.
 
-    The kernel computes ((multiplier * b >> 8) + correction) * (a - a_zero) >> 9 steps, plus bias, plus `step` where that
-    is not negative: halves go away from zero, after a first rounding to a coarser grid.
+    The kernel computes ((multiplier * b >> 8) + correction) * (a - a_zero) >> 9 steps, plus bias, plus `step` where
+    that is not negative: halves go away from zero, after a first rounding to a coarser grid.
     """
     a_zero, b_zero = (fp.single_quant(node.input(i))[1] for i in order)
     mantissa, shift = mul_scale(node)
@@ -119,7 +120,7 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
         correction = -(multiplier * b_zero >> 8)
         scaled = (multiplier * CODES >> 8) + correction
         steps = scaled[None, :] * (CODES - a_zero)[:, None] >> 9
-        if np.abs(scaled).max() > INT32.max or np.abs(steps).max() > INT32.max - (2 << STEPS):
+        if np.abs(scaled).max() > INT32.max or np.abs(steps).max() > INT32.max - (1 << 26):
             return None
         bias, raised = (_between(least[s] - steps[s], limit[s] - steps[s]) for s in (steps < 0, steps >= 0))
         if bias is None or raised is None:
@@ -135,12 +136,35 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
 
 
 def _between(least: Array, limit: Array) -> int | None:
-    """The middle of what is at least all of `least` and below all of `limit`; 0 where that is everything."""
-    low = int(least.max(initial=-(1 << STEPS)))
-    high = int(limit.min(initial=1 << STEPS))
+    """The middle of what is at least all of `least` and below all of `limit`; None where nothing is."""
+    low = int(least.max(initial=-(1 << 25)))
+    high = int(limit.min(initial=1 << 25))
     return (low + high - 1) // 2 if low < high else None
 
 
 def lanes(value: int) -> int:
     """A 16-bit number in both halves of a word."""
     return (value & 0xFFFF) * 0x00010001
+
+
+def divisor(count: int, half_up: bool, low: int, high: int) -> tuple[int, int] | None:
+    """(multiplier, bias) of ek_avg_pool2d_s8_dsp for windows of `count` codes; None where none are exact.
+
+    The kernel computes (multiplier * sum >> 16) + bias steps, of four times the sum where there are one or two codes.
+    """
+    sums = np.arange(-128 * count, 127 * count + 1, dtype=np.int64)
+    codes = np.clip(rounded_mean(sums, count, half_up), low, high)
+    target = Target(codes - low, low, high - low)
+    least, limit = target.bounds()
+    if count < 3:
+        sums, count = 4 * sums, 4 * count
+    # Halves that go away from zero need a multiplier above the exact one.
+    for nudge in (0, *(s << k for k in range(19) for s in (1, -1))):
+        multiplier = -(-(1 << 32) // count) + nudge
+        steps = multiplier * sums >> 16
+        bias = _between(least - steps, limit - steps)
+        if multiplier > INT32.max or bias is None:
+            continue
+        if np.array_equal(np.clip((steps + bias) >> STEPS, 0, target.top), target.codes):
+            return multiplier, bias
+    return None

@@ -142,6 +142,23 @@ typedef struct {
 
 void ek_avg_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
 void ek_max_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
+/* The same; y may not overlap x. */
+void ek_max_pool2d_s8_dsp(const ek_pool_params *p, const int8_t *x, int8_t *y);
+
+/* Means of windows of at most 256 codes: (multiplier * sum >> 16) + bias in steps of 1/65536 of a code, from the lowest
+ * code of `range`, proven for all sums; the sum of one or two codes is taken four times. `divisors` has a record for
+ * every count of codes inside the input that occurs. y may not overlap x. */
+typedef struct {
+    int32_t count, multiplier, bias;
+} ek_divisor;
+
+typedef struct {
+    ek_window window;
+    ek_code_range range;
+} ek_mean_pool_params;
+
+void ek_avg_pool2d_s8_dsp(const ek_mean_pool_params *p, const int8_t *x, const ek_divisor *divisors, int8_t *y);
+
 void ek_avg_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
 void ek_max_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
 

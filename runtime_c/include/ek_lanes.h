@@ -45,6 +45,12 @@ static inline int32_t ek_code3(uint32_t word)
     return (int8_t)(word >> 24);
 }
 
+/* One code in all four places. */
+static inline uint32_t ek_four_codes(int32_t code)
+{
+    return ((uint32_t)code & 0xFFu) * 0x01010101u;
+}
+
 /* Codes 0 and 2 times 256, as two signed lanes. */
 static inline uint32_t ek_even_codes(uint32_t word)
 {
@@ -170,17 +176,17 @@ static inline uint32_t ek_uadd8(uint32_t a, uint32_t b)
 /* The larger of four pairs of signed codes. */
 static inline uint32_t ek_max_codes(uint32_t a, uint32_t b)
 {
-    uint32_t larger;
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
-    return larger;
+    uint32_t difference;
+    __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2" : "+r"(a), "=&r"(difference) : "r"(b) : "cc");
+    return a;
 }
 
 /* The smaller of four pairs of signed codes. */
 static inline uint32_t ek_min_codes(uint32_t a, uint32_t b)
 {
-    uint32_t smaller;
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(smaller) : "r"(a), "r"(b) : "cc");
-    return smaller;
+    uint32_t difference;
+    __asm__("ssub8 %1, %0, %2\n\tsel %0, %2, %0" : "+r"(a), "=&r"(difference) : "r"(b) : "cc");
+    return a;
 }
 
 /* (acc * 2^32 + a * b + 2^31) >> 32, modulo 2^32 */

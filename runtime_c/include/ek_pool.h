@@ -1,29 +1,36 @@
-/* What the pooling kernels of four codes at once share: where windows lie, and which channels are taken together. */
+/* Where the windows of a pooling lie. */
 #ifndef EK_POOL_H
 #define EK_POOL_H
 
 #include "ek_kernels.h"
 
-/* The part of a window inside the input: `skip` bytes lead from the end of a row to the next one. */
+/* The part of a window inside the input, at least one pixel: `step` bytes lead to the next column, `skip` more from
+ * behind a row's last column to the next row. */
 typedef struct {
     const int8_t *first;
     int32_t rows, columns;
-    int32_t channels, skip;
+    int32_t step, skip;
 } ek_pool_part;
 
-EK_INLINE ek_pool_part ek_pool_part_at(const ek_window *g, const int8_t *x, int32_t oy, int32_t ox)
+/* The windows of output row oy, their columns still open: `first` is in column 0. */
+EK_INLINE ek_pool_part ek_pool_row(const ek_window *g, const int8_t *x, int32_t oy)
 {
     const int32_t y0 = oy * g->stride_h - g->pad_top;
-    const int32_t x0 = ox * g->stride_w - g->pad_left;
     const int32_t top = y0 < 0 ? 0 : y0;
-    const int32_t left = x0 < 0 ? 0 : x0;
     const int32_t bottom = y0 + g->kernel_h > g->in_h ? g->in_h : y0 + g->kernel_h;
-    const int32_t right = x0 + g->kernel_w > g->in_w ? g->in_w : x0 + g->kernel_w;
-    const int32_t columns = right - left;
-    const ek_pool_part part = {x + (top * g->in_w + left) * g->in_c, bottom - top, columns, g->in_c,
-                               (g->in_w - columns) * g->in_c};
-    return part;
+    const ek_pool_part row = {x + top * g->in_w * g->in_c, bottom - top, g->in_w, g->in_c, 0};
+    return row;
 }
 
-/* The next window of a row of windows. */
+/* The window of a row that begins in column x0, which may lie before the input. */
+EK_INLINE ek_pool_part ek_pool_window(const ek_window *g, ek_pool_part row, int32_t x0)
+{
+    const int32_t left = x0 < 0 ? 0 : x0;
+    const int32_t right = x0 + g->kernel_w > g->in_w ? g->in_w : x0 + g->kernel_w;
+    row.first += left * g->in_c;
+    row.columns = right - left;
+    row.skip = (g->in_w - row.columns) * g->in_c;
+    return row;
+}
+
 #endif
