@@ -19,7 +19,7 @@ from edgekit.ops.unary import Unary
 
 
 def lower_unary(node: Node, ctx: LoweringContext) -> None:
-    """ek_table_8 with the operator's 256 codes, indexed by the code with its sign bit flipped."""
+    """A table of the operator's 256 codes."""
     if not is_quantized(node):
         lower_plain_unary(node, ctx)
         return
@@ -49,10 +49,11 @@ def lower_requantize(node: Node, ctx: LoweringContext) -> None:
 
 
 def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    """ek_table_8 or ek_table_8_dsp with a table in the order of the input type's values."""
     x, y = node.input(0), node.output
-    flip = Literal(0x80 if x.dtype is DType.INT8 else 0)
-    constant = ctx.constant("uint8_t", table)
-    ctx.call("ek_table_8", Literal(x.elements), flip, ctx.read_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
+    constant = ctx.constant("uint8_t", np.roll(table, 128) if x.dtype is DType.INT8 else table)
+    kernel = "ek_table_8_dsp" if ctx.target.dsp else "ek_table_8"
+    ctx.call(kernel, Literal(x.elements), ctx.read_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
     ctx.allow_in_place(x, y)
 
 

@@ -20,10 +20,11 @@ from edgekit.ops.window import window_of
 
 # Codes whose sum fits 16 bits.
 MOST_SUMMED = 256
+LANES = 4
 
 
 def lower_pool(node: Node, ctx: LoweringContext) -> None:
-    """ek_max_pool2d_s8_dsp or ek_avg_pool2d_s8_dsp where the core has lanes and
+    """ek_max_pool2d_s8_dsp or ek_avg_pool2d_s8_dsp where the core has lanes, there are four channels to fill them and
     multiplications give all means exactly; otherwise ek_<op>_<type>.
     """
     if node.input(0).dtype is DType.FLOAT32:
@@ -34,20 +35,21 @@ def lower_pool(node: Node, ctx: LoweringContext) -> None:
     kernel, struct = f"ek_{node.op}_s{8 * node.output.dtype.size}", "ek_pool_params"
     fields: Fields = {"window": window, "low": low, "high": high, "half_up": int(half_up)}
     tables: list[Arg] = []
-    counts = _counts(node)
-    if ctx.target.dsp and node.output.dtype is DType.INT8:
-        divisors = _divisors(counts, half_up, low, high)
+    if _fills_lanes(node, ctx):
+        divisors = _divisors(_counts(node), half_up, low, high)
         if node.op == "max_pool2d":
             kernel = "ek_max_pool2d_s8_dsp"
         elif divisors is not None:
             kernel, struct = "ek_avg_pool2d_s8_dsp", "ek_mean_pool_params"
-            fields, tables = (
-                {"window": window, "range": range_fields(low, high)},
-                [ctx.constant("ek_divisor", divisors)],
-            )
+            fields = {"window": window, "range": range_fields(low, high)}
+            tables.append(ctx.constant("ek_divisor", divisors))
     params = ctx.struct(struct, fields)
     for x, y in batches(node, ctx):
         ctx.call(kernel, params, x, *tables, y)
+
+
+def _fills_lanes(node: Node, ctx: LoweringContext) -> bool:
+    return ctx.target.dsp and node.output.dtype is DType.INT8 and node.input(0).shape[-1] >= LANES
 
 
 def _counts(node: Node) -> Counter[int]:
@@ -57,7 +59,7 @@ def _counts(node: Node) -> Counter[int]:
     for axis in range(2):
         starts = [i * window.stride[axis] - window.before[axis] for i in range(window.output[axis])]
         sizes.append([min(s + window.kernel[axis], window.input[axis]) - max(s, 0) for s in starts])
-    return Counter(max(rows, 0) * max(columns, 0) for rows in sizes[0] for columns in sizes[1])
+    return Counter(rows * columns for rows in sizes[0] for columns in sizes[1])
 
 
 def _divisors(counts: Counter[int], half_up: bool, low: int, high: int) -> Array | None:
@@ -74,7 +76,7 @@ def _divisors(counts: Counter[int], half_up: bool, low: int, high: int) -> Array
 
 
 def lower_mean(node: Node, ctx: LoweringContext) -> None:
-    """ek_mean_s8, per image; plain numbers are reduced over any axes."""
+    """ek_mean_s8 or ek_mean_s8_dsp, per image; plain numbers are reduced over any axes."""
     if not is_quantized(node):
         lower_reduce(node, ctx)
         return
@@ -92,4 +94,4 @@ def lower_mean(node: Node, ctx: LoweringContext) -> None:
         },
     )
     for x, y in batches(node, ctx):
-        ctx.call("ek_mean_s8", params, x, y)
+        ctx.call("ek_mean_s8_dsp" if _fills_lanes(node, ctx) else "ek_mean_s8", params, x, y)

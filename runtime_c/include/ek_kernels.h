@@ -142,12 +142,12 @@ typedef struct {
 
 void ek_avg_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
 void ek_max_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
-/* The same; y may not overlap x. */
+/* The same of at least four channels; y may not overlap x. */
 void ek_max_pool2d_s8_dsp(const ek_pool_params *p, const int8_t *x, int8_t *y);
 
-/* Means of windows of at most 256 codes: (multiplier * sum >> 16) + bias in steps of 1/65536 of a code, from the lowest
- * code of `range`, proven for all sums; the sum of one or two codes is taken four times. `divisors` has a record for
- * every count of codes inside the input that occurs. y may not overlap x. */
+/* Means of windows of at most 256 codes, of at least four channels: (multiplier * sum >> 16) + bias in steps of 1/65536
+ * of a code, from the lowest code of `range`, proven for all sums; the sum of one or two codes is taken four times.
+ * `divisors` has a record for every count of codes inside the input that occurs. y may not overlap x. */
 typedef struct {
     int32_t count, multiplier, bias;
 } ek_divisor;
@@ -170,6 +170,7 @@ typedef struct {
 } ek_mean_params;
 
 void ek_mean_s8(const ek_mean_params *p, const int8_t *x, int8_t *y);
+void ek_mean_s8_dsp(const ek_mean_params *p, const int8_t *x, int8_t *y); /* of at least four channels */
 
 /* Rows of `width` codes; exponentials[d] is exp of a difference of -d codes as Q0.31. y may be x. */
 void ek_softmax_s8(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
@@ -177,8 +178,9 @@ void ek_softmax_s8(int32_t rows, int32_t width, const int8_t *x, const int32_t *
 /* The same; exponentials[255 - d] is twice that of the difference -d, less 2^31. */
 void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
 
-/* y[i] = table[index of x[i]], the index being the code with its sign bit flipped where flip is 0x80. y may be x. */
-void ek_table_8(int32_t elements, uint8_t flip, const uint8_t *x, const uint8_t *table, uint8_t *y);
+/* y[i] = table[x[i]], the table in the order of bytes. y may be x. */
+void ek_table_8(int32_t elements, const uint8_t *x, const uint8_t *table, uint8_t *y);
+void ek_table_8_dsp(int32_t elements, const uint8_t *x, const uint8_t *table, uint8_t *y);
 
 /* y[i] = x[i] + 128 modulo 256: between uint8 and int8 of one scale. y may be x. */
 void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);

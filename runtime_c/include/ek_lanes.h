@@ -303,6 +303,17 @@ static inline uint32_t ek_smmlar(int32_t a, int32_t b, uint32_t acc)
 
 #endif
 
+/* Sums of four codes in 16 bits each: places 0 and 2, 1 and 3. */
+typedef struct {
+    uint32_t even, odd;
+} ek_lane_sums;
+
+EK_INLINE ek_lane_sums ek_add_codes(ek_lane_sums s, uint32_t codes)
+{
+    const ek_lane_sums total = {ek_sxtab16(s.even, codes), ek_sxtab16_odd(s.odd, codes)};
+    return total;
+}
+
 /* Where results go, that count from the lowest code: `above` is 255 minus the largest of them, and `offset` the lowest
  * code minus that; both four times. */
 typedef struct {

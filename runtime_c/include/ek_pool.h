@@ -1,4 +1,4 @@
-/* Where the windows of a pooling lie. */
+/* What pooling and means share: where windows lie, and how a sum becomes a code. */
 #ifndef EK_POOL_H
 #define EK_POOL_H
 
@@ -31,6 +31,13 @@ EK_INLINE ek_pool_part ek_pool_window(const ek_window *g, ek_pool_part row, int3
     row.columns = right - left;
     row.skip = (g->in_w - row.columns) * g->in_c;
     return row;
+}
+
+/* A sum of centred codes, scaled in TFLite's two rounding steps. */
+EK_INLINE int8_t ek_mean_code(const ek_mean_params *p, int32_t sum)
+{
+    const int32_t high = ek_doubling_high_mul(ek_shift_left(sum, (uint32_t)p->left), p->multiplier);
+    return (int8_t)ek_clamp(ek_divide_by_pot(high, (uint32_t)p->right) + p->zero_point, -128, 127);
 }
 
 #endif

@@ -33,8 +33,10 @@ EK_NOINLINE static void add_row(const ek_sum_params *p, int32_t count, const int
         add_words(p, count, a, b, y, 0);
     }
     const int32_t rest = count - whole;
-    const uint32_t first = ek_gather_codes(a + whole, rest);
-    ek_scatter_codes(sums(first, ek_gather_codes(b + whole, rest), p, 1), y + whole, rest);
+    if (rest) {
+        const uint32_t first = ek_gather_codes(a + whole, rest);
+        ek_scatter_codes(sums(first, ek_gather_codes(b + whole, rest), p, 1), y + whole, rest);
+    }
 }
 
 /* Four results of a line in one code, from `bias`. */
@@ -54,7 +56,9 @@ EK_NOINLINE static void shift_row(int32_t count, const int8_t *x, int32_t multip
         ek_put_word(&y, scaled(ek_next_word(&x), multiplier, bias, range));
     }
     count &= 3;
-    ek_scatter_codes(scaled(ek_gather_codes(x, count), multiplier, bias, range), y, count);
+    if (count) {
+        ek_scatter_codes(scaled(ek_gather_codes(x, count), multiplier, bias, range), y, count);
+    }
 }
 
 void ek_add_s8_dsp(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y)

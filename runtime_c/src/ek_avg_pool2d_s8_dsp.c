@@ -1,17 +1,6 @@
 #include "ek_pool.h"
 
-/* Sums of four channels in 16 bits. */
-typedef struct {
-    uint32_t even, odd;
-} sums;
-
-EK_INLINE sums added(sums s, uint32_t codes)
-{
-    const sums total = {ek_sxtab16(s.even, codes), ek_sxtab16_odd(s.odd, codes)};
-    return total;
-}
-
-EK_INLINE uint32_t means(sums s, const ek_divisor *by, ek_code_range range)
+EK_INLINE uint32_t means(ek_lane_sums s, const ek_divisor *by, ek_code_range range)
 {
     return ek_codes_of(ek_smlawb(by->multiplier, s.even, by->bias), ek_smlawb(by->multiplier, s.odd, by->bias),
                        ek_smlawt(by->multiplier, s.even, by->bias), ek_smlawt(by->multiplier, s.odd, by->bias), range,
@@ -23,16 +12,16 @@ EK_INLINE void mean_words(const ek_pool_part *part, const int8_t *x, const ek_di
                           int8_t *y, int32_t words)
 {
     const int32_t step = part->step;
-    sums s0 = {0, 0}, s1 = {0, 0}, s2 = {0, 0}, s3 = {0, 0};
+    ek_lane_sums s0 = {0, 0}, s1 = {0, 0}, s2 = {0, 0}, s3 = {0, 0};
     int32_t row = part->rows;
     do {
         int32_t column = part->columns;
         do {
-            s0 = added(s0, ek_load32(x));
+            s0 = ek_add_codes(s0, ek_load32(x));
             if (words > 1) {
-                s1 = added(s1, ek_load32(x + 4));
-                s2 = added(s2, ek_load32(x + 8));
-                s3 = added(s3, ek_load32(x + 12));
+                s1 = ek_add_codes(s1, ek_load32(x + 4));
+                s2 = ek_add_codes(s2, ek_load32(x + 8));
+                s3 = ek_add_codes(s3, ek_load32(x + 12));
             }
             x += step;
         } while (--column != 0);
@@ -46,21 +35,6 @@ EK_INLINE void mean_words(const ek_pool_part *part, const int8_t *x, const ek_di
     }
 }
 
-/* All channels, one to three. */
-static void few_means(const ek_pool_part *part, const ek_divisor *by, ek_code_range range, int8_t *y, int32_t channels)
-{
-    const int8_t *x = part->first;
-    sums sum = {0, 0};
-    for (int32_t row = part->rows; row > 0; --row) {
-        for (int32_t column = part->columns; column > 0; --column) {
-            sum = added(sum, ek_gather_codes(x, channels));
-            x += part->step;
-        }
-        x += part->skip;
-    }
-    ek_scatter_codes(means(sum, by, range), y, channels);
-}
-
 /* The last words overlap where channels are no multiple of four. */
 EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *divisor,
                                     const ek_code_range *codes, int8_t *y)
@@ -68,10 +42,6 @@ EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, con
     const ek_pool_part part = *p;
     const ek_divisor by = *divisor;
     const ek_code_range range = *codes;
-    if (channels < 4) {
-        few_means(p, &by, range, y, channels);
-        return;
-    }
     int32_t c = 0;
     for (; c + 16 <= channels; c += 16) {
         mean_words(&part, part.first + c, &by, range, y + c, 4);

@@ -32,29 +32,10 @@ EK_INLINE void maxima(const ek_pool_part *part, const int8_t *x, limits limit, i
     }
 }
 
-/* All channels, one to three. */
-static void few_maxima(const ek_pool_part *part, limits limit, int8_t *y, int32_t channels)
-{
-    const int8_t *x = part->first;
-    uint32_t best = limit.low;
-    for (int32_t row = part->rows; row > 0; --row) {
-        for (int32_t column = part->columns; column > 0; --column) {
-            best = ek_max_codes(best, ek_gather_codes(x, channels));
-            x += part->step;
-        }
-        x += part->skip;
-    }
-    ek_scatter_codes(ek_min_codes(best, limit.high), y, channels);
-}
-
 /* The last words overlap where channels are no multiple of four. */
 EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, limits limit, int8_t *y)
 {
     const ek_pool_part part = *p;
-    if (channels < 4) {
-        few_maxima(p, limit, y, channels);
-        return;
-    }
     int32_t c = 0;
     for (; c + 16 <= channels; c += 16) {
         maxima(&part, part.first + c, limit, y + c, 4);

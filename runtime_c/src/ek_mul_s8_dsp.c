@@ -50,8 +50,10 @@ EK_NOINLINE static void multiply_row(const ek_product_params *p, int32_t count, 
         multiply_words(p, count, a, b, y, 0);
     }
     const int32_t rest = count - whole;
-    const uint32_t first = ek_gather_codes(a + whole, rest);
-    ek_scatter_codes(products_of_words(first, ek_gather_codes(b + whole, rest), p, 1), y + whole, rest);
+    if (rest) {
+        const uint32_t first = ek_gather_codes(a + whole, rest);
+        ek_scatter_codes(products_of_words(first, ek_gather_codes(b + whole, rest), p, 1), y + whole, rest);
+    }
 }
 
 /* A row times one scaled code. */
@@ -62,7 +64,9 @@ EK_NOINLINE static void scale_row(const ek_product_params *p, int32_t count, con
         ek_put_word(&y, scaled(ek_next_word(&a), b, &q));
     }
     count &= 3;
-    ek_scatter_codes(scaled(ek_gather_codes(a, count), b, &q), y, count);
+    if (count) {
+        ek_scatter_codes(scaled(ek_gather_codes(a, count), b, &q), y, count);
+    }
 }
 
 void ek_mul_s8_dsp(const ek_product_params *p, const int8_t *a, const int8_t *b, int8_t *y)
