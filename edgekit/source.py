@@ -14,9 +14,10 @@ from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.ops.effort import require_moderate
-from edgekit.passes import optimise
+from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_graph
+from edgekit.quant.error import LayerError, layer_errors
 from edgekit.quant.prepare import prepared
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
@@ -24,6 +25,7 @@ PRECISIONS = ("int8", "float32")
 CALIBRATION_SAMPLES = 256
 SAMPLES = 10
 PACKAGED_SAMPLES = 100
+ERROR_SAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Source:
         samples: validation inputs as the graph takes them; labels, or None.
         origin: where the samples come from, for the report.
         float_samples: the same inputs for the float graph.
+        errors: of quantization, layer by layer, for a graph that was quantized here.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Source:
     labels: Array | None
     origin: str
     float_samples: list[list[Array]]
+    errors: list[LayerError] = field(default_factory=list)
 
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
@@ -155,7 +159,9 @@ def _quantized(
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
-    return Source(model.stem, model, quantized, graph, codes, labels, origin, floats)
+    progress.stage("measuring quantization error")
+    errors = layer_errors(graph, quantized, floats[:ERROR_SAMPLES])
+    return Source(model.stem, model, remove_dead_channels(quantized), graph, codes, labels, origin, floats, errors)
 
 
 def _random_samples(graph: Graph, count: int) -> list[list[Array]]:

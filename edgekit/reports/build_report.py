@@ -30,6 +30,7 @@ def build_report(
     accuracy: dict[str, Any] | None,
     runtimes: Sequence[dict[str, Any]],
     errors: Sequence[LayerError],
+    dead_channels: int,
 ) -> dict[str, Any]:
     """Everything measured, in bytes, instructions and milliseconds."""
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
@@ -40,6 +41,7 @@ def build_report(
         "toolchain": f"{toolchain.name} {toolchain.version()}",
         "precision": precision,
         "macs": sum(step.macs for step in program.steps),
+        "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
         "regions": [
