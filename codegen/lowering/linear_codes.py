@@ -122,12 +122,15 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
         steps = scaled[None, :] * (CODES - a_zero)[:, None] >> 9
         if np.abs(scaled).max() > INT32.max or np.abs(steps).max() > INT32.max - (1 << 26):
             return None
-        bias, raised = (_between(least[s] - steps[s], limit[s] - steps[s]) for s in (steps < 0, steps >= 0))
+        # Both are about half a code, so that only negative products are negative with them.
+        bias, raised = (
+            _between(least[s] - steps[s], limit[s] - steps[s], (0, 1 << STEPS)) for s in (steps < 0, steps >= 0)
+        )
         if bias is None or raised is None:
             continue
         got = steps + bias
         got = np.where(got >= 0, got + raised - bias, got) >> STEPS
-        if raised >= bias and np.array_equal(np.clip(got + zero, 0, target.top).transpose(order), target.codes):
+        if np.array_equal(np.clip(got + zero, 0, target.top).transpose(order), target.codes):
             return {
                 "a_zero": lanes(a_zero << 8), "multiplier": multiplier, "correction": correction,
                 "bias": bias, "step": raised - bias, "zero": lanes(zero),
@@ -135,10 +138,10 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
     return None
 
 
-def _between(least: Array, limit: Array) -> int | None:
-    """The middle of what is at least all of `least` and below all of `limit`; None where nothing is."""
-    low = int(least.max(initial=-(1 << 25)))
-    high = int(limit.min(initial=1 << 25))
+def _between(least: Array, limit: Array, span: tuple[int, int]) -> int | None:
+    """The middle of what is in `span`, at least all of `least` and below all of `limit`; None where nothing is."""
+    low = int(least.max(initial=span[0]))
+    high = int(limit.min(initial=span[1]))
     return (low + high - 1) // 2 if low < high else None
 
 
@@ -162,7 +165,7 @@ def divisor(count: int, half_up: bool, low: int, high: int) -> tuple[int, int] |
     for nudge in (0, *(s << k for k in range(19) for s in (1, -1))):
         multiplier = -(-(1 << 32) // count) + nudge
         steps = multiplier * sums >> 16
-        bias = _between(least - steps, limit - steps)
+        bias = _between(least - steps, limit - steps, (-(1 << 25), 1 << 25))
         if multiplier > INT32.max or bias is None:
             continue
         if np.array_equal(np.clip((steps + bias) >> STEPS, 0, target.top), target.codes):

@@ -87,7 +87,10 @@ class QuantizedArithmetic(Arithmetic):
 
     def cases(self) -> Iterable[Case]:
         yield from super().cases()
-        quants = [(0.1, 3, 0.07, -5, 0.15, 0), (0.01, -128, 1.3, 127, 1.0, 10), (0.5, 0, 0.5, 0, 0.5, -128)]
+        quants = [
+            (0.1, 3, 0.07, -5, 0.15, 0), (0.01, -128, 1.3, 127, 1.0, 10), (0.5, 0, 0.5, 0, 0.5, -128),
+            (0.58, 127, 0.55, -128, 0.01, 127), (1.0, 5, 0.9, -1, 0.01, 0),
+        ]  # fmt: skip
         for index, (sa, za, sb, zb, sy, zy) in enumerate(quants):
             for activation, first, second in (
                 ("none", (1, 3, 5, 7), (1, 3, 5, 7)),
