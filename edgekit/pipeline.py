@@ -23,7 +23,6 @@ from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
 from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
-from edgekit.quant.error import layer_errors
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
@@ -105,13 +104,11 @@ def _report(
     options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, program: Program, plan: MemoryPlan,
     linked: LinkedProject, validation: Validation, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    runtimes, errors, accuracy, notes = [], [], None, []
+    runtimes, accuracy, notes = [], None, []
     if source.floats is None:
         runtimes.append(compare_with_runtime(source.path, source.graph, source.samples, validation.references))
     float_outputs: list[list[Array]] = []
     if source.floats is not None:
-        progress.stage("measuring quantization error")
-        errors = layer_errors(source.floats, source.graph, source.float_samples[:4])
         float_outputs = [
             [run_reference(source.floats, s, exact=False)[v] for v in source.floats.outputs]
             for s in source.float_samples
@@ -130,7 +127,7 @@ def _report(
             )
     return build_report(
         source.name, options.precision, source.origin, board, toolchain, program, plan, linked, validation, accuracy,
-        runtimes, errors, notes,
+        runtimes, source.errors, notes, sum(node.attrs.get("dead_channels", 0) for node in source.graph.nodes),
     )  # fmt: skip
 
 

@@ -14,9 +14,10 @@ from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.ops.effort import require_moderate
-from edgekit.passes import optimise
+from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_graph
+from edgekit.quant.error import LayerError, layer_errors
 from edgekit.quant.prepare import prepared
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
@@ -24,6 +25,7 @@ PRECISIONS = ("int8", "float32")
 CALIBRATION_SAMPLES = 256
 SAMPLES = 10
 PACKAGED_SAMPLES = 100
+ERROR_SAMPLES = 4
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Source:
         samples: validation inputs as the graph takes them; labels, or None.
         origin: where the samples come from, for the report.
         float_samples: the same inputs for the float graph.
+        errors: of quantization, layer by layer, for a graph that was quantized here.
         calibrated: how many of the samples also calibrated.
     """
 
@@ -76,6 +79,7 @@ class Source:
     labels: Array | None
     origin: str
     float_samples: list[list[Array]]
+    errors: list[LayerError] = field(default_factory=list)
     calibrated: int = 0
 
 
@@ -173,9 +177,11 @@ def _quantized(
     codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
     seen = {_bytes(s) for s in used}
-    return Source(
-        model.stem, model, quantized, graph, codes, labels, origin, floats, sum(_bytes(s) in seen for s in floats)
-    )
+    calibrated = sum(_bytes(s) in seen for s in floats)
+    progress.stage("measuring quantization error")
+    errors = layer_errors(graph, quantized, floats[:ERROR_SAMPLES])
+    alive = remove_dead_channels(quantized)
+    return Source(model.stem, model, alive, graph, codes, labels, origin, floats, errors, calibrated)
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

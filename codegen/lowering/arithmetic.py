@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.linear_codes import product_fields, range_fields, sum_fields
 from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
+from edgekit.codegen.lowering.walk import broadcast_strides, merged
 from edgekit.codegen.program import Fields
 from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
@@ -15,12 +17,41 @@ from edgekit.ops.spec import is_quantized
 
 
 def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
-    """ek_add_s8 for a sum of equal shapes; the broadcasting kernels otherwise (int16: always). Operands of the result's
-    size may be overwritten.
+    """Kernels by what they can do: ek_<op>_s8_dsp where the core has lanes and the constants are exact, then ek_add_s8
+    for a sum of equal shapes, then the broadcasting kernels (int16: always). Operands of the result's size may be
+    overwritten.
     """
     if not is_quantized(node):
         lower_plain_binary(node, ctx)
         return
+    if not (ctx.target.dsp and node.output.dtype is DType.INT8 and _lower_lanes(node, ctx)):
+        _lower_by_element(node, ctx)
+    for operand in (node.input(0), node.input(1)):
+        if operand.shape == node.output.shape:
+            ctx.allow_in_place(operand, node.output)
+
+
+def _lower_lanes(node: Node, ctx: LoweringContext) -> bool:
+    """Call the kernel of four codes at once; False where there is none with exact constants."""
+    if node.op == "div":
+        return False
+    span = {"range": range_fields(*fp.output_range(node.attrs["activation"], node.output))}
+    order = (0, 1)
+    if node.op == "mul":
+        steps = [broadcast_strides(node.input(i).shape, node.output.shape) for i in order]
+        _, (a_steps, b_steps) = merged(node, node.output.shape, *steps)
+        order = (1, 0) if a_steps[-1] < b_steps[-1] else (0, 1)
+        kernel, struct, constants = "ek_mul_s8_dsp", "ek_product_params", product_fields(node, order)
+    else:
+        kernel, struct, constants = "ek_add_s8_dsp", "ek_sum_params", sum_fields(node)
+    if constants is None:
+        return False
+    params = ctx.struct(struct, {"walk": binary_fields(node, order), **constants, **span})
+    ctx.call(kernel, params, *(ctx.operand(node.input(i)) for i in order), ctx.write(node.output))
+    return True
+
+
+def _lower_by_element(node: Node, ctx: LoweringContext) -> None:
     a, b, y = node.input(0), node.input(1), node.output
     low, high = fp.output_range(node.attrs["activation"], y)
     zeros: Fields = {"a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1]}
@@ -34,9 +65,6 @@ def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
         narrow = "ek_add_broadcast_s8" if node.op == "add" else f"ek_{node.op}_s8"
         kernel = f"ek_{node.op}_s16" if wide else narrow
         ctx.call(kernel, ctx.struct("ek_arithmetic_params", fields), ctx.operand(a), ctx.operand(b), ctx.write(y))
-    for operand in (a, b):
-        if operand.shape == y.shape:
-            ctx.allow_in_place(operand, y)
 
 
 def _scales(node: Node) -> Fields:

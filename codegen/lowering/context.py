@@ -25,7 +25,7 @@ from edgekit.errors import InternalError
 from edgekit.ir import Array, Node, Value
 
 # Bytes of the struct types that constants are made of, as every supported ABI lays them out.
-STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16, "ek_rescale": 12}
+STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16, "ek_rescale": 12, "ek_divisor": 12}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from edgekit.ops.unary import Unary
 
 
 def lower_unary(node: Node, ctx: LoweringContext) -> None:
-    """ek_table_8 with the operator's 256 codes, indexed by the code with its sign bit flipped."""
+    """A table of the operator's 256 codes."""
     if not is_quantized(node):
         lower_plain_unary(node, ctx)
         return
@@ -49,15 +49,16 @@ def lower_requantize(node: Node, ctx: LoweringContext) -> None:
 
 
 def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    """ek_table_8 or ek_table_8_dsp with a table in the order of the input type's values."""
     x, y = node.input(0), node.output
-    flip = Literal(0x80 if x.dtype is DType.INT8 else 0)
-    constant = ctx.constant("uint8_t", table)
-    ctx.call("ek_table_8", Literal(x.elements), flip, ctx.operand_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
+    constant = ctx.constant("uint8_t", np.roll(table, 128) if x.dtype is DType.INT8 else table)
+    kernel = "ek_table_8_dsp" if ctx.target.dsp else "ek_table_8"
+    ctx.call(kernel, Literal(x.elements), ctx.operand_as(x, "uint8_t"), constant, ctx.write(y, "uint8_t"))
     ctx.allow_in_place(x, y)
 
 
 def lower_softmax(node: Node, ctx: LoweringContext) -> None:
-    """ek_softmax_s8 with the exponentials of all 256 differences."""
+    """ek_softmax_s8 or ek_softmax_s8_dsp with the exponentials of all 256 differences."""
     x, y = node.input(0), node.output
     if x.dtype is DType.FLOAT32:
         lower_softmax_f32(node, ctx)
@@ -65,9 +66,13 @@ def lower_softmax(node: Node, ctx: LoweringContext) -> None:
     if x.dtype is DType.INT16:
         lower_softmax_s16(node, ctx)
         return
-    exponentials = ctx.constant("int32_t", table_of_exponentials(node).astype(np.int32))
-    width = x.shape[-1]
-    ctx.call("ek_softmax_s8", Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
+    table, width = table_of_exponentials(node), x.shape[-1]
+    kernel = "ek_softmax_s8"
+    if ctx.target.dsp:
+        # By the code, and signed.
+        table, kernel = 2 * table[::-1] - (1 << 31), "ek_softmax_s8_dsp"
+    exponentials = ctx.constant("int32_t", table.astype(np.int32))
+    ctx.call(kernel, Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
     ctx.allow_in_place(x, y)
 
 

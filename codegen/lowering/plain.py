@@ -14,9 +14,9 @@ from edgekit.ops.matmul import matrix_shapes
 from edgekit.ops.unary import Unary
 
 
-def binary_fields(node: Node) -> Fields:
-    """The ek_binary_params struct of a node with two operands."""
-    a, b, y = node.input(0), node.input(1), node.output
+def binary_fields(node: Node, order: tuple[int, int] = (0, 1)) -> Fields:
+    """The ek_binary_params struct of a node with two operands, which are the inputs `order`."""
+    a, b, y = node.input(order[0]), node.input(order[1]), node.output
     shape, (first, second) = merged(
         node, y.shape, broadcast_strides(a.shape, y.shape), broadcast_strides(b.shape, y.shape)
     )

@@ -72,7 +72,7 @@ def _centred(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, Array]:
     return tuple(x.astype(np.int64) - fp.single_quant(v)[1] for x, v in ((a, node.input(0)), (b, node.input(1))))  # type: ignore[return-value]
 
 
-class _Quantized(Arithmetic):
+class QuantizedArithmetic(Arithmetic):
     """Shared by the four: clamp to the activation, and cases."""
 
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
@@ -87,12 +87,18 @@ class _Quantized(Arithmetic):
 
     def cases(self) -> Iterable[Case]:
         yield from super().cases()
-        quants = [(0.1, 3, 0.07, -5, 0.15, 0), (0.01, -128, 1.3, 127, 1.0, 10), (0.5, 0, 0.5, 0, 0.5, -128)]
+        quants = [
+            (0.1, 3, 0.07, -5, 0.15, 0), (0.01, -128, 1.3, 127, 1.0, 10), (0.5, 0, 0.5, 0, 0.5, -128),
+            (0.58, 127, 0.55, -128, 0.01, 127), (1.0, 5, 0.9, -1, 0.01, 0),
+        ]  # fmt: skip
         for index, (sa, za, sb, zb, sy, zy) in enumerate(quants):
             for activation, first, second in (
                 ("none", (1, 3, 5, 7), (1, 3, 5, 7)),
                 ("relu", (1, 3, 5, 7), (1, 3, 5, 7)),
                 ("none", (2, 3, 1, 7), (5, 1)),
+                ("relu", (5, 1), (2, 3, 1, 9)),
+                ("relu6", (3, 22), (1,)),
+                ("relu_n1_to_1", (3, 22), (3, 22)),
             ):
                 rng = np.random.default_rng(400 + index)
                 a = Value("a", first, DType.INT8, QuantType.per_tensor(sa, za))
@@ -101,7 +107,7 @@ class _Quantized(Arithmetic):
                 graph = single_node_graph(self.name, [a, b], [y], {"activation": activation})
                 y.shape = self.infer(graph.nodes[0])[0]
                 codes = (random_codes(rng, first), random_codes(rng, second)[::-1].copy())
-                yield Case(f"c{index}_{activation}_{len(second)}", graph, (codes,))
+                yield Case(f"c{index}_{activation}_{len(first)}_{len(second)}", graph, (codes,))
         if self.name != "div":
             yield from self._wide_cases()
 
@@ -118,7 +124,7 @@ class _Quantized(Arithmetic):
                 yield Case(f"s16_{index}_{activation}", graph, (codes,))
 
 
-class Add(_Quantized):
+class Add(QuantizedArithmetic):
     """a + b."""
 
     sign = 1
@@ -140,7 +146,7 @@ class Sub(Add):
     sign = -1
 
 
-class Mul(_Quantized):
+class Mul(QuantizedArithmetic):
     """a * b."""
 
     @property
@@ -151,7 +157,7 @@ class Mul(_Quantized):
         return fp.multiply_by_quantized_multiplier(a * b, *mul_scale(node))
 
 
-class Div(_Quantized):
+class Div(QuantizedArithmetic):
     """a / b, rounded once, half away from zero; a quotient by 0 saturates with the sign of a."""
 
     @property
@@ -174,11 +180,13 @@ _TFLITE = {
 }
 
 
-def _arithmetic(kind: type[_Quantized], name: str, function: Callable[[Array, Array], Array], *onnx: str) -> _Quantized:
+def _arithmetic(
+    kind: type[QuantizedArithmetic], name: str, function: Callable[[Array, Array], Array], *onnx: str
+) -> QuantizedArithmetic:
     return kind(name, function, onnx, (name.upper(), *_TFLITE.get(name, ())))
 
 
-ARITHMETIC_OPS: tuple[_Quantized, ...] = (
+ARITHMETIC_OPS: tuple[QuantizedArithmetic, ...] = (
     _arithmetic(Add, "add", np.add, "Add", "Sum", "Mean"),
     _arithmetic(Sub, "sub", np.subtract, "Sub"),
     _arithmetic(Mul, "mul", np.multiply, "Mul"),

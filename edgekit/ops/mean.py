@@ -67,7 +67,13 @@ class Mean(OpSpec):
 
     def cases(self) -> Iterable[Case]:
         for index, (shape, keep, ratio) in enumerate(
-            [((1, 7, 7, 6), False, 1.0), ((1, 3, 5, 16), True, 2.7), ((1, 1, 1, 3), False, 0.3)]
+            [
+                ((1, 7, 7, 6), False, 1.0),
+                ((1, 3, 5, 16), True, 2.7),
+                ((1, 1, 1, 3), False, 0.3),
+                ((2, 17, 16, 13), False, 1.0),
+                ((1, 16, 16, 9), True, 1.0),
+            ]
         ):
             rng = np.random.default_rng(600 + index)
             x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.05, -20))

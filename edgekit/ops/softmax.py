@@ -96,6 +96,11 @@ def unit_softmax_output(node: Node) -> bool:
     return kind is DType.INT8 and quant == QuantType.per_tensor(1 / 256, -128)
 
 
+def bounded_rows(node: Node) -> bool:
+    """rows of int8 codes must be shorter than 8192: their exponentials are summed in 32 bits."""
+    return node.input(0).dtype is not DType.INT8 or node.input(0).shape[-1] < 1 << 13
+
+
 def codes_or_float(node: Node) -> bool:
     """the input must be float32, or int8 or int16 codes."""
     return node.input(0).dtype in ((DType.INT8, DType.INT16) if is_quantized(node) else (DType.FLOAT32,))
@@ -113,7 +118,7 @@ class Softmax(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (codes_or_float, unit_softmax_output)
+        return (codes_or_float, unit_softmax_output, bounded_rows)
 
     def infer(self, node: Node) -> list[Shape]:
         return [node.input(0).shape]
@@ -140,7 +145,15 @@ class Softmax(OpSpec):
 
     def cases(self) -> Iterable[Case]:
         for index, (shape, scale, beta) in enumerate(
-            [((1, 10), 0.1, 1.0), ((3, 7), 0.02, 1.0), ((1, 2), 1.5, 0.5), ((1, 300), 0.005, 1.0), ((2, 1), 0.1, 1.0)]
+            [
+                ((1, 10), 0.1, 1.0),
+                ((3, 7), 0.02, 1.0),
+                ((1, 2), 1.5, 0.5),
+                ((1, 300), 0.005, 1.0),
+                ((2, 1), 0.1, 1.0),
+                ((3, 64), 0.1, 1.0),
+                ((1, 600), 0.01, 1.0),
+            ]
         ):
             rng = np.random.default_rng(700 + index)
             x = Value("x", shape, DType.INT8, QuantType.per_tensor(scale, 7))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgekit.errors import InternalError
 from edgekit.ir import Graph
 from edgekit.ops.verify import verify_graph
 from edgekit.passes.base import Pass
 from edgekit.passes.common_subexpressions import MergeDuplicates
 from edgekit.passes.constant_add import AddOfConstantToAffine
+from edgekit.passes.dead_channels import RemoveDeadChannels
 from edgekit.passes.dead_code import RemoveDeadCode
 from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
 from edgekit.passes.float_weights import DequantizeStoredWeights
@@ -22,7 +25,8 @@ from edgekit.passes.reshapes import MergeReshapes
 from edgekit.passes.sink_transposes import SinkTransposes
 from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape
 
-PASSES: tuple[Pass, ...] = (
+# What may run before all quantizations are known.
+REWRITES: tuple[Pass, ...] = (
     RemoveDeadCode(),
     DequantizeStoredWeights(),
     FoldConstants(),
@@ -40,8 +44,9 @@ PASSES: tuple[Pass, ...] = (
     FoldAffineIntoReader(),
     RemoveDeadCode(),
 )
+PASSES: tuple[Pass, ...] = (*REWRITES, RemoveDeadChannels())
 
-__all__ = ["PASSES", "Pass", "optimise"]
+__all__ = ["PASSES", "REWRITES", "Pass", "optimise", "remove_dead_channels", "run_to_rest"]
 
 
 def optimise(graph: Graph) -> Graph:
@@ -49,9 +54,19 @@ def optimise(graph: Graph) -> Graph:
 
     Raises InternalError where a pass breaks the graph, or where the passes do not come to rest.
     """
+    return run_to_rest(graph, PASSES)
+
+
+def remove_dead_channels(graph: Graph) -> Graph:
+    """Only that pass, of a graph that was optimised before it was quantized. In place; raises as `optimise`."""
+    return run_to_rest(graph, (RemoveDeadChannels(),))
+
+
+def run_to_rest(graph: Graph, passes: Sequence[Pass]) -> Graph:
+    """`optimise` by other passes."""
     for _ in range(16 + len(graph.nodes)):
         changed = False
-        for step in PASSES:
+        for step in passes:
             if step.run(graph):
                 changed = True
                 verify_graph(graph, step.name)

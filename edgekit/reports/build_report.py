@@ -31,6 +31,7 @@ def build_report(
     runtimes: Sequence[dict[str, Any]],
     errors: Sequence[LayerError],
     notes: Sequence[str],
+    dead_channels: int,
 ) -> dict[str, Any]:
     """Everything measured, in bytes, instructions and milliseconds; `notes` stand before the warnings found here."""
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
@@ -41,6 +42,7 @@ def build_report(
         "toolchain": f"{toolchain.name} {toolchain.version()}",
         "precision": precision,
         "macs": sum(step.macs for step in program.steps),
+        "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
         "regions": [

@@ -66,6 +66,7 @@ def _page(report: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
         "precision": report.get("precision"),
         "fits": report.get("fits"),
         "macs": macs,
+        "dead_channels": report.get("dead_channels"),
         "instructions": total,
         "per_mac": _ratio(total, macs),
         "ram": _memory(_table(report, "ram"), _RAM_PARTS),

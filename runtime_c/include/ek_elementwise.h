@@ -54,6 +54,22 @@ static inline int32_t ek_row_offset(int32_t rank, const int32_t *index, const in
     return offset;
 }
 
+/* To the next row of a walk of int8 codes: 1, or 0 at the end. */
+static inline int32_t ek_next_rows(const ek_binary_params *walk, int32_t *index, const int8_t **a, const int8_t **b)
+{
+    for (int32_t axis = walk->rank - 2; axis >= 0; --axis) {
+        *a += walk->a[axis];
+        *b += walk->b[axis];
+        if (++index[axis] < walk->shape[axis]) {
+            return 1;
+        }
+        *a -= walk->shape[axis] * walk->a[axis];
+        *b -= walk->shape[axis] * walk->b[axis];
+        index[axis] = 0;
+    }
+    return 0;
+}
+
 static inline float ek_between(float x, float low, float high)
 {
     x = x < low ? low : x;

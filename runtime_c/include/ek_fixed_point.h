@@ -4,6 +4,17 @@
 
 #include "ek_requantize.h"
 
+#if defined(__ARM_FEATURE_CLZ)
+
+static inline int32_t ek_leading_zeros(uint32_t x)
+{
+    int32_t count;
+    __asm__("clz %0, %1" : "=r"(count) : "r"(x));
+    return count;
+}
+
+#else
+
 static inline int32_t ek_leading_zeros(uint32_t x)
 {
     int32_t count = 0;
@@ -12,6 +23,8 @@ static inline int32_t ek_leading_zeros(uint32_t x)
     }
     return count;
 }
+
+#endif
 
 static inline int32_t ek_shift_left_saturated(int32_t x, int32_t shift)
 {

@@ -9,6 +9,7 @@
 #include "ek_index.h"
 #include "ek_integer.h"
 #include "ek_integer_recurrent.h"
+#include "ek_lanes.h"
 #include "ek_movement.h"
 #include "ek_norm.h"
 #include "ek_recurrent.h"
@@ -125,6 +126,30 @@ void ek_sub_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, 
 void ek_mul_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_div_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* Sums and differences in one line, proven for all pairs of codes when the constants are generated:
+ * (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias in steps of 1/65536 of a code, from the lowest code of
+ * `range`. Along the last axis operands are dense or repeat. */
+typedef struct {
+    ek_binary_params walk;
+    int32_t a_multiplier, b_multiplier, bias;
+    ek_code_range range;
+} ek_sum_params;
+
+void ek_add_s8_dsp(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+/* Products, proven likewise: ((multiplier * b >> 8) + correction) * (a - zero) >> 9 steps, plus bias, plus `step` where
+ * that is not negative, rounded down, plus `zero` (in both lanes) gives results from the lowest code. a_zero is a's
+ * zero point times 256 in both lanes. Only b may repeat along the last axis. */
+typedef struct {
+    ek_binary_params walk;
+    uint32_t a_zero;
+    int32_t multiplier, correction, bias, step;
+    uint32_t zero;
+    ek_code_range range;
+} ek_product_params;
+
+void ek_mul_s8_dsp(const ek_product_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
 /* The same of symmetric int16 codes. */
 void ek_add_s16(const ek_arithmetic_params *p, const int16_t *a, const int16_t *b, int16_t *y);
 void ek_sub_s16(const ek_arithmetic_params *p, const int16_t *a, const int16_t *b, int16_t *y);
@@ -138,6 +163,23 @@ typedef struct {
 
 void ek_avg_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
 void ek_max_pool2d_s8(const ek_pool_params *p, const int8_t *x, int8_t *y);
+/* The same of at least four channels; y may not overlap x. */
+void ek_max_pool2d_s8_dsp(const ek_pool_params *p, const int8_t *x, int8_t *y);
+
+/* Means of windows of at most 256 codes, of at least four channels: (multiplier * sum >> 16) + bias in steps of 1/65536
+ * of a code, from the lowest code of `range`, proven for all sums; the sum of one or two codes is taken four times.
+ * `divisors` has a record for every count of codes inside the input that occurs. y may not overlap x. */
+typedef struct {
+    int32_t count, multiplier, bias;
+} ek_divisor;
+
+typedef struct {
+    ek_window window;
+    ek_code_range range;
+} ek_mean_pool_params;
+
+void ek_avg_pool2d_s8_dsp(const ek_mean_pool_params *p, const int8_t *x, const ek_divisor *divisors, int8_t *y);
+
 void ek_avg_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
 void ek_max_pool2d_s16(const ek_pool_params *p, const int16_t *x, int16_t *y);
 
@@ -149,12 +191,17 @@ typedef struct {
 } ek_mean_params;
 
 void ek_mean_s8(const ek_mean_params *p, const int8_t *x, int8_t *y);
+void ek_mean_s8_dsp(const ek_mean_params *p, const int8_t *x, int8_t *y); /* of at least four channels */
 
 /* Rows of `width` codes; exponentials[d] is exp of a difference of -d codes as Q0.31. y may be x. */
 void ek_softmax_s8(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
 
-/* y[i] = table[index of x[i]], the index being the code with its sign bit flipped where flip is 0x80. y may be x. */
-void ek_table_8(int32_t elements, uint8_t flip, const uint8_t *x, const uint8_t *table, uint8_t *y);
+/* The same; exponentials[255 - d] is twice that of the difference -d, less 2^31. */
+void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
+
+/* y[i] = table[x[i]], the table in the order of bytes. y may be x. */
+void ek_table_8(int32_t elements, const uint8_t *x, const uint8_t *table, uint8_t *y);
+void ek_table_8_dsp(int32_t elements, const uint8_t *x, const uint8_t *table, uint8_t *y);
 
 /* y[i] = x[i] + 128 modulo 256: between uint8 and int8 of one scale. y may be x. */
 void ek_flip_sign_8(int32_t elements, const uint8_t *x, uint8_t *y);

@@ -9,7 +9,7 @@ from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
-from edgekit.passes import optimise
+from edgekit.passes import REWRITES, run_to_rest
 
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
@@ -23,7 +23,7 @@ _REWRITE = "put QuantizeLinear and DequantizeLinear behind it, or quantize the m
 def settle_quantization(graph: Graph) -> Graph:
     """The integer graph; raises UnsupportedModel naming each layer that the file leaves without quantization."""
     _spread(graph)
-    graph = optimise(graph)
+    graph = run_to_rest(graph, REWRITES)
     _spread(graph)
     for node in list(graph.nodes):
         _apply_fixed(graph, node)

@@ -1,0 +1,172 @@
+"""Channels that no result depends on, taken out of int8 graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import bias_or_zero, constant_weights, groups_of
+from edgekit.passes.base import Pass
+from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of
+
+# Rows of channels stay whole words, which kernels read fastest: dead channels fill up the last one.
+WORD = 4
+
+
+@dataclass
+class _Family:
+    """Values that have the same channels, from the product that makes them to the products that read them.
+
+    Attributes:
+        source: the product that makes the first one.
+        values: all of them, in order.
+        inner: the nodes between them: one channel in, one channel out.
+        sinks: the products that sum over the channels.
+    """
+
+    source: Node
+    values: list[Value] = field(default_factory=list)
+    inner: list[Node] = field(default_factory=list)
+    sinks: list[Node] = field(default_factory=list)
+
+
+class RemoveDeadChannels(Pass):
+    """Requires nothing. Ensures that, in int8 graphs, no product makes channels, beyond a multiple of four, that all
+    layers behind it read as one and the same code for every input, or with weights of zero.
+
+    What such a channel adds is in the readers' biases, so that all other codes stay as they are. How many were taken
+    out is the product's attribute dead_channels, for reports.
+    """
+
+    name = "dead-channels"
+
+    def run(self, graph: Graph) -> bool:
+        changed = False
+        ranges = code_ranges(graph)
+        for node in list(graph.nodes):
+            family = _family(graph, node)
+            if family is not None and _shrink(family, ranges):
+                changed = True
+        return changed
+
+
+def _family(graph: Graph, node: Node) -> _Family | None:
+    """The family of a product's output; None where a reader needs all channels as they are."""
+    if not _sums_channels(node):
+        return None
+    family = _Family(node, [node.output])
+    for value in family.values:
+        if graph.is_output(value) or value.dtype is not DType.INT8:
+            return None
+        for reader, index in value.uses:
+            if index != 0:
+                return None
+            if _sums_channels(reader):
+                family.sinks.append(reader)
+            elif _keeps_channels(reader):
+                family.inner.append(reader)
+                family.values.append(reader.output)
+            else:
+                return None
+    return family if family.sinks else None
+
+
+def _sums_channels(node: Node) -> bool:
+    product = node.op == "fully_connected" or (node.op == "conv2d" and groups_of(node) == 1)
+    return product and _is_int8(node) and constant_weights(node)
+
+
+def _keeps_channels(node: Node) -> bool:
+    if not _is_int8(node):
+        return False
+    x, y = node.input(0).shape, node.output.shape
+    if node.op == "depthwise_conv2d":
+        return x[-1] == y[-1] and constant_weights(node)
+    if node.op == "mean":
+        return bool(len(x) == 4 and tuple(node.attrs["axes"]) == (1, 2))
+    return node.op in GROWING or (node.op == "reshape" and x[-1] == y[-1]) or table_of(node) is not None
+
+
+def _is_int8(node: Node) -> bool:
+    values = (node.optional_input(0), *node.outputs)
+    return all(v is not None and v.dtype is DType.INT8 and v.quant is not None for v in values)
+
+
+def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:
+    """Take the family's dead channels out; False where there are none."""
+    channels = family.values[0].shape[-1]
+    dead = np.ones(channels, bool)
+    for sink in family.sinks:
+        dead &= _absorbed(sink, ranges[sink.input(0)])
+    kept = _filled_up(dead)
+    biases = {sink: _new_bias(sink, ranges[sink.input(0)], kept) for sink in family.sinks}
+    limit = np.iinfo(np.int32).max
+    if len(kept) == channels or any(np.abs(bias).max() > limit for bias in biases.values()):
+        return False
+    for sink, bias in biases.items():
+        _set_bias(sink, bias)
+        weights = sink.input(1)
+        sink.set_input(1, Value.constant(weights.name, weights.array[..., kept], weights.quant))
+    _keep_outputs(family.source, 0, kept)
+    attrs = family.source.attrs
+    attrs["dead_channels"] = attrs.get("dead_channels", 0) + channels - len(kept)
+    for node in family.inner:
+        if node.op == "depthwise_conv2d":
+            _keep_outputs(node, 2, kept)
+        elif node.op == "reshape":
+            node.attrs["shape"] = (*node.output.shape[:-1], len(kept))
+    for value in family.values:
+        value.shape = (*value.shape[:-1], len(kept))
+        ranges[value] = CodeRange(ranges[value].low[kept], ranges[value].high[kept])
+    return True
+
+
+def _filled_up(dead: Array) -> Array:
+    """The channels that stay: all that live, and dead ones up to whole words."""
+    alive, spare = np.flatnonzero(~dead), np.flatnonzero(dead)
+    wanted = max(1, -(-len(alive) // WORD)) * WORD
+    return np.sort(np.concatenate([alive, spare[: wanted - len(alive)]]))
+
+
+def _absorbed(sink: Node, codes: CodeRange) -> Array:
+    """bool [C]: the channels that add the same to every accumulator, also where a window reads padding."""
+    zero = fp.single_quant(sink.input(0))[1]
+    unread = np.logical_not(np.any(centred_weights(sink), axis=(0, 1)))
+    absorbed: Array = unread | (codes.constant & (codes.low == zero if pads(sink) else True))
+    return absorbed
+
+
+def _new_bias(sink: Node, codes: CodeRange, kept: Array) -> Array:
+    """The bias with what the other channels add."""
+    weights = centred_weights(sink)
+    centred = np.where(codes.constant, codes.low - fp.single_quant(sink.input(0))[1], 0)
+    centred[kept] = 0
+    bias: Array = (weights.sum(axis=1) * centred).sum(axis=1) + bias_or_zero(sink)
+    return bias
+
+
+def _set_bias(node: Node, codes: Array) -> None:
+    old = node.optional_input(2)
+    name, quant = (f"{node.name} bias", None) if old is None else (old.name, old.quant)
+    bias = Value.constant(name, codes.astype(np.int32), quant)
+    if len(node.inputs) > 2:
+        node.set_input(2, bias)
+    else:
+        node.append_input(bias)
+
+
+def _keep_outputs(node: Node, axis: int, kept: Array) -> None:
+    """Weights and bias of the output channels that stay."""
+    weights, bias = node.input(1), node.optional_input(2)
+    node.set_input(1, Value.constant(weights.name, weights.array.take(kept, axis), _of_channels(weights.quant, kept)))
+    if bias is not None:
+        node.set_input(2, Value.constant(bias.name, bias.array[kept], _of_channels(bias.quant, kept)))
+
+
+def _of_channels(quant: QuantType | None, kept: Array) -> QuantType | None:
+    if quant is None or quant.is_per_tensor:
+        return quant
+    return QuantType(tuple(quant.scale[i] for i in kept), tuple(quant.zero_point[i] for i in kept), quant.axis)

@@ -1,0 +1,89 @@
+#include "ek_fixed_point.h"
+#include "ek_kernels.h"
+
+static int32_t largest(const int8_t *x, int32_t width)
+{
+    const int8_t *const end = x + width;
+    uint32_t four = 0x80808080u;
+    for (const int8_t *const words = x + (width & ~3); x != words;) {
+        four = ek_max_codes(four, ek_next_word(&x));
+    }
+    four = ek_max_codes(four, (four << 16) | (four >> 16));
+    four = ek_max_codes(four, four >> 8);
+    int32_t best = (int8_t)(four & 0xFFu);
+    for (; x != end; ++x) {
+        best = *x > best ? *x : best;
+    }
+    return best;
+}
+
+/* The sum of all exponentials / 2^12, each rounded. */
+static uint32_t total(const int8_t *x, int32_t width, const int32_t *exponential)
+{
+    const int8_t *const end = x + width;
+    uint32_t sum = (uint32_t)width << 18; /* what entries are short of, as below */
+    for (const int8_t *const words = x + (width & ~3); x != words;) {
+        const uint32_t codes = ek_next_word(&x);
+        sum = ek_smmlar(exponential[ek_code0(codes)], 1 << 19, sum);
+        sum = ek_smmlar(exponential[ek_code1(codes)], 1 << 19, sum);
+        sum = ek_smmlar(exponential[ek_code2(codes)], 1 << 19, sum);
+        sum = ek_smmlar(exponential[ek_code3(codes)], 1 << 19, sum);
+    }
+    for (; x != end; ++x) {
+        sum = ek_smmlar(exponential[*x], 1 << 19, sum);
+    }
+    return sum;
+}
+
+/* (scale * exponential / 2^31, rounded, + half) >> shift. Entries are twice an exponential less 2^31, so that they fit
+ * a signed word; `half` holds what that takes away. An odd scale has its last bit's share of it in there as well. */
+EK_INLINE uint32_t share(int32_t scale, int32_t entry, uint32_t half, uint32_t shift, int32_t odd)
+{
+    return (odd ? half + (uint32_t)ek_smmul(scale, entry) : ek_smmlar(scale, entry, half)) >> shift;
+}
+
+EK_INLINE void shares(const int8_t *x, int32_t width, const int32_t *exponential, int32_t scale, uint32_t half,
+                      uint32_t shift, int8_t *y, int32_t odd)
+{
+    const int8_t *const end = x + width;
+    for (const int8_t *const words = x + (width & ~3); x != words;) {
+        const uint32_t codes = ek_next_word(&x);
+        uint32_t even = share(scale, exponential[ek_code0(codes)], half, shift, odd);
+        even |= share(scale, exponential[ek_code2(codes)], half, shift, odd) << 16;
+        uint32_t other = share(scale, exponential[ek_code1(codes)], half, shift, odd);
+        other |= share(scale, exponential[ek_code3(codes)], half, shift, odd) << 16;
+        ek_put_word(&y, (ek_usat16(even) | (ek_usat16(other) << 8)) ^ 0x80808080u);
+    }
+    for (; x != end; ++x, ++y) {
+        const uint32_t one = share(scale, exponential[*x], half, shift, odd);
+        *y = (int8_t)((int32_t)(one > 255u ? 255u : one) - 128);
+    }
+}
+
+/* `entry` begins 255 - the largest code behind the table's start: a code leads to its own difference. */
+static void softmax_row(const int8_t *x, int32_t width, const int32_t *entry, int8_t *y)
+{
+    const uint32_t sum = total(x, width, entry);
+    const int32_t headroom = ek_leading_zeros(sum);
+    const int32_t scale = ek_one_over_one_plus((int32_t)((sum << headroom) - (UINT32_C(1) << 31)));
+    const uint32_t shift = (uint32_t)(12 - headroom + 31 - 8);
+    if (shift > 31u) {
+        memset(y, -128, (size_t)width); /* more than 511 equal codes: every share is below half a step */
+        return;
+    }
+    const uint32_t half = ((uint32_t)scale >> 1) + (UINT32_C(1) << (shift - 1u));
+    if (scale & 1) {
+        shares(x, width, entry, scale, half + 1u, shift, y, 1);
+    } else {
+        shares(x, width, entry, scale, half, shift, y, 0);
+    }
+}
+
+void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y)
+{
+    for (; rows > 0; --rows) {
+        softmax_row(x, width, exponentials + 255 - largest(x, width), y);
+        x += width;
+        y += width;
+    }
+}
