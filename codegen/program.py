@@ -60,12 +60,13 @@ class Params:
 
 @dataclass(frozen=True)
 class BufferArg:
-    """A pointer into a buffer, `offset` bytes from its start."""
+    """A pointer into a buffer, `offset` bytes from its start, and in a loop `advance` bytes further in each round."""
 
     buffer: Buffer
     c_type: str
     writes: bool = False
     offset: int = 0
+    advance: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,21 @@ class Literal:
 Arg: TypeAlias = BufferArg | ConstantArg | ParamsArg | Literal
 
 
+@dataclass(eq=False)
+class Loop:
+    """Rounds of one or more calls that follow each other."""
+
+    times: int
+
+
 @dataclass(frozen=True)
 class KernelCall:
-    """One call of runtime_c: `kernel` is both the function and the file that defines it."""
+    """One call of runtime_c: `kernel` is both the function and the file that defines it. Neighbours of one `loop` are
+    its body."""
 
     kernel: str
     args: tuple[Arg, ...]
+    loop: Loop | None = None
 
 
 @dataclass(eq=False)
@@ -108,6 +118,7 @@ class Step:
 
     Attributes:
         name, op: of the graph's node, for reports.
+        node: the position in the graph of the node whose outputs it leaves.
         in_place: (input, output) pairs that may share one address.
         weight_bytes: bytes of its constants in flash.
         results: the buffers of the node's outputs, in order.
@@ -118,6 +129,7 @@ class Step:
     name: str
     op: str
     macs: int
+    node: int = 0
     calls: list[KernelCall] = field(default_factory=list)
     in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)
     weight_bytes: int = 0

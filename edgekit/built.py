@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.boards import load_board
 from edgekit.emulators import emulated_board
 from edgekit.errors import BadUsage
-from edgekit.firmware import Firmware, port_places
+from edgekit.firmware import Firmware, port_places, step_results
 from edgekit.ir import Graph, load_graph
 from edgekit.toolchains import Image
 
@@ -42,7 +42,7 @@ def open_build(folder: Path) -> Built:
             f"{name}_run",
             port_places(plan["inputs"]),
             port_places(plan["outputs"]),
-            tuple(port_places(places) for places in plan["results"]),
+            step_results(plan["results"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadUsage(f"{folder} is no finished build ({type(error).__name__}: {error}); run edgekit build") from error

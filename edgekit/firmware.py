@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from edgekit.boards import Board
-from edgekit.codegen.lowering import stepped_nodes
 from edgekit.emulators import Machine, open_machine
 from edgekit.ir import Array, Graph, Value
 from edgekit.ops.reference import same_numbers
@@ -31,6 +30,14 @@ class PortPlace:
 
 
 @dataclass(frozen=True)
+class StepResult:
+    """What a layer leaves: the graph's position of the node that it ends with, and where that node's outputs stand."""
+
+    node: int
+    places: tuple[PortPlace, ...]
+
+
+@dataclass(frozen=True)
 class Firmware:
     """The image and what is known of its memory.
 
@@ -38,7 +45,7 @@ class Firmware:
         board, image: as the emulator has them, which is not the shipped image where the emulator lacks the board's
             memories (`emulators.emulated_board`).
         inputs, outputs: in the model's order.
-        steps: per layer, where its results stand.
+        steps: per layer, what it leaves.
     """
 
     board: Board
@@ -47,7 +54,7 @@ class Firmware:
     run_symbol: str
     inputs: tuple[PortPlace, ...]
     outputs: tuple[PortPlace, ...]
-    steps: tuple[tuple[PortPlace, ...], ...]
+    steps: tuple[StepResult, ...]
 
     def machine(self) -> Machine:
         """An emulated board, booted and waiting for input; close it after use."""
@@ -77,14 +84,14 @@ class Firmware:
     def first_difference(self, machine: Machine, graph: Graph, values: dict[Value, Array]) -> str | None:
         """Run once, comparing every layer's result; the first that differs as text, or None."""
         found: list[str] = []
-        nodes = stepped_nodes(graph)
 
         def compare(index: int) -> None:
-            for place, value in zip(self.steps[index], nodes[index].outputs, strict=True):
+            node = graph.nodes[self.steps[index].node]
+            for place, value in zip(self.steps[index].places, node.outputs, strict=True):
                 got, want = self.read(machine, place), values[value]
                 if not found and not same_numbers(got, want):
                     count = int(np.sum(got.reshape(-1) != want.reshape(-1)))
-                    found.append(f"{nodes[index].name} ({nodes[index].op}): {count} of {want.size} elements differ")
+                    found.append(f"{node.name} ({node.op}): {count} of {want.size} elements differ")
 
         machine.run_stepwise(compare)
         return found[0] if found else None
@@ -98,3 +105,13 @@ def port_records(places: Sequence[PortPlace]) -> list[dict[str, Any]]:
 def port_places(records: Sequence[dict[str, Any]]) -> tuple[PortPlace, ...]:
     """Places from plan.json."""
     return tuple(PortPlace(r["arena"], r["offset"], r["dtype"], tuple(r["shape"])) for r in records)
+
+
+def result_records(steps: Sequence[StepResult]) -> list[dict[str, Any]]:
+    """Results as plan.json holds them."""
+    return [{"node": step.node, "places": port_records(step.places)} for step in steps]
+
+
+def step_results(records: Sequence[dict[str, Any]]) -> tuple[StepResult, ...]:
+    """Results from plan.json."""
+    return tuple(StepResult(r["node"], port_places(r["places"])) for r in records)

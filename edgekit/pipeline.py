@@ -11,12 +11,12 @@ from typing import Any
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name, emit_model
 from edgekit.codegen.fitting import lower_and_plan
-from edgekit.codegen.lowering import Target, stepped_nodes
+from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, EdgekitError
-from edgekit.firmware import Firmware, PortPlace, port_records
+from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
 from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
@@ -61,7 +61,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         firmware = Firmware(
             linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
-            _result_places(source.graph, program, plan),
+            _results(source.graph, program, plan),
         )  # fmt: skip
         progress.stage(
             f"emulating {board.name} ({emulator_name(board)}) on {len(source.samples)} inputs ({source.origin})"
@@ -89,14 +89,19 @@ def _place(port: Port, plan: MemoryPlan) -> PortPlace:
     return PortPlace(plan.arenas.index(place.region), place.offset, port.dtype, port.shape)
 
 
-def _result_places(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[tuple[PortPlace, ...], ...]:
-    """Per layer, where the outputs of its node stand."""
+def _results(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[StepResult, ...]:
+    """Per layer, what it leaves and where."""
     return tuple(
-        tuple(
-            PortPlace(plan.arenas.index(place.region), place.offset, value.dtype.value, value.shape)
-            for value, place in zip(node.outputs, (plan.places[b] for b in step.results), strict=True)
+        StepResult(
+            step.node,
+            tuple(
+                PortPlace(plan.arenas.index(place.region), place.offset, value.dtype.value, value.shape)
+                for value, place in zip(
+                    graph.nodes[step.node].outputs, (plan.places[b] for b in step.results), strict=True
+                )
+            ),
         )
-        for step, node in zip(program.steps, stepped_nodes(graph), strict=True)
+        for step in program.steps
     )
 
 
@@ -145,7 +150,7 @@ def _write_outputs(
         "name": name,
         "inputs": port_records(firmware.inputs),
         "outputs": port_records(firmware.outputs),
-        "results": [port_records(places) for places in firmware.steps],
+        "results": result_records(firmware.steps),
     }
     save_graph(graph, folder / "reference")
     shutil.copyfile(linked.image.elf, folder / f"{name}.elf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +86,18 @@ def signature(program: Program, plan: MemoryPlan) -> str:
     for constant in program.constants:
         digest.update(np.ascontiguousarray(constant.rows).reshape(-1).view(np.uint8).data)
     for step in program.steps:
-        digest.update(repr([(c.kernel, [_identity(a, plan) for a in c.args]) for c in step.calls]).encode())
+        digest.update(repr([_call_identity(call, plan) for call in step.calls]).encode())
     return digest.hexdigest()[:16]
+
+
+def _call_identity(call: KernelCall, plan: MemoryPlan) -> tuple[object, ...]:
+    return call.kernel, call.loop and call.loop.times, [_identity(arg, plan) for arg in call.args]
 
 
 def _identity(arg: Arg, plan: MemoryPlan) -> str:
     if isinstance(arg, BufferArg):
         place = plan.places[arg.buffer]
-        return f"{place.region}+{place.offset + arg.offset}"
+        return f"{place.region}+{place.offset + arg.offset}+{arg.advance}"
     if isinstance(arg, ParamsArg):
         return literals.struct(arg.params.fields)
     return str(arg.value) if isinstance(arg, Literal) else f"table {arg.constant.index}+{arg.offset}"
@@ -121,7 +126,16 @@ def element_bytes(c_type: str) -> int:
 
 
 def _calls(step: Step, name: str, plan: MemoryPlan, regions: list[str]) -> list[str]:
-    return [_call(call, name, plan, regions) for call in step.calls]
+    """Statements: calls, and loops of several."""
+    statements: list[str] = []
+    for loop, calls in groupby(step.calls, key=lambda call: call.loop):
+        body = [_call(call, name, plan, regions) for call in calls]
+        if loop is None:
+            statements += body
+        else:
+            indented = "\n".join(line.replace("\n", "\n    ") for line in (f"        {text}" for text in body))
+            statements.append(f"for (uint32_t i = 0; i < {loop.times}u; ++i) {{\n{indented}\n    }}")
+    return statements
 
 
 def _call(call: KernelCall, name: str, plan: MemoryPlan, regions: list[str]) -> str:
@@ -133,6 +147,7 @@ def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
     if isinstance(arg, BufferArg):
         place = plan.places[arg.buffer]
         pointer = f"ctx->arena[{regions.index(place.region)}] + {place.offset + arg.offset}"
+        pointer += f" + {arg.advance}u * i" if arg.advance else ""
         const = "" if arg.writes else "const "
         # Through void *: the plan keeps every buffer aligned for its type.
         return f"({const}{arg.c_type} *)(void *)({pointer})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from edgekit.codegen.integration import RowChain, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
@@ -28,6 +29,7 @@ from edgekit.codegen.lowering.indexing import (
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
+from edgekit.codegen.lowering.integrated import lower_attention, lower_row_chain
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -135,8 +137,12 @@ RULES: dict[str, Rule] = {
 }
 
 
-def lower(graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = ()) -> Program:
+def lower(
+    graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = (), integrate: bool = True
+) -> Program:
     """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
+
+    With `integrate` chains of operators and attention run as one layer where they can (`edgekit.codegen.integration`).
 
     Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
     `floats` allows it.
@@ -144,29 +150,38 @@ def lower(graph: Graph, target: Target, floats: bool = False, room: Sequence[int
     ctx = LoweringContext(target, room)
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
-    for node in graph.nodes:
-        if _only_renames(node):
-            ctx.alias(node.output, node.input(0))
+    positions = {node: position for position, node in enumerate(graph.nodes)}
+    for layer in layers_of(graph) if integrate else graph.nodes:
+        if isinstance(layer, Node):
+            _lower_node(layer, positions[layer], ctx, floats, problems)
             continue
-        try:
-            if not floats:
-                _require_codes(node)
-            ctx.begin(node, spec_of(node.op).macs(node))
-            if any(value.elements for value in node.outputs):
-                RULES[node.op](node, ctx)
-            else:
-                lower_nothing(node, ctx)
-            ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
-        except UnsupportedModel as error:
-            problems.append(str(error))
+        ctx.begin(layer.last.name, layer.name, sum(spec_of(n.op).macs(n) for n in layer.nodes), positions[layer.last])
+        if isinstance(layer, RowChain):
+            lower_row_chain(layer, ctx, RULES)
+        else:
+            lower_attention(layer, ctx, RULES)
+        ctx.steps[-1].results = [ctx.buffer(layer.last.output)]
     require_supported(problems)
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 
 
-def stepped_nodes(graph: Graph) -> list[Node]:
-    """The nodes that become steps, in the order of Program.steps: all but reshapes that only rename a buffer."""
-    return [node for node in graph.nodes if not _only_renames(node)]
+def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool, problems: list[str]) -> None:
+    """One node as a step of its own; what no kernel computes is added to `problems`."""
+    if _only_renames(node):
+        ctx.alias(node.output, node.input(0))
+        return
+    try:
+        if not floats:
+            _require_codes(node)
+        ctx.begin(node.name, node.op, spec_of(node.op).macs(node), position)
+        if any(value.elements for value in node.outputs):
+            RULES[node.op](node, ctx)
+        else:
+            lower_nothing(node, ctx)
+        ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+    except UnsupportedModel as error:
+        problems.append(str(error))
 
 
 def _only_renames(node: Node) -> bool:
@@ -190,4 +205,4 @@ def _port(value: Value, ctx: LoweringContext, kind: str) -> Port:
     return Port(value.name, buffer, value.dtype.c_name, value.dtype.value, value.shape, scale, zero)
 
 
-__all__ = ["Target", "lower", "stepped_nodes"]
+__all__ = ["Target", "lower"]

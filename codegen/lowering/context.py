@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,13 @@ from edgekit.codegen.program import (
     Fields,
     KernelCall,
     Literal,
+    Loop,
     Params,
     ParamsArg,
     Step,
 )
 from edgekit.errors import InternalError
-from edgekit.ir import Array, Node, Value
+from edgekit.ir import Array, Value
 
 # Bytes of the struct types that constants are made of, as every supported ABI lays them out.
 STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16, "ek_rescale": 12, "ek_divisor": 12}
@@ -33,6 +35,17 @@ class Target:
     """What kernels may use: `dsp` are the two-lane 16-bit instructions of Armv7E-M and Armv8-M with DSP."""
 
     dsp: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A value that is part of a buffer: `offset` bytes from its start, in a loop `advance` bytes further in each round;
+    its rows are `pitch` elements apart, or without gaps (0)."""
+
+    buffer: Buffer
+    offset: int = 0
+    advance: int = 0
+    pitch: int = 0
 
 
 class LoweringContext:
@@ -46,20 +59,46 @@ class LoweringContext:
         self.params: list[Params] = []
         self.steps: list[Step] = []
         self._of_value: dict[Value, Buffer] = {}
+        self._views: dict[Value, View] = {}
+        self._loop: Loop | None = None
+        self._shared: tuple[Buffer, int] | None = None
         self._structs: dict[tuple[str, str], Params] = {}
         self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
-    def begin(self, node: Node, macs: int) -> None:
-        """Start the step of a node."""
-        self.steps.append(Step(len(self.steps), node.name, node.op, macs))
+    def begin(self, name: str, op: str, macs: int, node: int) -> None:
+        """Start a step, which leaves the outputs of the graph's node at that position."""
+        self.steps.append(Step(len(self.steps), name, op, macs, node))
 
     def call(self, kernel: str, *args: Arg) -> None:
         """Add a kernel call to the current step."""
-        self.steps[-1].calls.append(KernelCall(kernel, args))
+        self.steps[-1].calls.append(KernelCall(kernel, args, self._loop))
+
+    @contextmanager
+    def loop(self, times: int) -> Iterator[None]:
+        """What is called inside is called `times` times."""
+        self._loop = Loop(times)
+        yield
+        self._loop = None
+
+    def place(self, value: Value, view: View) -> None:
+        """Let a value be a part of a buffer."""
+        self._views[value] = view
+
+    def row_pitch(self, value: Value) -> int:
+        """From row to row of a value, in elements."""
+        view = self._views.get(value)
+        return view.pitch if view is not None and view.pitch else value.shape[-1]
+
+    @contextmanager
+    def sharing_scratch(self, room: int) -> Iterator[None]:
+        """Let the kernels called inside, one after the other, share their scratch, of about `room` bytes."""
+        self._shared = self.scratch(1).buffer, room
+        yield
+        self._shared = None
 
     def allow_in_place(self, x: Value, y: Value) -> None:
         """Let the plan give `y` the bytes of `x`, where it is computed and this its last reader."""
-        if x.is_constant:
+        if x.is_constant or "scratch" in (self.buffer(x).kind, self.buffer(y).kind):
             return
         self.steps[-1].in_place.append((self.buffer(x), self.buffer(y)))
 
@@ -67,6 +106,8 @@ class LoweringContext:
         """The buffer of a computed value or graph input; a constant has none."""
         if value.is_constant:
             raise InternalError(f"constant {value.name!r} is lowered as if something computed it")
+        if value in self._views:
+            return self._views[value].buffer
         if value not in self._of_value:
             self._of_value[value] = self._new_buffer(value.name, value.nbytes, "activation", max(4, value.dtype.size))
         return self._of_value[value]
@@ -86,23 +127,35 @@ class LoweringContext:
     def operand_as(self, value: Value, c_type: str, offset: int = 0) -> Arg:
         """`read` as another type, `offset` bytes from its start."""
         if not value.is_constant:
-            return BufferArg(self.buffer(value), c_type, False, offset)
+            return self._pointer(value, c_type, False, offset)
         table = self.constant(value.dtype.c_name, value.array.reshape(-1))
         cast = None if c_type == value.dtype.c_name and not offset else c_type
         return ConstantArg(table.constant, cast, offset)
 
     def write(self, value: Value, c_type: str | None = None, offset: int = 0) -> BufferArg:
         """A pointer to a value being made."""
-        return BufferArg(self.buffer(value), c_type or value.dtype.c_name, True, offset)
+        return self._pointer(value, c_type or value.dtype.c_name, True, offset)
+
+    def _pointer(self, value: Value, c_type: str, writes: bool, offset: int) -> BufferArg:
+        view = self._views.get(value)
+        if view is None:
+            return BufferArg(self.buffer(value), c_type, writes, offset)
+        return BufferArg(view.buffer, c_type, writes, view.offset + offset, view.advance)
 
     def scratch(self, size: int, alignment: int = 4) -> BufferArg:
         """Working memory of the current step."""
         step = self.steps[-1]
+        if self._shared is not None:
+            shared, _ = self._shared
+            shared.size, shared.alignment = max(shared.size, size), max(shared.alignment, alignment)
+            return BufferArg(shared, "void", True)
         buffer = self._new_buffer(f"scratch of {step.name}", size, "scratch", max(4, alignment))
         return BufferArg(buffer, "void", True)
 
     def room(self) -> int:
         """Bytes that scratch of the current step may take; 0 asks for the least. A step that looks is flexible."""
+        if self._shared is not None:
+            return self._shared[1]
         step = self.steps[-1]
         step.flexible = True
         return self._room[step.index] if step.index < len(self._room) else 0

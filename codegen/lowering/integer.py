@@ -129,7 +129,8 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
     fields: Fields = {
-        "walk": matmul_fields(node), "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
+        "walk": matmul_fields(node), "y_row": ctx.row_pitch(y),
+        "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
         "scale": rescale_fields((0, 0) if wide else scale),
         "multiplier": upper_half(scale[0]) if wide else 0, "shift": 15 - scale[1] if wide else 0,
         "zero_point": fp.single_quant(y)[1],

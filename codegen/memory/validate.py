@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edgekit.codegen.memory.plan import MemoryPlan
-from edgekit.codegen.program import Buffer, BufferArg, Program, Step
+from edgekit.codegen.program import Buffer, BufferArg, Loop, Program, Step
 from edgekit.errors import InternalError
 
 
@@ -36,15 +38,32 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
             raise InternalError(f"plan: output {port.name!r} is overwritten before the end")
 
 
-def _replay(step: Step, owners: dict[str, dict[Buffer, tuple[int, int]]], plan: MemoryPlan, claim: object) -> None:
-    assert callable(claim)
+def _replay(
+    step: Step, owners: dict[str, dict[Buffer, tuple[int, int]]], plan: MemoryPlan, claim: Callable[[Buffer], None]
+) -> None:
+    by_rows = {target for source, target in step.in_place if _row_by_row(step, source, target)}
     for call in step.calls:
         args = [a for a in call.args if isinstance(a, BufferArg)]
         for arg in args:
             if not arg.writes and arg.buffer not in owners.get(plan.places[arg.buffer].region, {}):
                 raise InternalError(f"plan: {step.name!r} reads {arg.buffer.label!r} after it was overwritten")
-        for buffer in dict.fromkeys(a.buffer for a in args if a.writes):
+        for buffer in dict.fromkeys(a.buffer for a in args if a.writes and a.buffer not in by_rows):
             claim(buffer)
+    for buffer in by_rows:
+        claim(buffer)
+
+
+def _row_by_row(step: Step, source: Buffer, target: Buffer) -> bool:
+    """Whether a step of loops reads and writes the same part of both buffers in each round: what a round overwrites, no
+    later one reads."""
+    parts: dict[tuple[Loop | None, Buffer], set[tuple[int, int]]] = {}
+    for call in step.calls:
+        for arg in call.args:
+            if isinstance(arg, BufferArg) and arg.buffer in (source, target):
+                parts.setdefault((call.loop, arg.buffer), set()).add((arg.offset, arg.advance))
+    loops = {loop for loop, _ in parts}
+    same = all(parts.get((loop, source)) == parts.get((loop, target)) for loop in loops)
+    return None not in loops and same and all(len(found) == 1 for found in parts.values())
 
 
 def _place(plan: MemoryPlan, buffer: Buffer) -> tuple[str, int, int]:

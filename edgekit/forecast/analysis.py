@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.boards import Board
-from edgekit.codegen.lowering import stepped_nodes
 from edgekit.errors import UnsupportedModel
 from edgekit.forecast.boards import Forecast, Forecaster, smallest
 from edgekit.forecast.model import built_form
@@ -55,7 +54,7 @@ def _described(
     weights: dict[Node, int] = {}
     if forecaster is not None:
         steps = forecaster.program(boards[0]).steps
-        weights = {n: s.weight_bytes for n, s in zip(stepped_nodes(graph), steps, strict=True)}
+        weights = {graph.nodes[step.node]: step.weight_bytes for step in steps}
     layers = [
         {
             "name": node.name,

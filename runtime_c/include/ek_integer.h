@@ -173,9 +173,11 @@ void ek_transpose_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, cons
                              const ek_channel_64 *channels, int16_t *y);
 void ek_transpose_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y);
 
-/* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`. */
+/* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`. Rows of
+ * the result are y_row codes apart. */
 typedef struct {
     ek_matmul_params walk;
+    int32_t y_row;
     int32_t a_zero, b_zero;
     ek_rescale scale;
     int32_t multiplier, shift;

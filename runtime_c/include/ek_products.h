@@ -7,10 +7,10 @@
 
 enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
 
-/* A product of `pixels` columns and `out_c` channels, cut as `t` says. channels: one record for each channel, or with
- * channel_step 0 one for all. */
+/* A product of `pixels` columns and `out_c` channels, cut as `t` says; from pixel to pixel of the output are y_row
+ * codes. channels: one record for each channel, or with channel_step 0 one for all. */
 typedef struct {
-    int32_t pixels, out_c, quads;
+    int32_t pixels, out_c, quads, y_row;
     const ek_channel *channels;
     int32_t channel_step;
     ek_output out;
@@ -61,10 +61,10 @@ EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t f
     const int32_t out_c = p->out_c;
     const int32_t whole = 2 * (first + pairs) > out_c ? pairs - 1 : pairs; /* less one of a single channel */
     const uint32_t *columns = p->columns, *last = p->tile + EK_PAIR_WORDS(p->quads) * whole;
-    ek_run run = {whole, p->quads, out_c};
+    ek_run run = {whole, p->quads, p->y_row};
     y += 2 * first;
     for (; pixels > 0; pixels -= 2) {
-        run.y_step = pixels == 1 ? 0 : out_c;
+        run.y_step = pixels == 1 ? 0 : p->y_row;
         if (whole > 0) {
             ek_multiply(p, columns, p->tile, 2 * first, y, &run, rounding);
         }
@@ -76,7 +76,7 @@ EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t f
             y[2 * whole] = codes[0];
         }
         columns += 4 * p->quads;
-        y += 2 * out_c;
+        y += 2 * p->y_row;
     }
 }
 
@@ -104,7 +104,7 @@ EK_INLINE void ek_multiply_all(const ek_products *p, ek_gather *gather, void *pi
                 if (!p->t->tiles_outer) {
                     widen(channels, first, some, p->tile);
                 }
-                ek_multiply_group(p, count, first, some, y + pixel * p->out_c, rounding);
+                ek_multiply_group(p, count, first, some, y + pixel * p->y_row, rounding);
             }
         }
     }

@@ -25,8 +25,16 @@ EK_INLINE void convolve(const ek_conv_params *p, const ek_tiling *t, const int8_
 {
     const int32_t quads = (p->window.kernel_h * p->window.kernel_w * p->window.in_c + 3) >> 2;
     uint32_t *columns = scratch + EK_PAIR_WORDS(quads) * t->tile_pairs;
-    const ek_products products = {
-        p->window.out_h * p->window.out_w, p->window.out_c, quads, channels, 1, p->out, t, scratch, columns};
+    const ek_products products = {p->window.out_h * p->window.out_w,
+                                  p->window.out_c,
+                                  quads,
+                                  p->window.out_c,
+                                  channels,
+                                  1,
+                                  p->out,
+                                  t,
+                                  scratch,
+                                  columns};
     ek_im2col walk = ek_im2col_start(p, x, (int8_t *)(columns + 4 * quads * t->group_pairs));
     weights source = {p, w, channels, quads};
     ek_multiply_all(&products, gather, &walk, widen, &source, y, rounding);

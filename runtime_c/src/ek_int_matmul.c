@@ -19,8 +19,9 @@
                         ap += w->a_column;                                                                             \
                         bp += w->b_row;                                                                                \
                     }                                                                                                  \
-                    *y++ = (type)ek_clamp((finish) + p->zero_point, low, high);                                        \
+                    y[column] = (type)ek_clamp((finish) + p->zero_point, low, high);                                   \
                 }                                                                                                      \
+                y += p->y_row;                                                                                         \
             }                                                                                                          \
         } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));                                               \
     }

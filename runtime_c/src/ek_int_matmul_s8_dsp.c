@@ -182,9 +182,16 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
     const ek_channel channel = {0, p->scale.multiplier, (uint16_t)(p->scale.left + 1), (uint16_t)p->scale.right};
     const uint32_t constants[3] = {(uint32_t)p->scale.multiplier, (uint32_t)shift,
                                    (uint32_t)ek_shift_left(2 * p->zero_point + 1, (uint32_t)shift)};
-    const ek_products products = {w->m,     w->n,    quads,
-                                  &channel, 0,       {p->zero_point, -128, 127, 1},
-                                  t,        scratch, scratch + EK_PAIR_WORDS(quads) * t->tile_pairs};
+    const ek_products products = {w->m,
+                                  w->n,
+                                  quads,
+                                  p->y_row,
+                                  &channel,
+                                  0,
+                                  {p->zero_point, -128, 127, 1},
+                                  t,
+                                  scratch,
+                                  scratch + EK_PAIR_WORDS(quads) * t->tile_pairs};
     int32_t index[EK_MAX_RANK + 1] = {0};
     do {
         vectors rows = {
@@ -197,7 +204,7 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
                            p->b_zero,
                            constants};
         ek_multiply_all(&products, gather, &rows, widen, &columns, y, rounding);
-        y += w->m * w->n;
+        y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }
 
