@@ -14,6 +14,7 @@ from edgekit.ir import Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv import Conv, ConvTranspose
+from edgekit.ops.integer_norm import OFFSET_BITS
 from edgekit.ops.layer_norm import LayerNorm, block_of
 from edgekit.ops.resample import Resample, outer_and_inner
 from edgekit.ops.spatial import MAX_SPATIAL, Grid, split_padding
@@ -87,6 +88,10 @@ def lower_max_unpool(node: Node, ctx: LoweringContext) -> None:
     )  # fmt: skip
 
 
+# Of ek_norm_s8_dsp: the high word alone is shifted, and a zero point shifted left fits 64 bits with the rest.
+NORM_SHIFTS = (32, 52)
+
+
 def _lower_norm_s8(node: Node, ctx: LoweringContext) -> None:
     spec, x, y = spec_of(node.op), node.input(0), node.output
     assert isinstance(spec, LayerNorm)
@@ -97,8 +102,16 @@ def _lower_norm_s8(node: Node, ctx: LoweringContext) -> None:
         "input_zero": fp.single_quant(x)[1], "centred": int(node.attrs["centred"]), "epsilon": constants.epsilon,
         "shift": constants.shift, "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
-    scale, offset = (ctx.constant("int32_t", a.astype(np.int32)) for a in (constants.scale, constants.offset))
-    ctx.call("ek_norm_s8", ctx.struct("ek_norm_params", fields), ctx.read(x), scale, offset, ctx.write(y))
+    params, scale = ctx.struct("ek_norm_params", fields), ctx.constant("int32_t", constants.scale.astype(np.int32))
+    own = (channels, repeats) == (width, 1) and NORM_SHIFTS[0] <= constants.shift <= NORM_SHIFTS[1]
+    reach = int(np.abs(constants.offset).max(initial=0)) << (constants.shift - OFFSET_BITS)
+    if ctx.target.dsp and own and reach < 1 << 60:
+        half, zero = 1 << (constants.shift - 1), fp.single_quant(y)[1] << constants.shift
+        added = (constants.offset << (constants.shift - OFFSET_BITS)) + half + zero
+        ctx.call("ek_norm_s8_dsp", params, ctx.read(x), scale, ctx.constant("int64_t", added), ctx.write(y))
+    else:
+        offset = ctx.constant("int32_t", constants.offset.astype(np.int32))
+        ctx.call("ek_norm_s8", params, ctx.read(x), scale, offset, ctx.write(y))
     ctx.allow_in_place(x, y)
 
 

@@ -20,6 +20,11 @@ typedef struct {
 /* y may be x. */
 void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int32_t *offset, int8_t *y);
 
+/* Where every element of a row has a scale of its own, and `shift` is at least 32. constants: what is added to the
+ * scaled value before the shift: offset, zero point and one half. */
+void ek_norm_s8_dsp(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int64_t *constants,
+                    int8_t *y);
+
 #ifdef __cplusplus
 }
 #endif

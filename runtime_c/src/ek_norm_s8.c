@@ -1,36 +1,5 @@
 #include "ek_norm.h"
-#include "ek_requantize.h"
-
-/* floor(sqrt(x)) for x < 2^62. */
-static int64_t root_of(int64_t x)
-{
-    int64_t root = 0;
-    for (int64_t bit = INT64_C(1) << 30; bit; bit >>= 1) {
-        if ((root + bit) * (root + bit) <= x) {
-            root += bit;
-        }
-    }
-    return root;
-}
-
-/* t / sqrt(spread) is (t * inverse) / 2^shift in units of 2^-22. */
-typedef struct {
-    int32_t inverse, shift;
-} reciprocal;
-
-static reciprocal reciprocal_root(int64_t spread)
-{
-    int32_t length = 0;
-    for (int64_t rest = spread; rest; rest >>= 1) {
-        ++length;
-    }
-    const int32_t even = (62 - length) & ~1;
-    const int64_t quotient = (INT64_C(1) << 61) / root_of(spread << even);
-    reciprocal r;
-    r.inverse = quotient > 2147483647 ? 2147483647 : (int32_t)quotient;
-    r.shift = 61 - 22 - (even >> 1);
-    return r;
-}
+#include "ek_norm_root.h"
 
 void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int32_t *offset, int8_t *y)
 {
@@ -45,7 +14,7 @@ void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, 
         }
         total = p->centred ? total : 0;
         const int64_t spread = (int64_t)p->width * squares - (int64_t)total * total + p->epsilon;
-        const reciprocal r = reciprocal_root(spread < 1 ? 1 : spread);
+        const ek_inverse_root r = ek_reciprocal_root(spread < 1 ? 1 : spread);
         for (int32_t k = 0; k < p->width; ++k, ++element) {
             const int32_t channel = element / p->repeats % p->channels;
             const int32_t t = p->width * (x[k] - p->input_zero) - total;
