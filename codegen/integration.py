@@ -21,7 +21,7 @@ from edgekit.ops.unary import UNARY_OPS
 LEAST_ROWS = 16
 _MOVES = ("reshape", "transpose", "gather", "slice")
 _TABLES = (*(spec.name for spec in UNARY_OPS), "requantize")
-PAIRS = ("add", "sub", "mul")
+_PAIRS = ("add", "sub", "mul")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _is_row_wise(node: Node) -> bool:
         return y.shape[:-1] == x.shape[:-1]
     if node.op == "layer_norm":
         return bool(node.attrs["axis"] == len(x.shape) - 1)
-    if node.op in PAIRS:
+    if node.op in _PAIRS:
         return len(computed) == 2 and computed[0].shape == computed[1].shape
     return node.op in _TABLES
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgekit.codegen.integration import PAIRS, Attention, Projection, RowChain, rows_of
+from edgekit.codegen.integration import Attention, Projection, RowChain, rows_of
 from edgekit.codegen.lowering.context import LoweringContext, View
 from edgekit.codegen.program import Buffer
 from edgekit.ir import Node, QuantType, Value
@@ -24,11 +24,10 @@ def lower_row_chain(chain: RowChain, ctx: LoweringContext, rules: Rules) -> None
     block = _block(rows, width, max(_depth(node) for node in chain.nodes), room)
     temporary = Temporaries(ctx, block * width)
     places = {value: temporary.take(block * value.shape[-1]) for value in inside}
-    if last.op in PAIRS:
-        # All that a block reads is read before it is written.
-        for value in last.inputs:
-            if value is not None and value not in places:
-                ctx.allow_in_place(value, last.output)
+    # Token overwriting: all that a block reads of its rows is read before they are written.
+    for value in dict.fromkeys(v for node in chain.nodes for v in node.inputs if v is not None):
+        if value not in places and not value.is_constant:
+            ctx.allow_in_place(value, last.output)
     with ctx.sharing_scratch(max(0, room - block * width)):
         for start, count, times in _blocks(rows, block):
             with ctx.loop(times):
