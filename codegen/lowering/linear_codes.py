@@ -75,7 +75,7 @@ def line_fields(node: Node) -> Fields | None:
     """Constants of ek_add_line_s8, likewise: a_multiplier * a + b_multiplier * b + bias, shifted right."""
     ratios = _ratios(node)
     reach = 256 * (sum(map(abs, ratios)) + 2)
-    shift = 30 - math.ceil(math.log2(reach))
+    shift = 31 - math.ceil(math.log2(reach))
     if shift < STEPS:
         return None
     constants = _line(all_results(node), _scaled(ratios, shift), shift, 0, NEAR)
