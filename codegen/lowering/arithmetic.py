@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.linear_codes import product_fields, range_fields, sum_fields
+from edgekit.codegen.lowering.linear_codes import lane_sum_fields, line_fields, product_fields, range_fields
 from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
 from edgekit.codegen.lowering.walk import broadcast_strides, merged
 from edgekit.codegen.program import Fields
@@ -17,54 +17,65 @@ from edgekit.ops.spec import is_quantized
 
 
 def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
-    """Kernels by what they can do: ek_<op>_s8_dsp where the core has lanes and the constants are exact, then ek_add_s8
-    for a sum of equal shapes, then the broadcasting kernels (int16: always). Operands of the result's size may be
-    overwritten.
+    """Of int8 codes, the first kernel whose constants are exact: ek_add_s8_dsp or ek_mul_s8_dsp where the core has
+    lanes, ek_add_line_s8 elsewhere, ek_<op>_s8 for what is left. Operands of the result's size may be overwritten.
     """
     if not is_quantized(node):
         lower_plain_binary(node, ctx)
         return
-    if not (ctx.target.dsp and node.output.dtype is DType.INT8 and _lower_lanes(node, ctx)):
-        _lower_by_element(node, ctx)
+    if node.output.dtype is DType.INT16 or node.op == "div":
+        _lower_by_rounding(node, ctx)
+    elif node.op == "mul":
+        _lower_product(node, ctx)
+    else:
+        _lower_sum(node, ctx)
     for operand in (node.input(0), node.input(1)):
         if operand.shape == node.output.shape:
             ctx.allow_in_place(operand, node.output)
 
 
-def _lower_lanes(node: Node, ctx: LoweringContext) -> bool:
-    """Call the kernel of four codes at once; False where there is none with exact constants."""
-    if node.op == "div":
-        return False
-    span = {"range": range_fields(*fp.output_range(node.attrs["activation"], node.output))}
-    order = (0, 1)
-    if node.op == "mul":
-        steps = [broadcast_strides(node.input(i).shape, node.output.shape) for i in order]
-        _, (a_steps, b_steps) = merged(node, node.output.shape, *steps)
-        order = (1, 0) if a_steps[-1] < b_steps[-1] else (0, 1)
-        kernel, struct, constants = "ek_mul_s8_dsp", "ek_product_params", product_fields(node, order)
+def _lower_sum(node: Node, ctx: LoweringContext) -> None:
+    low, high = fp.output_range(node.attrs["activation"], node.output)
+    if ctx.target.dsp:
+        kernel, struct, constants = "ek_add_s8_dsp", "ek_sum_params", lane_sum_fields(node)
+        span: Fields = {"range": range_fields(low, high)}
     else:
-        kernel, struct, constants = "ek_add_s8_dsp", "ek_sum_params", sum_fields(node)
+        kernel, struct, constants = "ek_add_line_s8", "ek_line_params", line_fields(node)
+        span = {"low": low, "span": high - low}
     if constants is None:
-        return False
-    params = ctx.struct(struct, {"walk": binary_fields(node, order), **constants, **span})
-    ctx.call(kernel, params, *(ctx.operand(node.input(i)) for i in order), ctx.write(node.output))
-    return True
-
-
-def _lower_by_element(node: Node, ctx: LoweringContext) -> None:
-    a, b, y = node.input(0), node.input(1), node.output
-    low, high = fp.output_range(node.attrs["activation"], y)
-    zeros: Fields = {"a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1]}
-    out: Fields = {"zero_point": fp.single_quant(y)[1], "low": low, "high": high}
-    wide = y.dtype is DType.INT16
-    if node.op == "add" and not wide and a.shape == b.shape and not (a.is_constant or b.is_constant):
-        params = ctx.struct("ek_add_params", {"elements": y.elements, **zeros, **_scales(node), **out})
-        ctx.call("ek_add_s8", params, ctx.read(a), ctx.read(b), ctx.write(y))
+        _lower_by_rounding(node, ctx)
     else:
-        fields: Fields = {"walk": binary_fields(node), **zeros, **_scales(node), **out}
-        narrow = "ek_add_broadcast_s8" if node.op == "add" else f"ek_{node.op}_s8"
-        kernel = f"ek_{node.op}_s16" if wide else narrow
-        ctx.call(kernel, ctx.struct("ek_arithmetic_params", fields), ctx.operand(a), ctx.operand(b), ctx.write(y))
+        _call(node, ctx, kernel, struct, {"walk": binary_fields(node), **constants, **span})
+
+
+def _lower_product(node: Node, ctx: LoweringContext) -> None:
+    """What repeats along the last axis comes second."""
+    strides = [broadcast_strides(node.input(i).shape, node.output.shape) for i in range(2)]
+    _, (a_steps, b_steps) = merged(node, node.output.shape, *strides)
+    order = (1, 0) if a_steps[-1] < b_steps[-1] else (0, 1)
+    constants = product_fields(node, order) if ctx.target.dsp else None
+    if constants is None:
+        _lower_by_rounding(node, ctx)
+        return
+    span = range_fields(*fp.output_range(node.attrs["activation"], node.output))
+    fields: Fields = {"walk": binary_fields(node, order), **constants, "range": span}
+    _call(node, ctx, "ek_mul_s8_dsp", "ek_product_params", fields, order)
+
+
+def _lower_by_rounding(node: Node, ctx: LoweringContext) -> None:
+    """ek_<op>_<type>, which rounds as the reference does, one element after the other."""
+    low, high = fp.output_range(node.attrs["activation"], node.output)
+    zeros: Fields = {"a_zero": fp.single_quant(node.input(0))[1], "b_zero": fp.single_quant(node.input(1))[1]}
+    out: Fields = {"zero_point": fp.single_quant(node.output)[1], "low": low, "high": high}
+    fields: Fields = {"walk": binary_fields(node), **zeros, **_scales(node), **out}
+    _call(node, ctx, f"ek_{node.op}_s{8 * node.output.dtype.size}", "ek_arithmetic_params", fields)
+
+
+def _call(
+    node: Node, ctx: LoweringContext, kernel: str, struct: str, fields: Fields, order: tuple[int, int] = (0, 1)
+) -> None:
+    operands = (ctx.operand(node.input(i)) for i in order)
+    ctx.call(kernel, ctx.struct(struct, fields), *operands, ctx.write(node.output))
 
 
 def _scales(node: Node) -> Fields:

@@ -7,7 +7,8 @@ all 65536 pairs or all sums; where none are found, the kernel that computes as t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +22,11 @@ from edgekit.ops.pool import rounded_mean
 
 CODES = np.arange(-128, 128, dtype=np.int64)
 INT32 = np.iinfo(np.int32)
-# Steps of a result: 1/65536 of a code.
+# Bits behind the point of the DSP kernels' results: their steps are 1/65536 of a code.
 STEPS = 16
-# How far constants are moved off the exact ones, in units that weigh 1/2 step at most: all near ones, then wider.
-NUDGES = sorted((s * d for d in (*range(1, 33), 48, 64, 96, 128, 192, 256, 384, 512, 1024) for s in (1, -1)), key=abs)
-WIDEST = 1024
+# How far constants are moved off the exact ones: all near ones, then wider.
+NEAR = sorted((s * d for d in range(1, 33) for s in (1, -1)), key=abs)
+NUDGES = NEAR + [s * d for d in (48, 64, 96, 128, 192, 256, 384, 512, 1024) for s in (1, -1)]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Target:
     low: int
     top: int
 
-    def bounds(self) -> tuple[Array, Array]:
-        """From which step (inclusive) to which (exclusive) a result may lie before clamping."""
-        least = np.where(self.codes > 0, self.codes << STEPS, -(1 << 40))
-        limit = np.where(self.codes < self.top, (self.codes + 1) << STEPS, 1 << 40)
+    def bounds(self, bits: int = STEPS) -> tuple[Array, Array]:
+        """From which step (inclusive) to which (exclusive) a result may lie before clamping; 2**bits steps a code."""
+        least = np.where(self.codes > 0, self.codes << bits, -(1 << 40))
+        limit = np.where(self.codes < self.top, (self.codes + 1) << bits, 1 << 40)
         return least, limit
 
 
@@ -59,44 +60,65 @@ def all_results(node: Node) -> Target:
     return Target(np.clip(codes, low, high) - low, low, high - low)
 
 
-def sum_fields(node: Node) -> Fields | None:
-    """a_multiplier, b_multiplier and bias of ek_add_s8_dsp for an add or sub of int8 codes; None where none are exact.
+def lane_sum_fields(node: Node) -> Fields | None:
+    """Constants of ek_add_s8_dsp for an add or sub of int8 codes; None where none are exact.
 
-    The kernel computes (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias steps.
+    The kernel computes (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias steps from the lowest code.
     """
-    scale = fp.single_quant(node.output)[0]
-    ratios = [fp.single_quant(node.input(i))[0] / scale for i in range(2)]
-    if max(ratios) > 60:
+    ratios = _ratios(node)
+    if max(map(abs, ratios)) > 60:
         return None
-    exact = [round(r * s * (1 << (STEPS + 8))) for r, s in zip(ratios, (1, -1 if node.op == "sub" else 1), strict=True)]
-    target = all_results(node)
-    least, limit = target.bounds()
-    pairs = _critical(least, limit, _line(exact[0], exact[1]))
-    for a, b in _nudged(*exact):
-        sums = (a * CODES[pairs[0]] >> 8) + (b * CODES[pairs[1]] >> 8)
-        low, high = (least[pairs] - sums).max(), (limit[pairs] - sums).min()
-        if low < high:
-            bias = int(low + high - 1) // 2
-            assert np.array_equal(np.clip((_line(a, b) + bias) >> STEPS, 0, target.top), target.codes)
+    return _line(all_results(node), _scaled(ratios, STEPS + 8), STEPS, 8, NUDGES)
+
+
+def line_fields(node: Node) -> Fields | None:
+    """Constants of ek_add_line_s8, likewise: a_multiplier * a + b_multiplier * b + bias, shifted right."""
+    ratios = _ratios(node)
+    reach = 256 * (sum(map(abs, ratios)) + 2)
+    shift = 31 - math.ceil(math.log2(reach))
+    if shift < STEPS:
+        return None
+    constants = _line(all_results(node), _scaled(ratios, shift), shift, 0, NEAR)
+    return None if constants is None else {**constants, "shift": shift}
+
+
+def _ratios(node: Node) -> list[float]:
+    """Output codes per code of each operand."""
+    scale = fp.single_quant(node.output)[0]
+    first, second = (fp.single_quant(node.input(i))[0] / scale for i in range(2))
+    return [first, -second if node.op == "sub" else second]
+
+
+def _scaled(ratios: Sequence[float], bits: int) -> tuple[int, int]:
+    first, second = (round(ratio * (1 << bits)) for ratio in ratios)
+    return first, second
+
+
+def _line(target: Target, exact: tuple[int, int], bits: int, dropped: int, nudges: Sequence[int]) -> Fields | None:
+    """Multipliers near the exact ones, and a bias: 2**bits steps a code, `dropped` bits of each product cut off."""
+
+    def steps(a: int, b: int) -> Array:
+        line: Array = (a * CODES >> dropped)[:, None] + (b * CODES >> dropped)[None, :]
+        return line
+
+    least, limit = target.bounds(bits)
+    low, high = least - steps(*exact), limit - steps(*exact)
+    # Only pairs near the narrowest places can decide, however the constants are nudged.
+    moved = 2 * (2 * max(nudges) * 128 >> dropped) + 4
+    first, second = pairs = np.nonzero((low >= low.max() - moved) | (high <= high.min() + moved))
+    for a, b in _nudged(*exact, nudges):
+        sums = (a * CODES[first] >> dropped) + (b * CODES[second] >> dropped)
+        start, end = (least[pairs] - sums).max(), (limit[pairs] - sums).min()
+        bias = int(start + end - 1) // 2
+        if start < end and np.array_equal(np.clip((steps(a, b) + bias) >> bits, 0, target.top), target.codes):
             return {"a_multiplier": a, "b_multiplier": b, "bias": bias}
     return None
 
 
-def _line(a: int, b: int) -> Array:
-    line: Array = (a * CODES >> 8)[:, None] + (b * CODES >> 8)[None, :]
-    return line
-
-
-def _critical(least: Array, limit: Array, steps: Array) -> tuple[Array, ...]:
-    """Indices of the pairs that can decide about a constant however it is nudged."""
-    low, high = least - steps, limit - steps
-    return np.nonzero((low >= low.max() - 2 * WIDEST) | (high <= high.min() + 2 * WIDEST))
-
-
-def _nudged(a: int, b: int) -> Iterator[tuple[int, int]]:
+def _nudged(a: int, b: int, nudges: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Both constants, the least moved pairs first."""
-    for reach, nudge in enumerate((0, *NUDGES)):
-        for other in (0, *NUDGES[:reach]):
+    for reach, nudge in enumerate((0, *nudges)):
+        for other in (0, *nudges[:reach]):
             yield a + nudge, b + other
             if other != nudge:
                 yield a + other, b + nudge
@@ -111,7 +133,7 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
     a_zero, b_zero = (fp.single_quant(node.input(i))[1] for i in order)
     mantissa, shift = mul_scale(node)
     exact = round(mantissa / 2.0 ** (31 - shift) * (1 << (STEPS + 17)))
-    if not 0 < exact < (1 << 31) - 2 * WIDEST:
+    if not 0 < exact < (1 << 31) - max(NUDGES):
         return None
     target = all_results(node)
     zero = fp.single_quant(node.output)[1] - target.low

@@ -100,17 +100,6 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *x, 
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                                const ek_channel *channels, int8_t *y, void *scratch);
 
-typedef struct {
-    int32_t elements;
-    int32_t a_zero, a_multiplier, a_shift;
-    int32_t b_zero, b_multiplier, b_shift;
-    int32_t multiplier, shift;
-    int32_t zero_point, low, high;
-} ek_add_params;
-
-/* y may be a or b. Shifts are to the right. */
-void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *y);
-
 /* Sums, differences, products and quotients with broadcasting. mul has (multiplier, shift) alone, shift to the left
  * where negative; div has the scale in units of 2^-15 as multiplier. */
 typedef struct {
@@ -121,14 +110,23 @@ typedef struct {
     int32_t zero_point, low, high;
 } ek_arithmetic_params;
 
-void ek_add_broadcast_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_add_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_sub_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_mul_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 void ek_div_s8(const ek_arithmetic_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
-/* Sums and differences in one line, proven for all pairs of codes when the constants are generated:
- * (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias in steps of 1/65536 of a code, from the lowest code of
- * `range`. Along the last axis operands are dense or repeat. */
+/* Sums and differences as a line, proven for all pairs of codes when the constants are generated:
+ * a_multiplier * a + b_multiplier * b + bias, shifted right and clamped to [0, span], counts from `low`. */
+typedef struct {
+    ek_binary_params walk;
+    int32_t a_multiplier, b_multiplier, bias, shift;
+    int32_t low, span;
+} ek_line_params;
+
+void ek_add_line_s8(const ek_line_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+/* The same in lanes: (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias in steps of 1/65536 of a code, from the
+ * lowest code of `range`. Along the last axis operands are dense or repeat. */
 typedef struct {
     ek_binary_params walk;
     int32_t a_multiplier, b_multiplier, bias;

@@ -1,20 +1,9 @@
-#include "ek_kernels.h"
+#include "ek_arithmetic_s8.h"
 
-/* x / 2^shift, halves away from zero. */
-static inline int32_t divide(int32_t x, int32_t shift)
+static int32_t rescaled(const ek_arithmetic_params *p, int32_t a, int32_t b)
 {
-    return shift ? (((x + (x >> 31)) >> (shift - 1)) + 1) >> 1 : x;
+    const int32_t sum = ek_addend(a, p->a_multiplier, p->a_shift) + ek_addend(b, p->b_multiplier, p->b_shift);
+    return ek_divide_by_pot(ek_smmulr(2 * sum, p->multiplier), (uint32_t)p->shift);
 }
 
-void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *y)
-{
-    const ek_add_params q = *p; /* stores to y may alias anything behind a pointer */
-    for (int32_t i = 0; i < q.elements; ++i) {
-        /* Twice 20 bits of headroom: codes are at most 255 from the zero point, so all stays below 2^30. */
-        const int32_t x = ek_smmulr((a[i] - q.a_zero) * (1 << 21), q.a_multiplier);
-        const int32_t z = ek_smmulr((b[i] - q.b_zero) * (1 << 21), q.b_multiplier);
-        const int32_t sum = divide(x, q.a_shift) + divide(z, q.b_shift);
-        const int32_t code = divide(ek_smmulr(2 * sum, q.multiplier), q.shift);
-        y[i] = (int8_t)ek_clamp(code + q.zero_point, q.low, q.high);
-    }
-}
+EK_ARITHMETIC_S8(ek_add_s8, rescaled(&q, u, v))

@@ -36,10 +36,14 @@ static inline int32_t next_row(const ek_copy_params *p, int32_t *index, ptrdiff_
             if (run) {                                                                                                 \
                 memcpy(target, source, (size_t)count * sizeof *target);                                                \
             } else {                                                                                                   \
-                for (int32_t left = count; left > 0; --left) {                                                         \
+                for (int32_t pairs = count >> 1; pairs > 0; --pairs) {                                                 \
+                    target[0] = source[0];                                                                             \
+                    target[write] = source[read];                                                                      \
+                    source += 2 * read;                                                                                \
+                    target += 2 * write;                                                                               \
+                }                                                                                                      \
+                if (count & 1) {                                                                                       \
                     *target = *source;                                                                                 \
-                    source += read;                                                                                    \
-                    target += write;                                                                                   \
                 }                                                                                                      \
             }                                                                                                          \
         } while (next_row(p, index, &from, &to));                                                                      \

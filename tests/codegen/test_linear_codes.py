@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.codegen.lowering.linear_codes import CODES, divisor, product_fields, sum_fields
+from edgekit.codegen.lowering.linear_codes import CODES, divisor, lane_sum_fields, line_fields, product_fields
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops.pool import rounded_mean
 from edgekit.ops.reference import run_reference
@@ -38,11 +38,27 @@ def test_sums_equal_the_reference(op: str) -> None:
     rng = np.random.default_rng(8)
     for _ in range(20):
         node, want = results(op, *random_quants(rng, op), "relu6")
-        found = sum_fields(node)
+        found = lane_sum_fields(node)
         assert found is not None
         a, b, bias = (int(found[key]) for key in ("a_multiplier", "b_multiplier", "bias"))  # type: ignore[call-overload]
         steps = (a * CODES >> 8)[:, None] + (b * CODES >> 8)[None, :] + bias
         assert np.array_equal(np.clip((steps >> 16) + want.min(), want.min(), want.max()), want)
+
+
+def test_lines_equal_the_reference_or_are_refused() -> None:
+    rng, refused = np.random.default_rng(10), 0
+    for _ in range(20):
+        node, want = results("add", *random_quants(rng, "add"), "none")
+        found = line_fields(node)
+        if found is None:
+            refused += 1
+            continue
+        keys = ("a_multiplier", "b_multiplier", "bias", "shift")
+        a, b, bias, shift = (int(found[key]) for key in keys)  # type: ignore[call-overload]
+        sums = (a * CODES)[:, None] + (b * CODES)[None, :] + bias
+        assert np.abs(sums).max() < 1 << 31
+        assert np.array_equal(np.clip((sums >> shift) - 128, -128, 127), want)
+    assert refused < 4
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -73,5 +89,5 @@ def test_means_equal_the_reference(half_up: bool) -> None:
 
 def test_scales_too_far_apart_are_left_to_the_other_kernels() -> None:
     quants = ((1.0, 5), (0.9, -1), (0.01, 0))
-    assert sum_fields(results("add", *quants, "none")[0]) is None
+    assert lane_sum_fields(results("add", *quants, "none")[0]) is None
     assert product_fields(results("mul", *quants, "none")[0], (0, 1)) is None
