@@ -194,7 +194,7 @@ def _coprocessor(high: int, low: int) -> Operation:
         return Operation(Kind.SYSTEM, 4)
     double = number == 11
     if group == 0xFE:  # Armv8-M: selection, minimum and maximum, rounding
-        reads = _fp(high, high >> 7, double, 1) | _fp(low, low >> 5, double, 1) | (0 if high & 0x80 else FLAGS)
+        reads = _fp(high, low >> 7, double, 1) | _fp(low, low >> 5, double, 1) | (0 if high & 0x80 else FLAGS)
         return Operation(Kind.FP, 4, reads=reads, writes=_fp(low >> 12, high >> 6, double, 1), double=double)
     if group == 0xEE:
         return _fp_move(high, low) if low & 0x10 else _fp_arithmetic(high, low, double)
@@ -217,7 +217,7 @@ def _fp(field: int, extra: int, double: bool, count: int) -> int:
 
 def _fp_arithmetic(high: int, low: int, double: bool) -> Operation:
     target = _fp(low >> 12, high >> 6, double, 1)
-    first, second = _fp(high, high >> 7, double, 1), _fp(low, low >> 5, double, 1)
+    first, second = _fp(high, low >> 7, double, 1), _fp(low, low >> 5, double, 1)
     operation = (high >> 7 & 1) << 2 | high >> 4 & 3
     if operation in (0, 1, 5, 6):
         reads = first | second | target

@@ -185,7 +185,7 @@ def _pair(older: Operation, younger: Operation) -> bool:
     kinds = {older.kind, younger.kind}
     if (_alone(younger) and not younger.jumps) or younger.kind is Kind.TABLE_BRANCH or younger.words > 1:
         return False
-    if older.writes & younger.writes & ~FLAGS:
+    if older.writes & younger.writes & ~FLAGS and older.kind is not Kind.ADD:
         return False
     if younger.kind is Kind.FIELD or (younger.kind is Kind.SHIFTED and older.kind in (Kind.SHIFTED, Kind.FIELD)):
         return False

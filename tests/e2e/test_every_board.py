@@ -66,7 +66,13 @@ def test_model_runs_on_every_board(name: str, model: Path, tmp_path: Path) -> No
     latency = report["latency_ms"]
     assert latency["low"] < latency["model"] < latency["high"]
     calibrated = board.core in ("cortex-m4", "cortex-m7", "cortex-m33")
-    assert ("NOT CALIBRATED" in latency["label"]) == (not calibrated)
+    assert ("NOT CALIBRATED" in latency["label"]) == (not calibrated) == (not latency["calibrated"])
+    assert latency["model"] == pytest.approx(latency["cycles"] / (board.mhz * 1000), abs=1e-3)
+    assert 0.5 < latency["cycles_per_instruction"] < 5 and 0 < latency["memory_cycles"] < latency["cycles"]
+    if latency["method"] == "cycles":
+        assert 0.9 < sum(layer["cycles"] for layer in layers) / latency["cycles"] <= 1
+    else:
+        assert board.core == "cortex-m55" and all(layer["cycles"] is None for layer in layers)
     # Contiguous banks fill up from the first one; the model is far smaller than any of them.
     used = {region["name"] for region in report["regions"] if region["used"]}
     starts = {board.ram_internal.address, board.flash_internal.address}
