@@ -40,7 +40,7 @@ class InOrder:
     Attributes:
         cycles: by class, 1 for those that are not named; of loads and stores of several words without their words,
             and of a store with a register offset where loads overlap: it takes one cycle with a constant one.
-        refill: more cycles of a branch that is taken; returns: of a branch to a register or a load of PC.
+        refill: more cycles of a branch that is taken; loaded: of one to a place from memory.
         overlaps: a load hides one cycle of a load, or of a store with a register offset, that follows it.
         early_addresses: a cycle is lost where the next instruction takes a result for its address.
         late_loads, late_products, late_floats: a cycle is lost where the next instruction takes the result of a
@@ -51,7 +51,7 @@ class InOrder:
 
     cycles: Mapping[Kind, int]
     refill: int
-    returns: int
+    loaded: int
     overlaps: bool = False
     early_addresses: bool = False
     late_loads: bool = False
@@ -68,7 +68,7 @@ class InOrder:
         last = operations[-1]
         jump = 0
         if last.jumps:
-            jump = self.refill if last.kind in (Kind.BRANCH, Kind.CALL) else self.returns
+            jump = self.refill if last.kind in (Kind.BRANCH, Kind.CALL, Kind.INDIRECT) else self.loaded
             if self.folds and len(operations) > 1:
                 jump -= self._folded_jump(operations[-2], last)
         return BlockCycles(straight, jump)
@@ -103,8 +103,10 @@ class InOrder:
         if self.late_floats and before.kind in FLOATS and made & operation.reads and operation.kind in FLOATS:
             return 1
         in_time = operation.data | (operation.accumulator if operation.kind in MACS else 0)
-        if self.late_loads and before.kind in LOADS and made & operation.reads & ~in_time:
-            return 1
+        if self.late_loads and before.kind in LOADS:
+            # Of several words the last one comes last.
+            last = 1 << (made.bit_length() - 1) if before.words > 1 and made else made
+            return int(bool(last & operation.reads & ~in_time))
         if self.late_products and self._is_late(before):
             if operation.kind is Kind.FIELD and before.kind is Kind.FIELD:
                 in_time |= operation.accumulator
@@ -158,16 +160,16 @@ CORTEX_M0PLUS = InOrder(
         Kind.SYSTEM: 3,
     },
     refill=1,
-    returns=2,
+    loaded=2,
 )
 CORTEX_M3 = InOrder(
     _ARMV7 | {Kind.MAC: 2, Kind.LONG_MULTIPLY: 4, Kind.LONG_MAC: 6},
     refill=2,
-    returns=2,
+    loaded=2,
     overlaps=True,
     early_addresses=True,
 )
-CORTEX_M4 = InOrder(_ARMV7 | _FLOATS, refill=2, returns=2, overlaps=True, early_addresses=True, late_floats=True)
+CORTEX_M4 = InOrder(_ARMV7 | _FLOATS, refill=2, loaded=2, overlaps=True, early_addresses=True, late_floats=True)
 CORTEX_M33 = InOrder(
     {
         Kind.DIVIDE: 6,
@@ -179,7 +181,7 @@ CORTEX_M33 = InOrder(
         Kind.TABLE_BRANCH: 2,
     },
     refill=1,
-    returns=2,
+    loaded=2,
     late_loads=True,
     late_products=True,
     late_floats=True,

@@ -32,11 +32,11 @@ def run(board: Board, folder: Path) -> tuple[Image, RunCounts]:
 @pytest.mark.parametrize(
     ("name", "layer_0", "layer_1"),
     [
-        ("rp2040", 1 + 100 * 2 + 99 * 1 + 1 + 2, (3 + 1 + 3 + 2) + 7 * (2 + 1 + 1 + 1 + 2 + 1 + 1) + 6 * 1),
+        ("rp2040", 1 + 100 * 2 + 99 * 1 + 1 + 1, (3 + 1 + 3 + 2) + 7 * (2 + 1 + 1 + 1 + 1 + 1 + 1) + 6 * 1),
         ("stm32f103", 1 + 100 * 2 + 99 * 2 + 1 + 2, (3 + 1 + 3 + 2) + 7 * (1 + 2 + 1 + 1 + 2 + 1 + 1) + 6 * 2),
         ("stm32f411", 1 + 100 * 2 + 99 * 2 + 1 + 2, (3 + 1 + 3 + 2) + 7 * (1 + 2 + 1 + 1 + 2 + 1 + 1) + 6 * 2),
         # The branch goes with the subtraction where it is not taken, and takes two cycles where it is.
-        ("stm32u575", 1 + 100 * 1 + 99 * 2 + 1 + 2, (2 + 1 + 2 + 2) + 7 * (1 + 1 + 1 + 1 + 2 + 1) + 6 * 2),
+        ("stm32u575", 1 + 100 * 1 + 99 * 2 + 1 + 1, (2 + 1 + 2 + 2) + 7 * (1 + 1 + 1 + 1 + 1 + 1) + 6 * 2),
     ],
 )
 def test_cycles_of_layers_by_hand(name: str, layer_0: int, layer_1: int, tmp_path: Path) -> None:

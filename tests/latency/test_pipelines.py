@@ -51,6 +51,8 @@ M0, M3, M4, M33 = CORTEX_M0PLUS, CORTEX_M3, CORTEX_M4, CORTEX_M33
         (M33, "smlad r1, r2, r3, r1; str r1, [r7]", 2, 0),
         (M33, "ldr r1, [r2]; smlad r1, r4, r5, r1", 2, 0),
         (M33, "ldr r1, [r2]; smlad r4, r1, r5, r4", 3, 0),
+        (M33, "ldmia.w r0!, {r2-r5}; smlad r10, r6, r2, r10", 5, 0),
+        (M33, "ldmia.w r0!, {r2-r5}; smlad r10, r6, r5, r10", 6, 0),
         (M33, "sxtab16 r1, r2, r3; sxtab16 r4, r1, r5; sxtab16 r6, r7, r4", 4, 0),
         # Branches that nothing waits for are issued with the 16-bit instruction before them.
         (M33, "1: subs r4, #1; adds r1, r2, r3; mov r5, r6; b 1b", 4, 0),
@@ -59,6 +61,7 @@ M0, M3, M4, M33 = CORTEX_M0PLUS, CORTEX_M3, CORTEX_M4, CORTEX_M33
         (M4, "bl 1f; 1:", 1, 2),
         (M0, "bl 1f; 1:", 2, 1),
         (M4, "bx lr", 1, 2),
+        (M0, "bx lr", 1, 1),
         (M4, "tbb [pc, r2]", 3, 2),
         # Floating point.
         (M4, "vmul.f32 s0, s1, s2; vadd.f32 s3, s4, s0; vadd.f32 s5, s6, s7", 4, 0),
