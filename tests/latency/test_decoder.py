@@ -13,7 +13,6 @@ from edgekit.boards import load_board
 from edgekit.latency.decoder import decode
 from edgekit.latency.operations import FLAGS, LR, PC, SP, Kind, single
 from edgekit.runtime_c import INCLUDE, ROOT
-
 from edgekit.toolchains.gcc import COMMAND, core_flags
 from tests.latency.assembly import operations
 
