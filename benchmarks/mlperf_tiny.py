@@ -99,11 +99,12 @@ def main() -> int:
         except RuntimeError as error:
             failed = True
             print(f"error: {error}", file=sys.stderr)
-    print(json.dumps(reports, indent=1) if options.json else _table([list(_HEAD), *rows]))
+    print(json.dumps(reports, indent=1) if options.json else table([list(_HEAD), *rows]))
     return 1 if failed else 0
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Rows of cells as aligned lines, the first column to the left."""
     widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

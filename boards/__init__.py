@@ -37,6 +37,8 @@ class Region:
         access_cost: cycles per 32-bit word read in sequence, relative to zero-wait memory (1.0).
         cost_source: 'measured' or 'estimated'.
         note: what the region is good for.
+        wait_cycles, line_bytes: core cycles that the first read of a line waits, and the line's bytes; 0 where only
+            access_cost is known.
         program: whether it is the program flash, wherever it is; only for parts that start from flash off the chip.
     """
 
@@ -49,6 +51,13 @@ class Region:
     cost_source: str
     note: str = ""
     program: bool = False
+    wait_cycles: int = 0
+    line_bytes: int = 0
+
+    @property
+    def wait_per_byte(self) -> float:
+        """Core cycles of waiting per byte that is read once, in sequence."""
+        return self.wait_cycles / self.line_bytes if self.line_bytes else (self.access_cost - 1.0) / 4
 
     @property
     def end(self) -> int:
@@ -218,6 +227,8 @@ def _check_region(where: str, region: Region) -> None:
         raise BadBoard(f"{where}: region {name}: size {region.size} leaves the 32-bit address space")
     if region.address % 1024 or region.size % 1024:
         raise BadBoard(f"{where}: region {name}: address and size must be multiples of 1024")
+    if region.wait_cycles < 0 or region.line_bytes < 0 or (region.wait_cycles > 0) != (region.line_bytes > 0):
+        raise BadBoard(f"{where}: region {name}: wait_cycles and line_bytes must both be positive, or both left out")
     if region.access_cost < 1.0:
         raise BadBoard(f"{where}: region {name}: access_cost {region.access_cost} is below 1.0")
 
@@ -235,7 +246,10 @@ def _merged(regions: tuple[Region, ...], kind: str) -> list[Region]:
             source = last.cost_source if last.cost_source == region.cost_source else "estimated"
             note = "; ".join(text for text in (last.note, region.note) if text)
             name = f"{last.name}_{region.name}"
-            merged.append(Region(name, last.address, size, kind, False, cost, source, note))
+            waits = (last.wait_cycles, last.line_bytes)
+            if waits != (region.wait_cycles, region.line_bytes):
+                waits = (0, 0)
+            merged.append(Region(name, last.address, size, kind, False, cost, source, note, False, waits[0], waits[1]))
         else:
             merged.append(region)
     return merged

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.emulators import RunCounts
 from edgekit.firmware import Firmware
 from edgekit.ir import Array, Graph
 from edgekit.ops.reference import run_reference, same_numbers
@@ -21,15 +22,14 @@ class Validation:
         outputs: per sample, one array per graph output, as emulated.
         references: the same from the numpy reference.
         first_mismatch: the first layer that differs, or None where every bit is equal.
-        instructions: of one inference; per_layer: the same split by step.
+        counts: executed instructions of one inference, the last one; layers are the program's steps.
         stack_measured: bytes, the emulator's high-water mark.
     """
 
     outputs: list[list[Array]]
     references: list[list[Array]]
     first_mismatch: str | None
-    instructions: int
-    per_layer: list[int]
+    counts: RunCounts
     stack_measured: int
 
     @property
@@ -43,7 +43,7 @@ def validate_firmware(
     """Run every sample in the emulator and compare; the first one is compared after every layer."""
     outputs: list[list[Array]] = []
     references: list[list[Array]] = []
-    mismatch, instructions, per_layer = None, 0, [0] * len(firmware.steps)
+    mismatch, counts = None, RunCounts(0, [0] * len(firmware.steps))
     with firmware.machine() as machine:
         for index, sample in enumerate(progress.track(samples, "emulating")):
             values = run_reference(graph, sample)
@@ -53,7 +53,6 @@ def validate_firmware(
                 mismatch = firmware.first_difference(machine, graph, values)
                 firmware.write_inputs(machine, sample)
             counts = machine.run_once()
-            instructions, per_layer = counts.total, list(counts.per_layer)
             outputs.append(firmware.read_outputs(machine))
             if mismatch is None and not _equal(outputs[-1], references[-1]):
                 # An input-dependent difference: run this sample again, layer by layer, to name where it starts.
@@ -61,7 +60,7 @@ def validate_firmware(
                 mismatch = firmware.first_difference(machine, graph, values)
                 mismatch = mismatch or f"outputs of sample {index} (all layers agree when run one by one)"
         stack = machine.stack_high_water()
-    return Validation(outputs, references, mismatch, instructions, per_layer, stack)
+    return Validation(outputs, references, mismatch, counts, stack)
 
 
 def _equal(got: Sequence[Array], want: Sequence[Array]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.boards import Board
-from edgekit.emulators.machine import Machine, RunCounts
+from edgekit.emulators.machine import BlockCount, Machine, RunCounts
 from edgekit.emulators.placement import emulated_board, moves, relocated
 from edgekit.emulators.qemu_machine import QemuMachine, qemu_binary
 from edgekit.emulators.unicorn_machine import UnicornMachine
@@ -42,6 +42,7 @@ def open_machine(board: Board, image: Image, layer_symbols: Sequence[str], run_s
 
 
 __all__ = [
+    "BlockCount",
     "Machine",
     "QemuMachine",
     "RunCounts",

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
+from edgekit.emulators.machine import BlockCount
 from edgekit.emulators.native import shared_library
 from edgekit.errors import ToolchainError
 
 SOURCE = Path(__file__).with_name("count_hook.c")
-AT_WATCH, OUT_OF_BUDGET = 1, 2
+AT_WATCH, OUT_OF_BUDGET, OUT_OF_MEMORY = 1, 2, 3
 _NO_BUDGET = (1 << 64) - 1
 _NO_SKIP = 0
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("runs", ctypes.c_uint64),
+        ("fell", ctypes.c_uint64),
+        ("address", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("instructions", ctypes.c_uint32),
+        ("layer", ctypes.c_uint32),
+        ("next", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
+    )
 
 
 class _State(ctypes.Structure):
@@ -26,13 +41,16 @@ class _State(ctypes.Structure):
         ("code", ctypes.c_void_p),
         ("tags", ctypes.c_void_p),
         ("stops", ctypes.c_void_p),
-        ("cache", ctypes.c_void_p),
+        ("first", ctypes.c_void_p),
+        ("blocks", ctypes.POINTER(_Block)),
         ("stop", ctypes.c_void_p),
         ("base", ctypes.c_uint32),
         ("size", ctypes.c_uint32),
+        ("layer_count", ctypes.c_uint32),
         ("layer", ctypes.c_uint32),
-        ("last_address", ctypes.c_uint32),
-        ("last_size", ctypes.c_uint32),
+        ("last", ctypes.c_uint32),
+        ("block_count", ctypes.c_uint32),
+        ("block_capacity", ctypes.c_uint32),
         ("stop_mask", ctypes.c_uint32),
         ("skip", ctypes.c_uint32),
         ("stopped", ctypes.c_uint32),
@@ -66,7 +84,7 @@ class CountHook:
         self._code = ctypes.create_string_buffer(code, len(code) + 4)
         self._tags = (ctypes.c_uint16 * half_words)()
         self._stops = (ctypes.c_uint8 * half_words)()
-        self._cache = (ctypes.c_uint32 * half_words)()
+        self._first = (ctypes.c_uint32 * half_words)()
         for start, end, layer in tags:
             first, count = (start - base) >> 1, max((end - start) >> 1, 1)
             self._tags[first : first + count] = [layer] * count
@@ -78,13 +96,16 @@ class CountHook:
             code=ctypes.addressof(self._code),
             tags=ctypes.addressof(self._tags),
             stops=ctypes.addressof(self._stops),
-            cache=ctypes.addressof(self._cache),
+            first=ctypes.addressof(self._first),
             stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p),
             base=base,
             size=len(code),
+            layer_count=layers,
         )
         library = ctypes.CDLL(str(shared_library(SOURCE)))
         self._library = library  # must outlive the engine's hooks
+        weakref.finalize(self, library.ek_count_free, ctypes.byref(self._state))
+        self.clear(0)
         self._register(engine, unicorn.UC_HOOK_BLOCK, library.ek_count_block, 1, 0)
         for address in watches:
             self._register(engine, unicorn.UC_HOOK_CODE, library.ek_count_watch, address, address)
@@ -113,13 +134,12 @@ class CountHook:
 
     def clear(self, layer: int) -> None:
         """Set all counts to zero and make a layer value current."""
-        self._state.total, self._state.layer = 0, layer
-        for index in range(len(self._layers)):
-            self._layers[index] = 0
+        if not self._library.ek_count_clear(ctypes.byref(self._state), layer):
+            raise ToolchainError("no memory for the emulator's counts")
 
     @property
     def stopped(self) -> int:
-        """0, AT_WATCH or OUT_OF_BUDGET."""
+        """0, AT_WATCH, OUT_OF_BUDGET or OUT_OF_MEMORY."""
         return int(self._state.stopped)
 
     @property
@@ -136,3 +156,11 @@ class CountHook:
     def layers(self) -> list[int]:
         """The same by layer value."""
         return list(self._layers)
+
+    def blocks(self, first_layer: int) -> tuple[BlockCount, ...]:
+        """The same by layer value and basic block; layers are numbered from `first_layer` on."""
+        return tuple(
+            BlockCount(b.layer - first_layer, b.address, b.size, b.instructions, b.runs, b.fell)
+            for b in self._state.blocks[1 : self._state.block_count]
+            if b.runs
+        )

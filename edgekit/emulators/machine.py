@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from edgekit.boards import Board
 from edgekit.errors import CheckFailed
@@ -18,6 +18,24 @@ _PAINT = 0xA5
 Self = TypeVar("Self", bound="Machine")
 
 
+class BlockCount(NamedTuple):
+    """How often a basic block ran within one layer.
+
+    Attributes:
+        layer: index of the layer function, -1 outside layers.
+        address, size: of its code; bytes. Blocks may overlap: one is cut short where a run was.
+        instructions: in it.
+        runs: how often it ran; fell: how often the instruction at its end went on to the next address.
+    """
+
+    layer: int
+    address: int
+    size: int
+    instructions: int
+    runs: int
+    fell: int
+
+
 @dataclass(frozen=True)
 class RunCounts:
     """Executed instructions of one run, from the run function's entry to ek_done.
@@ -25,10 +43,13 @@ class RunCounts:
     Attributes:
         total: all of them; per_layer: by layer function with all that it calls.
         overhead: those outside layers: total - sum(per_layer).
+        blocks: the same by basic block, none where the emulator does not say (QEMU). Emulators cut code into blocks
+            as they like, so that they are no part of a comparison.
     """
 
     total: int
     per_layer: list[int]
+    blocks: tuple[BlockCount, ...] = field(default=(), compare=False)
 
     @property
     def overhead(self) -> int:

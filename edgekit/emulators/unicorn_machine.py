@@ -8,10 +8,10 @@ import unicorn
 from unicorn import arm_const
 
 from edgekit.boards import Board
-from edgekit.emulators.count_hook import AT_WATCH, OUT_OF_BUDGET, CountHook
+from edgekit.emulators.count_hook import AT_WATCH, OUT_OF_BUDGET, OUT_OF_MEMORY, CountHook
 from edgekit.emulators.machine import BOOT_BUDGET, RUN_BUDGET, Machine, RunCounts
 from edgekit.emulators.memory_map import SYSTEM_SPACE, MemoryMap
-from edgekit.errors import CheckFailed
+from edgekit.errors import CheckFailed, ToolchainError
 from edgekit.toolchains import Image
 
 _CPACR = SYSTEM_SPACE + 0xD88
@@ -107,7 +107,8 @@ class UnicornMachine(Machine):
 
     def _result(self) -> RunCounts:
         first = _OVERHEAD + 1
-        return RunCounts(self._counts.total, self._counts.layers[first : first + self._layer_count])
+        layers = self._counts.layers[first : first + self._layer_count]
+        return RunCounts(self._counts.total, layers, self._counts.blocks(first))
 
     def _go(self, classes: set[int], budget: int, what: str) -> int:
         """Run on to an address of one of the watch classes and return it."""
@@ -123,6 +124,8 @@ class UnicornMachine(Machine):
         where = f"pc {self._pc:#010x} in {self.image.symbol_at(self._pc)}"
         if error is not None:
             raise CheckFailed(f"{what}: fault: {error} at {where}")
+        if self._counts.stopped == OUT_OF_MEMORY:
+            raise ToolchainError("no memory for the emulator's counts")
         if self._counts.stopped == OUT_OF_BUDGET:
             raise CheckFailed(f"{what}: not finished after {budget} instructions; {where}")
         if self._counts.stopped != AT_WATCH:
@@ -136,8 +139,4 @@ class UnicornMachine(Machine):
 def _code(image: Image) -> tuple[int, bytes]:
     """Address and bytes of the image's code, from the linker script's marks."""
     start, end = (image.symbols[f"__ek_text_{mark}"].address for mark in ("start", "end"))
-    for segment in image.segments:
-        offset = start - segment.address
-        if offset >= 0 and end <= segment.address + len(segment.data):
-            return start, segment.data[offset : offset + end - start]
-    raise CheckFailed("the image has no code")
+    return start, image.content(start, end - start)

@@ -10,7 +10,7 @@ from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.program import Program
 from edgekit.emulators import emulator_name, moves
-from edgekit.latency import estimate
+from edgekit.latency import estimate, layer_waits
 from edgekit.project import LinkedProject
 from edgekit.quant.error import LayerError
 from edgekit.toolchains import Toolchain
@@ -33,7 +33,10 @@ def build_report(
     notes: Sequence[str],
     dead_channels: int,
 ) -> dict[str, Any]:
-    """Everything measured, in bytes, instructions and milliseconds; `notes` stand before the warnings found here."""
+    """Everything measured, in bytes and instructions, and modelled, in cycles and milliseconds; `notes` stand before the
+    warnings found here."""
+    counts = validation.counts
+    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.weights_region))
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
     return {
         "schema": 1,
@@ -50,14 +53,21 @@ def build_report(
             for r in board.regions
         ],
         "instructions": {
-            "total": validation.instructions,
+            "total": counts.total,
             "per_layer": [
-                {"name": s.name, "op": s.op, "macs": s.macs, "instructions": count, "flash": s.weight_bytes}
-                for s, count in zip(program.steps, validation.per_layer, strict=True)
+                {
+                    "name": s.name,
+                    "op": s.op,
+                    "macs": s.macs,
+                    "instructions": count,
+                    "cycles": cycles,
+                    "flash": s.weight_bytes,
+                }
+                for s, count, cycles in zip(program.steps, counts.per_layer, timing.per_layer, strict=True)
             ],
             "label": "emulated, exact",
         },
-        "latency_ms": asdict(estimate(board, validation.instructions)),
+        "latency_ms": asdict(timing.latency),
         "accuracy": accuracy,
         "validation": {
             "inputs": len(validation.outputs),

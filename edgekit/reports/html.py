@@ -159,6 +159,7 @@ def _region(region: dict[str, Any]) -> dict[str, Any]:
 _LAYER_COLUMNS = (
     ("macs", "MACs", "macs"),
     ("instructions", "instructions", "instructions"),
+    ("cycles", "cycles (model)", "cycles"),
     ("per_mac", "per MAC", "instructions"),
     ("flash", "flash", "flash"),
 )
@@ -168,7 +169,7 @@ def _layers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per layer, each figure with the width of its bar relative to the column's largest."""
     layers = []
     for index, row in enumerate(rows):
-        figures = {key: row.get(key) for key in ("macs", "instructions", "flash")}
+        figures = {key: row.get(key) for key in ("macs", "instructions", "cycles", "flash")}
         figures["per_mac"] = _ratio(row.get("instructions"), row.get("macs"))
         layers.append({"index": index, "name": row.get("name", text.NONE), "op": row.get("op", text.NONE), **figures})
     for key, _, _ in _LAYER_COLUMNS:

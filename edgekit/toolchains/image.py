@@ -136,6 +136,18 @@ class Image:
             raise ToolchainError(f"{self.elf.name}: no function {name}; was it inlined or dropped by the linker?")
         return self.functions[clones[0]]
 
+    def content(self, address: int, size: int) -> bytes:
+        """Bytes of the image at their load address.
+
+        Raises:
+            ToolchainError: the image has none there.
+        """
+        for segment in self.segments:
+            offset = address - segment.address
+            if offset >= 0 and offset + size <= len(segment.data):
+                return segment.data[offset : offset + size]
+        raise ToolchainError(f"{self.elf.name}: nothing at {address:#010x} ({size} B)")
+
     def symbol_at(self, address: int) -> str:
         """`name+0x12` of the function or object that holds an address, or the bare address."""
         best = max(

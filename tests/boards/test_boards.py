@@ -94,6 +94,7 @@ def test_qemu_machine_has_the_same_core(name: str) -> None:
 def test_merged_cost_is_the_mean() -> None:
     board = parse_board("test", GOOD)
     assert board.ram_internal.access_cost == 1.5
+    assert board.ram_internal.wait_per_byte == 0.5 / 4
     assert board.ram_internal.name == "sram_sram2"
 
 
@@ -130,6 +131,7 @@ def test_two_program_flashes_are_refused() -> None:
         ("regions = [", "regions = 3\nrest = [", "TypeError"),
         ('kind = "flash", a', 'kind = "flash", external = true, a', "no internal flash"),
         ("access_cost = 2.0", "access_cost = 0.5", "access_cost"),
+        ("access_cost = 2.0", "access_cost = 2.0, wait_cycles = 4", "both be positive"),
         ("access_cost = 1.0},", "access_cost = 1.0, program = true},", "program = true"),
         ('unicorn_cpu = "CORTEX_M4"', "", "nothing could emulate it"),
         ("dsp = true", "dsp = true\nmve = true", "no vector extension"),
@@ -140,3 +142,10 @@ def test_bad_board_is_refused(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(BadBoard, match=message):
         parse_board("test", GOOD.replace(old, new))
+
+
+def test_waiting_is_of_lines_where_they_are_known() -> None:
+    assert load_board("stm32l475").flash_internal.wait_per_byte == 4 / 8
+    assert load_board("stm32f746").flash_internal.wait_per_byte == 7 / 32
+    # Flash off the chip is known by its cost alone: 3 cycles a word instead of one.
+    assert load_board("rp2040").flash_internal.wait_per_byte == 2 / 4

@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.hot_blocks import hottest, lines
 from edgekit.boards import board_names, load_board
 from edgekit.cli import group
 from edgekit.emulators.qemu_machine import COMMAND
-from edgekit.errors import ToolchainError
+from edgekit.errors import EdgekitError, ToolchainError
+from edgekit.latency.cores import CORES
 from edgekit.pipeline import BuildOptions, build
 from edgekit.progress import Progress
 
@@ -66,7 +68,18 @@ def test_model_runs_on_every_board(name: str, model: Path, tmp_path: Path) -> No
     latency = report["latency_ms"]
     assert latency["low"] < latency["model"] < latency["high"]
     calibrated = board.core in ("cortex-m4", "cortex-m7", "cortex-m33")
-    assert ("NOT CALIBRATED" in latency["label"]) == (not calibrated)
+    assert ("NOT CALIBRATED" in latency["label"]) == (not calibrated) == (not latency["calibrated"])
+    assert latency["model"] == pytest.approx(latency["cycles"] / (board.mhz * 1000), abs=1e-3)
+    assert 0.5 < latency["cycles_per_instruction"] < 5 and 0 < latency["memory_cycles"] < latency["cycles"]
+    if latency["method"] == "cycles":
+        assert 0.9 < sum(layer["cycles"] for layer in layers) / latency["cycles"] <= 1
+        image, core, ranked, total = hottest(tmp_path / "out", 5)
+        assert core == board.core and len(ranked) == 5
+        of_pipeline = (latency["cycles"] - latency["memory_cycles"]) / CORES[core].scale
+        assert total == pytest.approx(of_pipeline, rel=0.1)  # the input is another one
+        assert all("instructions" in next(lines(image, same, total, False)) for same in ranked)
+    else:
+        assert board.core == "cortex-m55" and all(layer["cycles"] is None for layer in layers)
     # Contiguous banks fill up from the first one; the model is far smaller than any of them.
     used = {region["name"] for region in report["regions"] if region["used"]}
     starts = {board.ram_internal.address, board.flash_internal.address}
@@ -90,6 +103,8 @@ def test_cortex_m55_build_says_what_ran_and_runs_again(model: Path, tmp_path: Pa
     assert json.loads(result.stdout)["instructions"] == report["instructions"]["total"]
     result = runner.invoke(group, ["validate", str(out), "--data", data, "--json"])
     assert result.exit_code == 0 and json.loads(result.stdout)["validation"]["bit_exact"]
+    with pytest.raises(EdgekitError, match="no cycle model"):
+        hottest(out, 5)
 
 
 def test_missing_qemu_is_said_before_any_work(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from edgekit.boards import load_board
 from edgekit.emulators import UnicornMachine
 from edgekit.errors import CheckFailed, ToolchainError
 from edgekit.toolchains import stack_bound
+from edgekit.toolchains.thumb import instructions
 from tests.toolchains.programs import LAYER_0, LAYER_1, LAYERS, TOOLCHAINS, build, snippet
 
 # Every core that Unicorn has, contiguous banks, banks apart, and a boot loader before the image.
@@ -45,6 +46,25 @@ def test_counts_are_exact(name: str, toolchain: str, tmp_path: Path) -> None:
     assert again == [counts] * 3
     runs = machine.image.symbols["demo_runs"].address
     assert int.from_bytes(machine.read(runs, 4), "little") == 4
+
+
+@pytest.mark.parametrize("toolchain", TOOLCHAINS)
+@pytest.mark.parametrize("name", BOARDS)
+def test_blocks_add_up_to_the_counts(name: str, toolchain: str, tmp_path: Path) -> None:
+    machine = machine_for(name, toolchain, tmp_path)
+    for counts in (machine.run_once(), machine.run_stepwise(lambda _: None)):
+        sums = [0] * (len(LAYERS) + 1)
+        for block in counts.blocks:
+            sums[block.layer] += block.runs * block.instructions
+            code = machine.image.content(block.address, block.size)
+            assert len(list(instructions(code, block.address))) == block.instructions
+            assert 0 <= block.fell <= block.runs
+        assert sums == [*counts.per_layer, counts.overhead]
+        assert len({block[:3] for block in counts.blocks}) == len(counts.blocks)
+        # The loop of layer 0: its first round begins with the function, its last one falls out of it.
+        start, loop, end = sorted(block for block in counts.blocks if block.layer == 0)
+        assert [(b.instructions, b.runs, b.fell) for b in (start, loop)] == [(3, 1, 0), (2, 99, 1)]
+        assert (end.instructions, end.runs) == (1, 1)
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)

@@ -49,7 +49,14 @@ def example_plan() -> dict[str, Any]:
 def example_report() -> dict[str, Any]:
     """A build that fits and is bit-exact."""
     layers: list[dict[str, Any]] = [
-        {"name": name, "op": op, "macs": macs, "instructions": round(macs * cost if macs else cost), "flash": flash}
+        {
+            "name": name,
+            "op": op,
+            "macs": macs,
+            "instructions": round(macs * cost if macs else cost),
+            "cycles": round(1.1 * (macs * cost if macs else cost)),
+            "flash": flash,
+        }
         for name, op, macs, cost, flash, _ in _LAYERS
     ]
     total = sum(layer["instructions"] for layer in layers)
@@ -68,7 +75,9 @@ def example_report() -> dict[str, Any]:
         ],
         "instructions": {"total": total, "per_layer": layers},
         "latency_ms": {"model": 66.2, "low": 54.0, "high": 87.8,
-                       "label": "instruction-count model at 216 MHz, not measured"},
+                       "label": "cycle model of cortex-m7 at 216 MHz, not measured",
+                       "cycles": 14299200, "memory_cycles": 21000, "cycles_per_instruction": 1.1,
+                       "method": "cycles", "calibrated": True},
         "accuracy": {"reference": 0.881, "quantized": 0.878, "emulated": 0.878, "samples": 1000},
         "validation": {"inputs": 10, "source": "random inputs", "bit_exact": True, "first_mismatch": None,
                        "runtimes": [{"name": "LiteRT reference kernels", "outputs": 100, "differing": 0},

@@ -1,0 +1,91 @@
+"""From what ran in the emulator to modelled cycles and milliseconds, with the band that the model was calibrated to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgekit.boards import Board
+from edgekit.emulators import RunCounts
+from edgekit.latency.blocks import core_cycles
+from edgekit.latency.cores import ASSUMED, CORES, Core
+from edgekit.toolchains import Image
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A modelled latency, as report.json holds it; None where nothing is known of the core.
+
+    Attributes:
+        model, low, high: milliseconds, and the band.
+        label: what the figures are, in words.
+        cycles: core cycles of one inference; memory_cycles: those among them that wait for weights and activations.
+        cycles_per_instruction: of the whole inference.
+        method: "cycles" (instructions weighed by class), "assumed" (cycles per instruction) or "none".
+        calibrated: whether published results of the core stand behind scale and band.
+    """
+
+    model: float | None
+    low: float | None
+    high: float | None
+    label: str
+    cycles: int | None
+    memory_cycles: int | None
+    cycles_per_instruction: float | None
+    method: str
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The latency, and cycles per layer: None where the core has no model of its own."""
+
+    latency: Latency
+    per_layer: list[int | None]
+
+
+def estimate(board: Board, image: Image, counts: RunCounts, waits: Sequence[float]) -> Estimate:
+    """Cycles of one inference.
+
+    Args:
+        image: what ran; counts: what of it.
+        waits: cycles that each layer waits for memory, from `layer_waits`.
+    """
+    core = CORES.get(board.core)
+    if core is not None:
+        return _by_blocks(board, core, image, counts, waits)
+    assumed = ASSUMED.get(board.core)
+    nothing: list[int | None] = [None] * len(counts.per_layer)
+    if assumed is None:
+        label = f"no model for {board.core}; the instruction count is exact"
+        return Estimate(Latency(None, None, None, label, None, None, None, "none", False), nothing)
+    waiting = sum(waits)
+    cycles, low, high = (cpi * counts.total + waiting for cpi in (assumed.model, assumed.low, assumed.high))
+    label = f"NOT CALIBRATED for {board.core}: cycles per instruction are assumed, at {board.mhz:g} MHz; not measured"
+    return Estimate(_latency(board, counts.total, cycles, low, high, waiting, label, "assumed", False), nothing)
+
+
+def _by_blocks(board: Board, core: Core, image: Image, counts: RunCounts, waits: Sequence[float]) -> Estimate:
+    *layers, outside = core_cycles(core, image, counts.blocks, len(counts.per_layer))
+    scaled = [core.scale * cycles + wait for cycles, wait in zip(layers, waits, strict=True)]
+    cycles = sum(scaled) + core.scale * outside
+    band = f"{core.low:.0%} to {core.high:.0%} of it"
+    label = f"cycle model of {board.core} at {board.mhz:g} MHz, not measured; {band}"
+    if core.source is None:
+        label = f"NOT CALIBRATED for {board.core}: {label}, assumed"
+    else:
+        label = f"{label} by published {core.source}"
+    latency = _latency(
+        board, counts.total, cycles, core.low * cycles, core.high * cycles, sum(waits), label, "cycles",
+        core.source is not None,
+    )  # fmt: skip
+    return Estimate(latency, [round(c) for c in scaled])
+
+
+def _latency(
+    board: Board, instructions: int, cycles: float, low: float, high: float, waiting: float, label: str, method: str,
+    calibrated: bool,
+) -> Latency:  # fmt: skip
+    model, least, most = (round(c / (board.mhz * 1000.0), 4) for c in (cycles, low, high))
+    per_instruction = round(cycles / instructions, 3) if instructions else None
+    return Latency(model, least, most, label, round(cycles), round(waiting), per_instruction, method, calibrated)
