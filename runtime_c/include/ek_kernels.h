@@ -63,6 +63,11 @@ void ek_conv2d_s8_dsp_twice(const ek_conv_params *p, const ek_tiling *t, const i
 void ek_conv2d_s8_dsp_any(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                           const ek_channel *channels, int8_t *y, void *scratch);
 
+/* Vectors of 128 bit: table of weights and channels as in ek_dots.h; weights have no zero point. Scratch, 4-byte aligned:
+ * two windows, each rounded up to sixteen codes. One or two roundings as ek_dots.h limits them. */
+void ek_conv2d_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
+void ek_conv2d_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
+
 /* Weights [KH,KW,C*M]; out_c = in_c * M. */
 void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                             int8_t *y);
@@ -99,6 +104,13 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *x, 
  * Scratch: one row of 16-bit inputs padded to four; 4-byte aligned. */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                                const ek_channel *channels, int8_t *y, void *scratch);
+
+/* Vectors of 128 bit, a multiple of sixteen inputs: table of weights and channels as in ek_dots.h, which limits the
+ * roundings; x is 4-byte aligned. */
+void ek_fully_connected_s8_mve_once(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                    int8_t *y);
+void ek_fully_connected_s8_mve_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                     int8_t *y);
 
 typedef struct {
     int32_t elements;
