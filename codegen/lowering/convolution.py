@@ -16,6 +16,7 @@ from edgekit.codegen.lowering.float_products import (
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
+from edgekit.codegen.lowering.strips import strips_of
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
@@ -141,7 +142,8 @@ def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8, or its DSP forms where the channel multiplier is 1: by planes for the usual kernels."""
+    """ek_depthwise_conv2d_s8, or where the channel multiplier is 1 its vector form by strips, or its DSP forms: by planes
+    for the usual kernels."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
         return
@@ -150,7 +152,13 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         return
     kernel_h, kernel_w, outputs = node.input(1).shape
     params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
-    dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
+    single = outputs == node.input(0).shape[3]
+    if ctx.target.mve and single and (strips := strips_of(node)) is not None:
+        words, scratch = ctx.constant("int32_t", strips.table), ctx.scratch(strips.scratch)
+        for x, y in batches(node, ctx):
+            ctx.call(strips.kernel, params, x, words, y, scratch)
+        return
+    dsp = ctx.target.dsp and single
     table, codes = channel_tables(node, 2, 1)
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
     rounding = rounding_of(node, table)

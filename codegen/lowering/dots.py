@@ -31,14 +31,21 @@ def dots_of(node: Node) -> tuple[str, Array] | None:
     return None if rounding is None else (rounding, dots_table(records, codes, fp.single_quant(node.input(0))[1]))
 
 
+def vector_constants(records: Array, sums: Array, zero_x: int) -> Array:
+    """int32 [3, channels]: biases that the input's zero point is folded into, multipliers, negative right shifts.
+
+    sums: of each channel's weights. The biases are modulo 2^32.
+    """
+    return np.stack([records[:, 0] - zero_x * sums, records[:, 1], -records[:, 3]]).astype(np.uint32).view(np.int32)
+
+
 def dots_table(records: Array, codes: Array, zero_x: int) -> Array:
     """int32 words of channel records (see `channel_tables`) and int8 weights [O, ..]."""
     channels = records.shape[0]
     rows = codes.reshape(codes.shape[0], -1)
     padded = np.zeros((channels, -(-rows.shape[1] // INPUTS) * INPUTS), np.int8)
     padded[: rows.shape[0], : rows.shape[1]] = rows
-    bias = records[:, 0] - zero_x * padded.sum(axis=1, dtype=np.int64)
-    constants = np.stack([bias, records[:, 1], -records[:, 3]]).astype(np.uint32).view(np.int32)
+    constants = vector_constants(records, padded.sum(axis=1, dtype=np.int64), zero_x)
     fours = constants.reshape(3, -1, CHANNELS).transpose(1, 0, 2).reshape(-1, 3 * CHANNELS)
     blocks = padded.reshape(-1, CHANNELS, padded.shape[1] // INPUTS, INPUTS).transpose(0, 2, 1, 3)
     words = np.ascontiguousarray(blocks).view("<i4").reshape(fours.shape[0], -1)
