@@ -89,7 +89,7 @@ def _call_dots(
     if rows and inputs % INPUTS == 0:
         params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
         for x, y in images:
-            ctx.call(f"ek_fully_connected_s8_mve_{rounding}", params, x, table, y)
+            ctx.call(f"ek_fully_connected_s8_mve_{'single_' if rows == 1 else ''}{rounding}", params, x, table, y)
         return
     column = -(-node.input(1).elements // node.input(1).shape[0] // INPUTS) * INPUTS
     params, scratch = ctx.struct("ek_conv_params", fields), ctx.scratch(2 * column)

@@ -10,12 +10,18 @@ from edgekit.ops import fixed_point as fp
 
 CHANNELS = 4
 INPUTS = 16
+# What a lane can be shifted by.
+MOST_RIGHT = 31
 
 
 def rounding_of_dots(node: Node, records: Array) -> str | None:
     """Which instance of the vector kernels requantizes a layer: 'once', 'twice', or None where none does."""
     name, shift = ("twice", 1) if bool(node.attrs.get("double_rounding")) else ("once", 0)
-    return name if bool((records[:, 2] == shift).all() and (records[:, 3] >= 1).all()) else None
+    return (
+        name
+        if bool((records[:, 2] == shift).all() and (records[:, 3] >= 1).all() and (records[:, 3] <= MOST_RIGHT).all())
+        else None
+    )
 
 
 def dots_of(node: Node) -> tuple[str, Array] | None:
@@ -50,3 +56,13 @@ def dots_table(records: Array, codes: Array, zero_x: int) -> Array:
     blocks = padded.reshape(-1, CHANNELS, padded.shape[1] // INPUTS, INPUTS).transpose(0, 2, 1, 3)
     words = np.ascontiguousarray(blocks).view("<i4").reshape(fours.shape[0], -1)
     return np.concatenate([words, fours], axis=1).reshape(-1)
+
+
+def fours_of_matmul(depth: int, columns: int, room: int) -> tuple[int, int]:
+    """(fours, scratch): how many fours of columns a product of two computed matrices takes at a time, as far as their
+    table and two rows fit into `room` bytes but at least one, and the bytes of both.
+    """
+    chunks = -(-depth // INPUTS)
+    four, rows = 4 * (16 * chunks + 3 * CHANNELS), 2 * INPUTS * chunks
+    fours = max(1, min((room - rows) // four, -(-columns // CHANNELS)))
+    return fours, fours * four + rows

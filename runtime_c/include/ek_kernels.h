@@ -124,6 +124,12 @@ void ek_fully_connected_s8_mve_once(const ek_fully_connected_params *p, const in
 void ek_fully_connected_s8_mve_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
                                      int8_t *y);
 
+/* The same of a single row. */
+void ek_fully_connected_s8_mve_single_once(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                           int8_t *y);
+void ek_fully_connected_s8_mve_single_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                            int8_t *y);
+
 typedef struct {
     int32_t elements;
     int32_t a_zero, a_multiplier, a_shift;

@@ -41,7 +41,7 @@ EK_INLINE void convolve(const ek_conv_params *p, const int8_t *x, const int32_t 
 {
     const int32_t inputs = p->window.kernel_h * p->window.kernel_w * p->window.in_c, column = (inputs + 15) & ~15;
     const int32_t pixels = p->window.out_h * p->window.out_w;
-    ek_dots_layer layer = ek_dots_start(table, inputs, p->window.out_c, p->out);
+    ek_dots_layer layer = ek_dots_start(table, inputs, p->window.out_c, p->window.out_c, p->out);
     int32_t oy = 0, ox = 0;
     ek_fill_codes(columns + inputs, 0, column - inputs);
     ek_fill_codes(columns + column + inputs, 0, column - inputs);
