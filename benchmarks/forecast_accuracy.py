@@ -93,7 +93,7 @@ def measure(graph: Graph, board: Board, precision: str) -> Measured | None:
     """Link the graph for a board as `edgekit build` does; None where it does not fit."""
     try:
         regions = plan_regions(board, True)
-        program, plan = lower_and_plan(graph, Target(dsp=board.dsp), regions, precision == "float32")
+        program, plan = lower_and_plan(graph, Target.of(board), regions, precision == "float32")
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             write_sources(folder, emit_model("model", program, plan), program)

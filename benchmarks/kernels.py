@@ -20,7 +20,7 @@ from edgekit.codegen.emit import emit_model
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import validate_plan
-from edgekit.emulators import open_machine
+from edgekit.emulators import emulated_board, open_machine
 from edgekit.ir import Array, DType, Graph, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
@@ -197,7 +197,7 @@ LAYERS = (
 
 def count(graph: Graph, board: Board, toolchain: str, folder: Path) -> Count:
     """Build one graph into `folder` and run it once on random codes."""
-    program, plan = lower_and_plan(graph, Target(dsp=board.dsp), plan_regions(board, external=False))
+    program, plan = lower_and_plan(graph, Target.of(board), plan_regions(board, external=False))
     validate_plan(program, plan)
     emitted = emit_model("layer", program, plan)
     write_sources(folder, emitted, program)
@@ -226,7 +226,7 @@ def main() -> int:
     parser.add_argument("--toolchain", nargs="+", default=["zig", "gcc"], choices=["zig", "gcc"])
     parser.add_argument("layers", nargs="*", help="only titles that hold one of these words")
     options = parser.parse_args()
-    board, wrong = load_board(options.board), False
+    board, wrong = emulated_board(load_board(options.board)), False
     print(f"{'layer':30} {'peer':>6} {'goal':>6}", *(f"{t:>7} {'code B':>7} {'arena B':>8}" for t in options.toolchain))
     for layer in LAYERS:
         if options.layers and not any(word in layer.title for word in options.layers):

@@ -46,7 +46,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
     progress.stage("planning memory")
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
-    program, plan = lower_and_plan(source.graph, Target(dsp=board.dsp), regions, floats)
+    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats)
     validate_plan(program, plan)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))

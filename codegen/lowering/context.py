@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.boards import Board
 from edgekit.codegen.program import (
     Arg,
     Buffer,
@@ -32,9 +33,20 @@ STRUCT_BYTES = {"ek_channel": 12, "ek_channel_64": 16, "ek_rescale": 12, "ek_div
 
 @dataclass(frozen=True)
 class Target:
-    """What kernels may use: `dsp` are the two-lane 16-bit instructions of Armv7E-M and Armv8-M with DSP."""
+    """What kernels may use.
+
+    Attributes:
+        dsp: the two-lane 16-bit instructions of Armv7E-M and Armv8-M with DSP.
+        mve: integer vectors of 128 bit (Armv8.1-M); has dsp too.
+    """
 
     dsp: bool
+    mve: bool = False
+
+    @classmethod
+    def of(cls, board: Board) -> Target:
+        """What the board's core has."""
+        return cls(board.dsp, board.mve)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.dots import INPUTS, dots_of
 from edgekit.codegen.lowering.float_products import (
     lower_conv2d_f32,
     lower_depthwise_conv2d_f32,
@@ -15,6 +16,7 @@ from edgekit.codegen.lowering.float_products import (
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
+from edgekit.codegen.lowering.strips import strips_of
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
@@ -44,7 +46,7 @@ def _conv_fields(node: Node, window: Fields) -> Fields:
 
 
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv2d_s8, or for one group its DSP form."""
+    """ek_conv2d_s8, or for one group its vector or DSP form; pixels that are their own windows are rows of a matrix."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_conv2d_f32(node, ctx)
         return
@@ -52,19 +54,47 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
         lower_windowed_s16(node, ctx)
         return
     outputs, kernel_h, kernel_w, channels = node.input(1).shape
-    params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
+    height, width = node.output.shape[1:3]
+    window = window_of(node, (kernel_h, kernel_w))
+    pointwise = window.kernel == window.stride == (1, 1) and window.input == window.output and window.before == (0, 0)
+    fields = _conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
+    if ctx.target.mve and groups_of(node) == 1 and (dots := dots_of(node)) is not None:
+        _call_dots(node, ctx, fields, dots, height * width if pointwise else 0, batches(node, ctx))
+        return
+    params = ctx.struct("ek_conv_params", fields)
     if not ctx.target.dsp or groups_of(node) != 1:
         table, codes = channel_tables(node, 0, 1)
         records, plain = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
         for x, y in batches(node, ctx):
             ctx.call("ek_conv2d_s8", params, x, plain, records, y)
         return
-    height, width = node.output.shape[1:3]
     table, codes = channel_tables(node, 0, 2)
-    window = window_of(node, (kernel_h, kernel_w))
-    pointwise = channels % 4 == 0 and window.kernel == window.stride == (1, 1) and window.input == window.output
-    products = Products(height * width, outputs, kernel_h, kernel_w * channels, pointwise and window.before == (0, 0))
+    products = Products(height * width, outputs, kernel_h, kernel_w * channels, pointwise and channels % 4 == 0)
     _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
+
+
+def _call_dots(
+    node: Node,
+    ctx: LoweringContext,
+    fields: Fields,
+    dots: tuple[str, Array],
+    rows: int,
+    images: Iterable[tuple[Arg, BufferArg]],
+) -> None:
+    """The vector form of a layer, a call for each (input, output): of `rows` rows as they lie in the input, or where
+    that is 0 or rows are no multiple of sixteen inputs, of windows that are copied."""
+    rounding, words = dots
+    table = ctx.constant("int32_t", words)
+    inputs = node.input(0).shape[-1]
+    if rows and inputs % INPUTS == 0:
+        params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
+        for x, y in images:
+            ctx.call(f"ek_fully_connected_s8_mve_{'single_' if rows == 1 else ''}{rounding}", params, x, table, y)
+        return
+    column = -(-node.input(1).elements // node.input(1).shape[0] // INPUTS) * INPUTS
+    params, scratch = ctx.struct("ek_conv_params", fields), ctx.scratch(2 * column)
+    for x, y in images:
+        ctx.call(f"ek_conv2d_s8_mve_{rounding}", params, x, table, y, scratch)
 
 
 def _call_products(
@@ -99,8 +129,21 @@ def _rows_as_pixels(node: Node, rows: int) -> Fields:
     return _conv_fields(node, window)
 
 
+def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
+    """The ek_fully_connected_params of a layer over `rows` rows."""
+    return {
+        "rows": rows,
+        "inputs": inputs,
+        "outputs": node.output.shape[-1],
+        "input_zero": fp.single_quant(node.input(0))[1],
+        "weight_zero": zero_of_weights(node),
+        "out": output_fields(node),
+    }
+
+
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8, or its DSP forms where the channel multiplier is 1: by planes for the usual kernels."""
+    """ek_depthwise_conv2d_s8, or where the channel multiplier is 1 its vector form by strips, or its DSP forms: by planes
+    for the usual kernels."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
         return
@@ -109,7 +152,13 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         return
     kernel_h, kernel_w, outputs = node.input(1).shape
     params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
-    dsp = ctx.target.dsp and outputs == node.input(0).shape[3]
+    single = outputs == node.input(0).shape[3]
+    if ctx.target.mve and single and (strips := strips_of(node)) is not None:
+        words, scratch = ctx.constant("int32_t", strips.table), ctx.scratch(strips.scratch)
+        for x, y in batches(node, ctx):
+            ctx.call(strips.kernel, params, x, words, y, scratch)
+        return
+    dsp = ctx.target.dsp and single
     table, codes = channel_tables(node, 2, 1)
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
     rounding = rounding_of(node, table)
@@ -125,7 +174,7 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
-    """ek_fully_connected_s8, or its DSP form with one widened row of scratch."""
+    """ek_fully_connected_s8, or its vector form, or its DSP form with one widened row of scratch."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_fully_connected_f32(node, ctx)
         return
@@ -134,23 +183,16 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
         return
     outputs, inputs = node.input(1).shape
     rows = node.input(0).elements // inputs
+    whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
+    if ctx.target.mve and (dots := dots_of(node)) is not None:
+        _call_dots(node, ctx, _rows_as_pixels(node, rows), dots, rows, whole)
+        return
     if ctx.target.dsp and rows > 1:
         params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
-        whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
         table, codes = channel_tables(node, 0, 2)
         _call_products(node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs % 4 == 0), whole)
         return
-    params = ctx.struct(
-        "ek_fully_connected_params",
-        {
-            "rows": rows,
-            "inputs": inputs,
-            "outputs": outputs,
-            "input_zero": fp.single_quant(node.input(0))[1],
-            "weight_zero": zero_of_weights(node),
-            "out": output_fields(node),
-        },
-    )
+    params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
     table, codes = channel_tables(node, 0, 4 if ctx.target.dsp else 1)
     records = ctx.constant("ek_channel", table)
     x, y = ctx.read(node.input(0)), ctx.write(node.output)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.dots import MOST_RIGHT, fours_of_matmul
 from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
 from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
 from edgekit.codegen.lowering.requantize import LARGEST_RIGHT, channel_tables, output_fields, zero_of_weights
@@ -125,7 +126,7 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_int_matmul_s8, or its DSP form where twice the accumulators fit 32 bits; or ek_int_matmul_s16."""
+    """ek_int_matmul_s8, or its vector or DSP form where twice the accumulators fit 32 bits; or ek_int_matmul_s16."""
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
     fields: Fields = {
@@ -139,6 +140,13 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     rows, depth, columns = *matrix_shapes(node)[0][-2:], y.shape[-1]
     if not ctx.target.dsp or wide or (depth * 255 * 255) << max(scale[1], 0) >= 1 << 30:
         ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+        return
+    if ctx.target.mve and -MOST_RIGHT <= scale[1] <= -1:
+        fours, size = fours_of_matmul(depth, columns, ctx.room())
+        ctx.call(
+            f"ek_{node.op}_s8_mve", params, Literal(fours), ctx.operand(a), ctx.operand(b), ctx.write(y),
+            ctx.scratch(size),
+        )  # fmt: skip
         return
     tiling = fastest_tiling(Products(rows, columns, 1, depth, True, not node.attrs["transpose_b"]), ctx.room())
     usual = -LARGEST_RIGHT <= scale[1] <= -1

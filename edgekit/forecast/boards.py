@@ -106,7 +106,7 @@ class Forecaster:
 
     def _smallest(self, board: Board) -> tuple[Program, MemoryPlan]:
         """Program and plan with the least scratch, whatever memory that takes."""
-        target = Target(dsp=board.dsp)
+        target = Target.of(board)
         if target not in self._least:
             program = lower(self._graph, target, self._floats)
             self._least[target] = program, plan_memory(program, [UNLIMITED])
@@ -123,7 +123,7 @@ class Forecaster:
         return (smallest_plan, False) if built is None else (built, True)
 
     def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> tuple[Program, MemoryPlan] | None:
-        key = (Target(dsp=board.dsp), regions)
+        key = (Target.of(board), regions)
         if key not in self._built:
             try:
                 self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats)

@@ -85,7 +85,7 @@ def sample_program(target: Target, seed: int = 0) -> tuple[Program, MemoryPlan]:
 
 def measure_core(board: Board, toolchain: Toolchain, sources: list[Path]) -> dict[str, Any]:
     """The table's entry for one kind of core."""
-    program, plan = sample_program(Target(dsp=board.dsp))
+    program, plan = sample_program(Target.of(board))
     emitted = emit_model("sample", program, plan)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

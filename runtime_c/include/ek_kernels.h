@@ -63,6 +63,11 @@ void ek_conv2d_s8_dsp_twice(const ek_conv_params *p, const ek_tiling *t, const i
 void ek_conv2d_s8_dsp_any(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                           const ek_channel *channels, int8_t *y, void *scratch);
 
+/* Vectors of 128 bit: table of weights and channels as in ek_dots.h; weights have no zero point. Scratch, 4-byte aligned:
+ * two windows, each rounded up to sixteen codes. One or two roundings as ek_dots.h limits them. */
+void ek_conv2d_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
+void ek_conv2d_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
+
 /* Weights [KH,KW,C*M]; out_c = in_c * M. */
 void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                             int8_t *y);
@@ -77,6 +82,18 @@ void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, co
                                   const ek_channel *channels, int8_t *y, void *scratch);
 void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
                                    const ek_channel *channels, int8_t *y, void *scratch);
+
+/* The same on vectors of 128 bit: no zero point of the weights, a multiple of four channels, table as in ek_strips.h, x and
+ * scratch 4-byte aligned. Stride 1 and outputs of at least 2x2; or stride 2 along rows (apart) and rows of at least four
+ * outputs. Scratch: 32 bytes for each column of strips. */
+void ek_depthwise_3x3_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                  void *scratch);
+void ek_depthwise_3x3_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                   void *scratch);
+void ek_depthwise_3x3_s8_mve_apart_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                        void *scratch);
+void ek_depthwise_3x3_s8_mve_apart_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                         void *scratch);
 
 /* The same of 5x5 kernels. */
 void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
@@ -99,6 +116,19 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *x, 
  * Scratch: one row of 16-bit inputs padded to four; 4-byte aligned. */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                                const ek_channel *channels, int8_t *y, void *scratch);
+
+/* Vectors of 128 bit, a multiple of sixteen inputs: table of weights and channels as in ek_dots.h, which limits the
+ * roundings; x is 4-byte aligned. */
+void ek_fully_connected_s8_mve_once(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                    int8_t *y);
+void ek_fully_connected_s8_mve_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                     int8_t *y);
+
+/* The same of a single row. */
+void ek_fully_connected_s8_mve_single_once(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                           int8_t *y);
+void ek_fully_connected_s8_mve_single_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,
+                                            int8_t *y);
 
 /* Sums, differences, products and quotients with broadcasting. mul has (multiplier, shift) alone, shift to the left
  * where negative; div has the scale in units of 2^-15 as multiplier. */

@@ -55,7 +55,7 @@ def test_kernels_equal_reference(tmp_path: Path, board_name: str, toolchain: str
     if board.unicorn_cpu is None and shutil.which(COMMAND) is None:
         pytest.skip(f"no {COMMAND} on this machine, which alone emulates {board.core}")
     board = _roomy(emulated_board(board))
-    suite = write_suite(tmp_path / "suite", Target(dsp=board.dsp), ROOM[toolchain])
+    suite = write_suite(tmp_path / "suite", Target.of(board), ROOM[toolchain])
     main = tmp_path / "suite" / "main.c"
     main.write_text(MAIN)
     sources = [main, runtime_c.HARNESS / "startup.c", *suite.sources]

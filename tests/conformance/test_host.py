@@ -30,11 +30,11 @@ int main(void)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("dsp", [False, True], ids=["portable", "dsp"])
-def test_kernels_equal_reference_under_sanitizers(tmp_path: Path, dsp: bool, compiler: str) -> None:
+@pytest.mark.parametrize("target", [Target(False), Target(True), Target(True, True)], ids=["portable", "dsp", "mve"])
+def test_kernels_equal_reference_under_sanitizers(tmp_path: Path, target: Target, compiler: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} on this machine: sanitizers need a host compiler")
-    suite = write_suite(tmp_path / "suite", Target(dsp=dsp), ROOM[compiler])
+    suite = write_suite(tmp_path / "suite", target, ROOM[compiler])
     flags = ["-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
     sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     assert _differing(tmp_path, suite, [compiler, *flags, *sanitize], []) == []

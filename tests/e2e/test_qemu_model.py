@@ -37,7 +37,7 @@ def test_packaged_model_is_equal_on_qemu_and_unicorn(name: str, tmp_path: Path) 
     codes = quant.quantize(packaged.test.samples[0][0], graph.inputs[0].dtype)
     want = run_reference(graph, [codes])[graph.outputs[0]]
 
-    program = lower(graph, Target(dsp=board.dsp))
+    program = lower(graph, Target.of(board))
     plan = plan_memory(program, [PlanRegion("ram", board.ram_internal.size)])
     emitted = emit_model("m", program, plan)
     write_sources(tmp_path, emitted, program)

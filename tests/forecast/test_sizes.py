@@ -44,7 +44,7 @@ def test_every_kernel_and_struct_of_every_board_is_in_the_table(name: str) -> No
     sizes = core_sizes(core_key(board))
     for spec in OPS:
         for case in spec.cases():
-            program = lower(case.graph, Target(dsp=board.dsp), floats=True)
+            program = lower(case.graph, Target.of(board), floats=True)
             sizes.require(program.kernels)
             assert all(struct_bytes(params.c_type) for params in program.params), case.name
 
