@@ -27,8 +27,8 @@ def rounding_of_dots(node: Node, records: Array) -> str | None:
 def dots_of(node: Node) -> tuple[str, Array] | None:
     """(rounding, table) of a convolution or fully-connected layer, or None where vectors do not compute it.
 
-    The table is int32 words as ek_dots.h orders them. Sums of products, and a bias that the input's zero point is folded
-    into, are modulo 2^32; `channel_tables` proves that what is left at the end fits.
+    The table is int32 words as ek_dots.h orders them. Sums of products, and a bias with the input's zero point in it,
+    are modulo 2^32; `channel_tables` proves that what is left at the end fits.
     """
     if zero_of_weights(node):
         return None

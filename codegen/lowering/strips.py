@@ -1,4 +1,4 @@
-"""Depthwise 3x3 convolution by strips on cores with 128-bit vectors: which layers, and their tables; see ek_strips.h."""
+"""Depthwise 3x3 convolution by strips on cores with 128-bit vectors: which layers, their tables; see ek_strips.h."""
 
 from __future__ import annotations
 

@@ -33,8 +33,10 @@ def build_report(
     notes: Sequence[str],
     dead_channels: int,
 ) -> dict[str, Any]:
-    """Everything measured, in bytes and instructions, and modelled, in cycles and milliseconds; `notes` stand before the
-    warnings found here."""
+    """Everything measured, in bytes and instructions, and modelled, in cycles and milliseconds.
+
+    `notes` stand before the warnings found here.
+    """
     counts = validation.counts
     timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.weights_region))
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)

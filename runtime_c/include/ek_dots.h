@@ -1,9 +1,9 @@
 /* Products of int8 matrices on cores with vectors of 128 bit (MVE): dot products of sixteen codes at a time, two pixels
  * (or tokens) times four output channels, neither side widened. The input's zero point is part of the bias.
  *
- * Table: per four channels the weights, each sixteen inputs of the four channels one after the other, then their biases,
- * multipliers, and right shifts as negative numbers. Inputs are padded to sixteen with weights of zero, channels to four
- * with channels of zero. */
+ * Table: per four channels the weights, each sixteen inputs of the four channels one after the other, then their
+ * biases, multipliers, and right shifts as negative numbers. Inputs are padded to sixteen with weights of zero,
+ * channels to four with channels of zero. */
 #ifndef EK_DOTS_H
 #define EK_DOTS_H
 
@@ -12,9 +12,9 @@
 /* Words of a table that belong to four channels. */
 #define EK_FOUR_WORDS(chunks) (16 * (chunks) + 12)
 
-/* One run over a table: its ends, from a code of the first pixel to that of the second one, sixteens of inputs, the zero
- * point and range of codes, and what the sums of the two pixels start with in ek_dots_from_twice. The order is known to
- * the assembly. */
+/* One run over a table: its ends, from a code of the first pixel to that of the second one, sixteens of inputs, the
+ * zero point and range of codes, and what the sums of the two pixels start with in ek_dots_from_twice. The order is
+ * known to the assembly. */
 typedef struct {
     const int32_t *table, *end;
     int32_t y_step, chunks;

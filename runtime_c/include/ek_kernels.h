@@ -63,8 +63,8 @@ void ek_conv2d_s8_dsp_twice(const ek_conv_params *p, const ek_tiling *t, const i
 void ek_conv2d_s8_dsp_any(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                           const ek_channel *channels, int8_t *y, void *scratch);
 
-/* Vectors of 128 bit: table of weights and channels as in ek_dots.h; weights have no zero point. Scratch, 4-byte aligned:
- * two windows, each rounded up to sixteen codes. One or two roundings as ek_dots.h limits them. */
+/* Vectors of 128 bit: table of weights and channels as in ek_dots.h; weights have no zero point. Scratch, 4-byte
+ * aligned: two windows, each rounded up to sixteen codes. One or two roundings as ek_dots.h limits them. */
 void ek_conv2d_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
 void ek_conv2d_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch);
 
@@ -83,9 +83,9 @@ void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, co
 void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
                                    const ek_channel *channels, int8_t *y, void *scratch);
 
-/* The same on vectors of 128 bit: no zero point of the weights, a multiple of four channels, table as in ek_strips.h, x and
- * scratch 4-byte aligned. Stride 1 and outputs of at least 2x2; or stride 2 along rows (apart) and rows of at least four
- * outputs. Scratch: 32 bytes for each column of strips. */
+/* The same on vectors of 128 bit: no zero point of the weights, a multiple of four channels, table as in ek_strips.h, x
+ * and scratch 4-byte aligned. Stride 1 and outputs of at least 2x2; or stride 2 along rows (apart) and rows of at least
+ * four outputs. Scratch: 32 bytes for each column of strips. */
 void ek_depthwise_3x3_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
                                   void *scratch);
 void ek_depthwise_3x3_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,

@@ -9,8 +9,9 @@ EK_INLINE void convolve(const ek_conv_params *p, const int8_t *x, const int32_t 
     const ek_window *w = &p->window;
     const int32_t columns = ((w->out_w - 1) * w->stride_w + 7) & ~3, rows = square ? 2 : 1, width = square ? 2 : 4;
     const int32_t rest = w->out_w & (width - 1), y_row = w->out_w * w->out_c;
-    ek_strip_run band = {table, 4 * columns, w->out_c, y_row, w->out_w / width, rest ? width - rest : 0,
-                         p->out.zero_point, p->out.low, p->out.high};
+    ek_strip_run band = {
+        table,      4 * columns, w->out_c, y_row, w->out_w / width, rest ? width - rest : 0, p->out.zero_point,
+        p->out.low, p->out.high};
     for (int32_t c = 0; c < w->in_c; c += 4) {
         for (int32_t done = 0; done < w->out_h; done += rows) {
             const int32_t row = done + rows > w->out_h ? w->out_h - rows : done;

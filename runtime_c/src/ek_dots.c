@@ -29,46 +29,49 @@
  * multiple of four is left. `finish` makes codes of the sums by the biases in q2, the multipliers in q3 and the shifts
  * in q4. */
 #define DOTS(name, chunk, finish)                                                                                      \
-    __asm__(EK_FUNCTION(name) "push {r4-r11, lr}\n"                                                                    \
-                              "vpush {d8-d15}\n"                                                                       \
-                              "sub sp, sp, #28\n"                                                                      \
-                              "mov r7, r2\n"                                                                           \
-                              "ldm r3, {r5, r6, r8, r10}\n" /* table, end, y_step, chunks */                           \
-                              "strd r0, r1, " STACK_PIXELS "\n"                                                        \
-                              "strd r8, r6, " STACK_Y_STEP "\n"                                                        \
-                              "add r9, r0, r10, lsl #4\n"                                                              \
-                              "ldr r2, [r3, #16]\n"                                                                    \
-                              "ldrd r4, r6, [r3, #20]\n"                                                               \
-                              "ldrd r0, r1, [r3, #28]\n"                                                               \
-                              "strd r0, r1, " STACK_FROM "\n"                                                          \
-                              "vdup.32 q5, r2\n"                                                                       \
-                              "vdup.32 q6, r4\n"                                                                       \
-                              "vdup.32 q7, r6\n"                                                                       \
-                              "rsbs r11, r10, #1\n"                                                                    \
-                              "ite eq\n"                                                                               \
-                              "moveq r11, #4\n"                                                                        \
-                              "andne r11, r11, #3\n"                                                                   \
-                              "1:\n"                                                                                   \
-                              "ldrd r1, r3, " STACK_PIXELS "\n" chunk("vmladav.s8") "tbb [pc, r11]\n"                  \
-                              "2:\n"                                                                                   \
-                              ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                 \
-                              ".byte (14f - 2b) / 2\n"                                                                 \
-                              ".p2align 1\n"                                                                           \
-                              "10:\n" chunk("vmladava.s8") "11:\n" chunk("vmladava.s8") "12:\n" chunk("vmladava.s8")   \
-                              "13:\n" chunk("vmladava.s8") "cmp r1, r9\n"                                              \
-                              "bne 10b\n"                                                                              \
-                              "14:\n"                                                                                  \
-                              "vldrw.u32 q2, [r5], #16\n"                                                              \
-                              "vmov q0[2], q0[0], r0, r8\n"                                                            \
-                              "vmov q0[3], q0[1], r4, r12\n"                                                           \
-                              "vldrw.u32 q3, [r5], #16\n"                                                              \
-                              "vldrw.u32 q4, [r5], #16\n" finish "vstrb.32 q0, [r7], #4\n"                             \
-                              "ldr r2, " STACK_END "\n"                                                                \
-                              "cmp r5, r2\n"                                                                           \
-                              "bne 1b\n"                                                                               \
-                              "add sp, sp, #28\n"                                                                      \
-                              "vpop {d8-d15}\n"                                                                        \
-                              "pop {r4-r11, pc}\n" EK_END(name))
+    __asm__(EK_FUNCTION(                                                                                               \
+        name) "push {r4-r11, lr}\n"                                                                                    \
+              "vpush {d8-d15}\n"                                                                                       \
+              "sub sp, sp, #28\n"                                                                                      \
+              "mov r7, r2\n"                                                                                           \
+              "ldm r3, {r5, r6, r8, r10}\n" /* table, end, y_step, chunks */                                           \
+              "strd r0, r1, " STACK_PIXELS "\n"                                                                        \
+              "strd r8, r6, " STACK_Y_STEP "\n"                                                                        \
+              "add r9, r0, r10, lsl #4\n"                                                                              \
+              "ldr r2, [r3, #16]\n"                                                                                    \
+              "ldrd r4, r6, [r3, #20]\n"                                                                               \
+              "ldrd r0, r1, [r3, #28]\n"                                                                               \
+              "strd r0, r1, " STACK_FROM "\n"                                                                          \
+              "vdup.32 q5, r2\n"                                                                                       \
+              "vdup.32 q6, r4\n"                                                                                       \
+              "vdup.32 q7, r6\n"                                                                                       \
+              "rsbs r11, r10, #1\n"                                                                                    \
+              "ite eq\n"                                                                                               \
+              "moveq r11, #4\n"                                                                                        \
+              "andne r11, r11, #3\n"                                                                                   \
+              "1:\n"                                                                                                   \
+              "ldrd r1, r3, " STACK_PIXELS "\n" chunk(                                                                 \
+                  "vmladav.s8") "tbb [pc, r11]\n"                                                                      \
+                                "2:\n"                                                                                 \
+                                ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"               \
+                                ".byte (14f - 2b) / 2\n"                                                               \
+                                ".p2align 1\n"                                                                         \
+                                "10:\n" chunk("vmladava.s8") "11:\n" chunk("vmladava.s8") "12:\n" chunk(               \
+                                    "vmladava.s8") "13:\n" chunk("vmladava.s8") "cmp r1, r9\n"                         \
+                                                                                "bne 10b\n"                            \
+                                                                                "14:\n"                                \
+                                                                                "vldrw.u32 q2, [r5], #16\n"            \
+                                                                                "vmov q0[2], q0[0], r0, r8\n"          \
+                                                                                "vmov q0[3], q0[1], r4, r12\n"         \
+                                                                                "vldrw.u32 q3, [r5], #16\n"            \
+                                                                                "vldrw.u32 q4, [r5], #16\n" finish     \
+                                                                                "vstrb.32 q0, [r7], #4\n"              \
+                                                                                "ldr r2, " STACK_END "\n"              \
+                                                                                "cmp r5, r2\n"                         \
+                                                                                "bne 1b\n"                             \
+                                                                                "add sp, sp, #28\n"                    \
+                                                                                "vpop {d8-d15}\n"                      \
+                                                                                "pop {r4-r11, pc}\n" EK_END(name))
 
 /* Halves of negative numbers go away from zero by the -1 of EK_TWICE in ek_assembly.h. */
 #define TWICE(sums)                                                                                                    \

@@ -155,7 +155,8 @@ static uint32_t *gather(const int8_t *x, int32_t step, int32_t columns, const in
     const mve_pred16_t outside = vcmpltq_n_s32(rows, 0);
     if (outside) {
         for (; columns > 0; --columns) {
-            vst1q_u32(to, vpselq_u32(value, vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places), outside));
+            vst1q_u32(to,
+                      vpselq_u32(value, vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places), outside));
             x += step;
             to += 4;
         }
@@ -200,8 +201,8 @@ static uint32_t *gather(const int8_t *x, int32_t step, int32_t columns, const in
 }
 
 /* The code at (row, column) of a band by the weights of the first window. */
-static int8_t code_of(const uint32_t *strip, const int32_t *table, const ek_strip_run *run, int32_t windows, int32_t row,
-                      int32_t column, int32_t twice)
+static int8_t code_of(const uint32_t *strip, const int32_t *table, const ek_strip_run *run, int32_t windows,
+                      int32_t row, int32_t column, int32_t twice)
 {
     const int8_t *codes = (const int8_t *)strip + 4 * column + row, *weights = (const int8_t *)table;
     const int32_t *constants = table + 4 * windows;
