@@ -10,7 +10,6 @@ from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import bias_or_zero, groups_of, product_requantize
-from edgekit.ops.conv2d import constant_weights as has_constant_weights
 from edgekit.ops.mean import mean_count, mean_multiplier
 from edgekit.ops.quantize import Requantize
 from edgekit.ops.unary import Unary
@@ -59,10 +58,10 @@ def _all_codes(value: Value) -> CodeRange:
 
 def _range_after(node: Node, value: Value, ranges: dict[Value, CodeRange]) -> CodeRange:
     x = node.optional_input(0)
-    if x is None or x not in ranges or value.quant is None:
+    if x is None or x not in ranges or not takes_codes(node):
         return _all_codes(value)
     before = ranges[x]
-    if node.op in PRODUCTS and has_constant_weights(node):
+    if node.op in PRODUCTS:
         return _after_product(node, before)
     if node.op == "mean":
         (_, zero), count = fp.single_quant(x), mean_count(node)
@@ -78,13 +77,19 @@ def _range_after(node: Node, value: Value, ranges: dict[Value, CodeRange]) -> Co
     return _all_codes(value) if table is None else _after_table(table, before)
 
 
+def takes_codes(node: Node) -> bool:
+    """Whether a node makes int8 codes of int8 codes and meets all constraints of its operator."""
+    values = (node.optional_input(0), *node.outputs)
+    codes = all(
+        v is not None and v.dtype is DType.INT8 and v.quant is not None and v.quant.is_per_tensor for v in values
+    )
+    return codes and all(met(node) for met in spec_of(node.op).constraints)
+
+
 def table_of(node: Node) -> Array | None:
-    """The 256 results of a function of one int8 code, by the code less the lowest; None for any other node."""
+    """The 256 results of a node that `takes_codes` one by one, by the code less the lowest; None for any other."""
     spec = spec_of(node.op)
-    if node.input(0).dtype is not DType.INT8 or node.output.dtype is not DType.INT8 or node.output.quant is None:
-        return None
-    table = spec.table(node) if isinstance(spec, (Unary, Requantize)) else None
-    return None if table is None else table.astype(np.int64)
+    return spec.table(node).astype(np.int64) if isinstance(spec, (Unary, Requantize)) else None
 
 
 def _after_table(table: Array, before: CodeRange) -> CodeRange:

@@ -8,9 +8,9 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.conv2d import bias_or_zero, constant_weights, groups_of
+from edgekit.ops.conv2d import bias_or_zero, groups_of
 from edgekit.passes.base import Pass
-from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of
+from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of, takes_codes
 
 # Rows of channels stay whole words, which kernels read fastest: dead channels fill up the last one.
 WORD = 4
@@ -76,23 +76,16 @@ def _family(graph: Graph, node: Node) -> _Family | None:
 
 def _sums_channels(node: Node) -> bool:
     product = node.op == "fully_connected" or (node.op == "conv2d" and groups_of(node) == 1)
-    return product and _is_int8(node) and constant_weights(node)
+    return product and takes_codes(node)
 
 
 def _keeps_channels(node: Node) -> bool:
-    if not _is_int8(node):
+    if not takes_codes(node):
         return False
     x, y = node.input(0).shape, node.output.shape
     if node.op == "depthwise_conv2d":
-        return x[-1] == y[-1] and constant_weights(node)
-    if node.op == "mean":
-        return bool(len(x) == 4 and tuple(node.attrs["axes"]) == (1, 2))
+        return x[-1] == y[-1]
     return node.op in GROWING or (node.op == "reshape" and x[-1] == y[-1]) or table_of(node) is not None
-
-
-def _is_int8(node: Node) -> bool:
-    values = (node.optional_input(0), *node.outputs)
-    return all(v is not None and v.dtype is DType.INT8 and v.quant is not None for v in values)
 
 
 def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:

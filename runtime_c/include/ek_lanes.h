@@ -24,27 +24,6 @@ static inline void ek_scatter_codes(uint32_t word, int8_t *y, int32_t count)
     }
 }
 
-/* The codes of a word, one by one. */
-static inline int32_t ek_code0(uint32_t word)
-{
-    return (int8_t)(word & 0xFFu);
-}
-
-static inline int32_t ek_code1(uint32_t word)
-{
-    return (int8_t)((word >> 8) & 0xFFu);
-}
-
-static inline int32_t ek_code2(uint32_t word)
-{
-    return (int8_t)((word >> 16) & 0xFFu);
-}
-
-static inline int32_t ek_code3(uint32_t word)
-{
-    return (int8_t)(word >> 24);
-}
-
 /* One code in all four places. */
 static inline uint32_t ek_four_codes(int32_t code)
 {
@@ -272,7 +251,7 @@ static inline uint32_t ek_uadd8(uint32_t a, uint32_t b)
     return ((a & 0x7F7F7F7Fu) + (b & 0x7F7F7F7Fu)) ^ ((a ^ b) & 0x80808080u);
 }
 
-/* From `larger` where its signed code is not below that of `other`. */
+/* The larger of four pairs of signed codes, or the smaller. */
 static inline uint32_t ek_select_codes(uint32_t a, uint32_t b, int32_t larger)
 {
     uint32_t chosen = 0;

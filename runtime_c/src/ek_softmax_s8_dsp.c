@@ -1,10 +1,13 @@
 #include "ek_fixed_point.h"
 #include "ek_kernels.h"
 
+/* Signed codes to codes counted from the least, and back. */
+#define FLIP 0x80808080u
+
 static int32_t largest(const int8_t *x, int32_t width)
 {
     const int8_t *const end = x + width;
-    uint32_t four = 0x80808080u;
+    uint32_t four = FLIP;
     for (const int8_t *const words = x + (width & ~3); x != words;) {
         four = ek_max_codes(four, ek_next_word(&x));
     }
@@ -23,14 +26,14 @@ static uint32_t total(const int8_t *x, int32_t width, const int32_t *exponential
     const int8_t *const end = x + width;
     uint32_t sum = (uint32_t)width << 18; /* what entries are short of, as below */
     for (const int8_t *const words = x + (width & ~3); x != words;) {
-        const uint32_t codes = ek_next_word(&x);
-        sum = ek_smmlar(exponential[ek_code0(codes)], 1 << 19, sum);
-        sum = ek_smmlar(exponential[ek_code1(codes)], 1 << 19, sum);
-        sum = ek_smmlar(exponential[ek_code2(codes)], 1 << 19, sum);
-        sum = ek_smmlar(exponential[ek_code3(codes)], 1 << 19, sum);
+        const uint32_t codes = ek_next_word(&x) ^ FLIP;
+        sum = ek_smmlar(exponential[codes & 0xFFu], 1 << 19, sum);
+        sum = ek_smmlar(exponential[(codes >> 8) & 0xFFu], 1 << 19, sum);
+        sum = ek_smmlar(exponential[(codes >> 16) & 0xFFu], 1 << 19, sum);
+        sum = ek_smmlar(exponential[codes >> 24], 1 << 19, sum);
     }
     for (; x != end; ++x) {
-        sum = ek_smmlar(exponential[*x], 1 << 19, sum);
+        sum = ek_smmlar(exponential[*x + 128], 1 << 19, sum);
     }
     return sum;
 }
@@ -47,20 +50,21 @@ EK_INLINE void shares(const int8_t *x, int32_t width, const int32_t *exponential
 {
     const int8_t *const end = x + width;
     for (const int8_t *const words = x + (width & ~3); x != words;) {
-        const uint32_t codes = ek_next_word(&x);
-        uint32_t even = share(scale, exponential[ek_code0(codes)], half, shift, odd);
-        even |= share(scale, exponential[ek_code2(codes)], half, shift, odd) << 16;
-        uint32_t other = share(scale, exponential[ek_code1(codes)], half, shift, odd);
-        other |= share(scale, exponential[ek_code3(codes)], half, shift, odd) << 16;
-        ek_put_word(&y, (ek_usat16(even) | (ek_usat16(other) << 8)) ^ 0x80808080u);
+        const uint32_t codes = ek_next_word(&x) ^ FLIP;
+        uint32_t even = share(scale, exponential[codes & 0xFFu], half, shift, odd);
+        even |= share(scale, exponential[(codes >> 16) & 0xFFu], half, shift, odd) << 16;
+        uint32_t other = share(scale, exponential[(codes >> 8) & 0xFFu], half, shift, odd);
+        other |= share(scale, exponential[codes >> 24], half, shift, odd) << 16;
+        ek_put_word(&y, (ek_usat16(even) | (ek_usat16(other) << 8)) ^ FLIP);
     }
     for (; x != end; ++x, ++y) {
-        const uint32_t one = share(scale, exponential[*x], half, shift, odd);
+        const uint32_t one = share(scale, exponential[*x + 128], half, shift, odd);
         *y = (int8_t)((int32_t)(one > 255u ? 255u : one) - 128);
     }
 }
 
-/* `entry` begins 255 - the largest code behind the table's start: a code leads to its own difference. */
+/* `entry` begins 127 - the largest code behind the table's start: a code counted from the least leads to its own
+ * difference. */
 static void softmax_row(const int8_t *x, int32_t width, const int32_t *entry, int8_t *y)
 {
     const uint32_t sum = total(x, width, entry);
@@ -82,7 +86,7 @@ static void softmax_row(const int8_t *x, int32_t width, const int32_t *entry, in
 void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y)
 {
     for (; rows > 0; --rows) {
-        softmax_row(x, width, exponentials + 255 - largest(x, width), y);
+        softmax_row(x, width, exponentials + 127 - largest(x, width), y);
         x += width;
         y += width;
     }

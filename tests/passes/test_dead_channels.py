@@ -145,3 +145,12 @@ def test_int16_stays_as_it_is() -> None:
         value.dtype = DType.INT16
     remove_dead_channels(Graph("g", chain.inputs, [chain.value], chain.nodes))
     assert chain.nodes[0].input(1).shape == (9, 6)
+
+
+def test_what_no_kernel_takes_is_left_to_be_refused() -> None:
+    chain = Chain(2, 6)
+    first = chain.product("fully_connected", (9, 6), CONV, dict.fromkeys(range(9), 500))
+    chain.product("fully_connected", (3, 9), CONV, {})
+    first.output.quant = QuantType((0.1,) * 9, (0,) * 9, 1)
+    remove_dead_channels(chain.graph())
+    assert first.input(1).shape == (9, 6)
