@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,19 +19,8 @@ SOURCE = Path(__file__).with_name("count_hook.c")
 AT_WATCH, OUT_OF_BUDGET, OUT_OF_MEMORY = 1, 2, 3
 _NO_BUDGET = (1 << 64) - 1
 _NO_SKIP = 0
-
-
-class _Block(ctypes.Structure):
-    _fields_ = (
-        ("runs", ctypes.c_uint64),
-        ("fell", ctypes.c_uint64),
-        ("address", ctypes.c_uint32),
-        ("size", ctypes.c_uint32),
-        ("instructions", ctypes.c_uint32),
-        ("layer", ctypes.c_uint32),
-        ("next", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
-    )
+# ek_block: runs, fell, address, size, instructions, layer, and two for the hook itself.
+_BLOCK = struct.Struct("=2Q6I")
 
 
 class _State(ctypes.Structure):
@@ -42,7 +32,7 @@ class _State(ctypes.Structure):
         ("tags", ctypes.c_void_p),
         ("stops", ctypes.c_void_p),
         ("first", ctypes.c_void_p),
-        ("blocks", ctypes.POINTER(_Block)),
+        ("blocks", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("base", ctypes.c_uint32),
         ("size", ctypes.c_uint32),
@@ -159,8 +149,9 @@ class CountHook:
 
     def blocks(self, first_layer: int) -> tuple[BlockCount, ...]:
         """The same by layer value and basic block; layers are numbered from `first_layer` on."""
+        records = ctypes.string_at(self._state.blocks, self._state.block_count * _BLOCK.size)[_BLOCK.size :]
         return tuple(
-            BlockCount(b.layer - first_layer, b.address, b.size, b.instructions, b.runs, b.fell)
-            for b in self._state.blocks[1 : self._state.block_count]
-            if b.runs
+            BlockCount(layer - first_layer, address, size, instructions, runs, fell)
+            for runs, fell, address, size, instructions, layer, _, _ in _BLOCK.iter_unpack(records)
+            if runs
         )

@@ -78,12 +78,9 @@ class _Schedule:
         return self._free
 
     def _issue(self, operation: Operation) -> None:
-        at = self._needed(operation)
-        older, paired = self._older, False
-        if older is not None and at < self._free and _pair(older, operation):
-            at, paired = self._free - 1, True
-        else:
-            at = max(at, self._free)
+        needed, older = self._needed(operation), self._older
+        paired = older is not None and needed < self._free and _pair(older, operation)
+        at = self._free - 1 if paired else max(needed, self._free)
         self._older = None if paired or _alone(operation) else operation
         self._free = at + _duration(operation)
         self.issued.append(at)
@@ -112,7 +109,7 @@ class _Schedule:
             made = _result(operation, at)
         order = 0
         for register in _bits(operation.writes):
-            if register & operation.base or register == FLAGS:
+            if register & (operation.base | FLAGS):
                 self._ready[register] = _Ready(at + 1, at + 1, at + 1, at + 1, at + 1)
             elif kind is Kind.LOAD_MULTIPLE or (kind is Kind.FP_LOAD and operation.words > 1):
                 self._ready[register] = _result(operation, at + order // 2)
@@ -177,13 +174,13 @@ def _duration(operation: Operation) -> int:
 def _alone(operation: Operation) -> bool:
     """Whether nothing issues beside it."""
     moves_two = operation.double and operation.kind is Kind.FP_MOVE
-    return operation.kind in _ALONE or operation.words > 1 or moves_two or operation.jumps
+    return operation.kind in _ALONE or operation.words > 1 or moves_two
 
 
 def _pair(older: Operation, younger: Operation) -> bool:
     """Whether the pipes let both issue in one cycle; their registers are looked at elsewhere."""
     kinds = {older.kind, younger.kind}
-    if (_alone(younger) and not younger.jumps) or younger.kind is Kind.TABLE_BRANCH or younger.words > 1:
+    if _alone(younger):
         return False
     if older.writes & younger.writes & ~FLAGS and older.kind is not Kind.ADD:
         return False
