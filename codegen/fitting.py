@@ -17,28 +17,50 @@ _SHARES = (1.0, 0.5, 0.25)
 
 
 def lower_and_plan(
-    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool = False
+    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool = False, feed: str = "auto"
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
 
     Layers are lowered with the least scratch first. What a step then leaves free below the ceiling is offered to its
     kernels in a second lowering; where the placement cannot use all of that, a part of it.
+
+    Args:
+        feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
+
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    program = lower(graph, target, floats)
-    plan = plan_memory(program, regions)
+    first, *others = regions
+    stream = feed == "rows"
+    program, plan = _smallest(graph, target, regions, floats, stream)
+    if feed == "auto" and (plan is None or any(plan.arena[region.name] for region in others)):
+        # An image that does not fit on the chip with all else streams in by rows, if it can.
+        streamed, streamed_plan = _smallest(graph, target, regions, floats, True)
+        if streamed_plan is not None and any(port.row_axis for port in streamed.inputs):
+            program, plan, stream = streamed, streamed_plan, True
+    if plan is None:
+        plan = plan_memory(program, regions)  # says what does not fit
     if not any(step.flexible for step in program.steps):
         return program, plan
-    first, *others = regions
     ceiling = min(first.capacity, ceiling_of(plan.arena[first.name]))
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
-        faster = lower(graph, target, floats, [int(share * left) for left in room])
+        faster = lower(graph, target, floats, [int(share * left) for left in room], stream=stream)
         try:
             return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *others])
         except DoesNotFit:
             continue
     return program, plan
+
+
+def _smallest(
+    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, stream: bool
+) -> tuple[Program, MemoryPlan | None]:
+    """The program with the least scratch, and its plan, or None where it does not fit."""
+    program = lower(graph, target, floats, stream=stream)
+    try:
+        return program, plan_memory(program, regions)
+    except DoesNotFit:
+        return program, None
 
 
 def ceiling_of(least: int) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.unary import UNARY_OPS
+from edgekit.ops.window import window_of
 
 # Fewer rows than this are not worth a loop.
 LEAST_ROWS = 16
@@ -89,12 +90,57 @@ class Attention:
         return "layer_norm+attention" if self.norm is not None else "attention"
 
 
-Layer: TypeAlias = "Node | RowChain | Attention"
+@dataclass(frozen=True)
+class PatchRows:
+    """The first convolution, one row of its output at a time, whose input rows stream in: they do not overlap.
+
+    Source: MCUFormer, patch-embedding decomposition.
+
+    Attributes:
+        image: the graph's input; turn: its transposition to NHWC, or None; conv: the convolution.
+        kernel_rows: rows of the image that one row of output takes; stride: from one to the next.
+    """
+
+    image: Value
+    turn: Node | None
+    conv: Node
+    kernel_rows: int
+    stride: int
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes that run in this layer, in order."""
+        return (self.conv,) if self.turn is None else (self.turn, self.conv)
+
+    @property
+    def last(self) -> Node:
+        """The node whose output the layer leaves."""
+        return self.conv
+
+    @property
+    def row_axis(self) -> int:
+        """The axis of the image that its rows are of."""
+        return 1 if self.turn is None else 2
+
+    @property
+    def name(self) -> str:
+        """The layer's kind, for reports."""
+        return "feed_rows+" + "+".join(node.op for node in self.nodes)
 
 
-def layers_of(graph: Graph) -> list[Layer]:
-    """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood."""
-    groups: dict[Node, RowChain | Attention] = {}
+Group: TypeAlias = "RowChain | Attention | PatchRows"
+Layer: TypeAlias = "Node | Group"
+
+
+def layers_of(graph: Graph, stream: bool) -> list[Layer]:
+    """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood.
+
+    With `stream` images that can stream in do.
+    """
+    groups: dict[Node, Group] = {}
+    for image in graph.inputs if stream else ():
+        if (patches := patch_rows(graph, image)) is not None:
+            groups.update(dict.fromkeys(patches.nodes, patches))
     for node in graph.nodes:
         attention = _attention(graph, node) if node.op == "softmax" else None
         if attention is not None and not any(n in groups for n in attention.nodes):
@@ -110,6 +156,23 @@ def layers_of(graph: Graph) -> list[Layer]:
         elif node is group.last:
             layers.append(group)
     return layers
+
+
+def patch_rows(graph: Graph, image: Value) -> PatchRows | None:
+    """How an image can stream in, or None."""
+    if len(image.shape) != 4 or image.shape[0] != 1 or not _is_codes(image):
+        return None
+    conv, turn = graph.only_reader(image), None
+    if conv is not None and conv.op == "transpose" and tuple(conv.attrs["perm"]) == (0, 2, 3, 1):
+        turn, conv = conv, graph.only_reader(conv.output)
+    if conv is None or conv.op != "conv2d" or conv.input(1) is image or not _is_codes(conv.output):
+        return None
+    window = window_of(conv, (conv.input(1).shape[1], conv.input(1).shape[2]))
+    rows = (window.kernel[0] - 1) * window.dilation[0] + 1
+    whole = window.before[0] == 0 and (window.output[0] - 1) * window.stride[0] + rows <= window.input[0]
+    if not whole or rows > window.stride[0] or window.output[0] < 2:
+        return None
+    return PatchRows(image, turn, conv, rows, window.stride[0])
 
 
 def rows_of(value: Value) -> int:
@@ -136,7 +199,7 @@ def _is_row_wise(node: Node) -> bool:
     return node.op in _TABLES
 
 
-def _chain(graph: Graph, first: Node, taken: dict[Node, RowChain | Attention]) -> RowChain | None:
+def _chain(graph: Graph, first: Node, taken: dict[Node, Group]) -> RowChain | None:
     """The longest chain of two or more that starts at a node."""
     if not _is_row_wise(first) or rows_of(first.outputs[0]) < LEAST_ROWS:
         return None

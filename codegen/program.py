@@ -87,12 +87,17 @@ class ParamsArg:
 
 @dataclass(frozen=True)
 class Literal:
-    """An integer or float argument, written exactly."""
+    """An integer or float argument, written exactly; in a loop an integer `advance` larger in each round."""
 
     value: int | float
+    advance: int = 0
 
 
 Arg: TypeAlias = BufferArg | ConstantArg | ParamsArg | Literal
+
+
+# The call that asks the firmware for rows of a streamed input: where to, the first row, how many.
+FEED_ROWS = "feed_rows"
 
 
 @dataclass(eq=False)
@@ -143,7 +148,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the program: where it lives, numpy's name of its type, and how its codes read."""
+    """An input or output of the program: where it lives, numpy's name of its type, and how its codes read.
+
+    An input with a `row_axis` is never whole in memory: it streams in by rows along that axis, through `buffer`.
+    """
 
     name: str
     buffer: Buffer
@@ -152,6 +160,7 @@ class Port:
     shape: tuple[int, ...]
     scale: float | None
     zero_point: int | None
+    row_axis: int = 0
 
 
 @dataclass
@@ -169,4 +178,5 @@ class Program:
     @property
     def kernels(self) -> list[str]:
         """All kernels called, sorted."""
-        return sorted({call.kernel for step in self.steps for call in step.calls})
+        called = {call.kernel for step in self.steps for call in step.calls}
+        return sorted(called - {FEED_ROWS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,16 @@ from edgekit.toolchains import Image
 
 @dataclass(frozen=True)
 class PortPlace:
-    """Where an input or output stands: arena index, offset and the array it holds."""
+    """Where an input or output stands: arena index, offset and the array it holds.
+
+    An input with a row_axis stands nowhere: it streams in by rows along that axis.
+    """
 
     arena: int
     offset: int
     dtype: str
     shape: tuple[int, ...]
+    row_axis: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -70,6 +75,9 @@ class Firmware:
     def write_inputs(self, machine: Machine, sample: Sequence[Array]) -> None:
         """Put one sample where the model reads it."""
         for place, array in zip(self.inputs, sample, strict=True):
+            if place.row_axis:
+                machine.source = partial(_rows, array, place.row_axis)
+                continue
             machine.write(self.address(place), np.ascontiguousarray(array).tobytes())
 
     def read(self, machine: Machine, place: PortPlace) -> Array:
@@ -97,14 +105,22 @@ class Firmware:
         return found[0] if found else None
 
 
+def _rows(array: Array, axis: int, first: int, count: int) -> bytes:
+    """Rows of an array, the other axes whole."""
+    return np.take(array, range(first, first + count), axis=axis).tobytes()
+
+
 def port_records(places: Sequence[PortPlace]) -> list[dict[str, Any]]:
     """Places as plan.json holds them."""
-    return [{"arena": p.arena, "offset": p.offset, "dtype": p.dtype, "shape": list(p.shape)} for p in places]
+    return [
+        {"arena": p.arena, "offset": p.offset, "dtype": p.dtype, "shape": list(p.shape), "row_axis": p.row_axis}
+        for p in places
+    ]
 
 
 def port_places(records: Sequence[dict[str, Any]]) -> tuple[PortPlace, ...]:
     """Places from plan.json."""
-    return tuple(PortPlace(r["arena"], r["offset"], r["dtype"], tuple(r["shape"])) for r in records)
+    return tuple(PortPlace(r["arena"], r["offset"], r["dtype"], tuple(r["shape"]), r["row_axis"]) for r in records)
 
 
 def result_records(steps: Sequence[StepResult]) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
     progress.stage("planning memory")
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
-    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats)
+    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats, options.feed)
     validate_plan(program, plan)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
@@ -86,7 +86,7 @@ def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:
     place = plan.places[port.buffer]
-    return PortPlace(plan.arenas.index(place.region), place.offset, port.dtype, port.shape)
+    return PortPlace(plan.arenas.index(place.region), place.offset, port.dtype, port.shape, port.row_axis)
 
 
 def _results(graph: Graph, program: Program, plan: MemoryPlan) -> tuple[StepResult, ...]:

@@ -39,6 +39,7 @@ class BuildOptions:
         precision: "int8", or "float32" for a float model as it is.
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
+        feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -53,6 +54,7 @@ class BuildOptions:
     observer: str = "mse"
     shapes: dict[str, list[int]] = field(default_factory=dict)
     samples: int | None = None
+    feed: str = "auto"
     external: bool = True
     dumps: Sequence[str] = ()
 

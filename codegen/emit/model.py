@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +15,18 @@ from edgekit.codegen.emit import literals
 from edgekit.codegen.emit.names import comment_text
 from edgekit.codegen.emit.rendering import template_environment
 from edgekit.codegen.memory.plan import MemoryPlan
-from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Port, Program, Step
+from edgekit.codegen.program import (
+    FEED_ROWS,
+    Arg,
+    BufferArg,
+    ConstantArg,
+    KernelCall,
+    Literal,
+    ParamsArg,
+    Port,
+    Program,
+    Step,
+)
 
 ARENA_ALIGNMENT = 16
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -100,7 +112,7 @@ def _identity(arg: Arg, plan: MemoryPlan) -> str:
         return f"{place.region}+{place.offset + arg.offset}+{arg.advance}"
     if isinstance(arg, ParamsArg):
         return literals.struct(arg.params.fields)
-    return str(arg.value) if isinstance(arg, Literal) else f"table {arg.constant.index}+{arg.offset}"
+    return f"{arg.value}+{arg.advance}" if isinstance(arg, Literal) else f"table {arg.constant.index}+{arg.offset}"
 
 
 def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]:
@@ -110,8 +122,9 @@ def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]
         "offset": place.offset,
         "c_type": port.c_type,
         "shape": port.shape,
-        "elements": max(1, port.buffer.size // element_bytes(port.c_type)),
-        "bytes": port.buffer.size,
+        "elements": max(1, math.prod(port.shape)),
+        "bytes": math.prod(port.shape) * element_bytes(port.c_type) if port.row_axis else port.buffer.size,
+        "row_axis": port.row_axis,
         "quantized": port.scale is not None,
         "scale": literals.float32_decimal(1.0 if port.scale is None else port.scale),
         "zero_point": f"({port.zero_point})" if (port.zero_point or 0) < 0 else str(port.zero_point or 0),
@@ -140,7 +153,8 @@ def _calls(step: Step, name: str, plan: MemoryPlan, regions: list[str]) -> list[
 
 def _call(call: KernelCall, name: str, plan: MemoryPlan, regions: list[str]) -> str:
     args = ",\n        ".join(_argument(a, name, plan, regions) for a in call.args)
-    return f"{call.kernel}(\n        {args});"
+    function = f"{name}_{FEED_ROWS}" if call.kernel == FEED_ROWS else call.kernel
+    return f"{function}(\n        {args});"
 
 
 def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
@@ -158,4 +172,6 @@ def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
         return f"(const {arg.c_type} *)(const void *)((const uint8_t *){table} + {arg.offset})"
     if isinstance(arg, ParamsArg):
         return f"&{name}_params_{arg.params.index}"
-    return literals.float32(arg.value) if isinstance(arg.value, float) else literals.integer(arg.value)
+    if isinstance(arg.value, float):
+        return literals.float32(arg.value)
+    return literals.integer(arg.value) + (f" + {arg.advance} * (int32_t)i" if arg.advance else "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from edgekit.codegen.integration import RowChain, layers_of
+from edgekit.codegen.integration import PatchRows, RowChain, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
@@ -29,7 +30,7 @@ from edgekit.codegen.lowering.indexing import (
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
-from edgekit.codegen.lowering.integrated import lower_attention, lower_row_chain
+from edgekit.codegen.lowering.integrated import lower_attention, lower_patch_rows, lower_row_chain
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -138,11 +139,17 @@ RULES: dict[str, Rule] = {
 
 
 def lower(
-    graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = (), integrate: bool = True
+    graph: Graph,
+    target: Target,
+    floats: bool = False,
+    room: Sequence[int] = (),
+    integrate: bool = True,
+    stream: bool = False,
 ) -> Program:
     """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
 
-    With `integrate` chains of operators and attention run as one layer where they can (`edgekit.codegen.integration`).
+    With `integrate` chains of operators and attention run as one layer where they can, and with `stream` images stream
+    in by rows where they can (`edgekit.codegen.integration`).
 
     Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
     `floats` allows it.
@@ -151,13 +158,17 @@ def lower(
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     positions = {node: position for position, node in enumerate(graph.nodes)}
-    for layer in layers_of(graph) if integrate else graph.nodes:
+    for layer in layers_of(graph, stream) if integrate else graph.nodes:
         if isinstance(layer, Node):
             _lower_node(layer, positions[layer], ctx, floats, problems)
             continue
         ctx.begin(layer.last.name, layer.name, sum(spec_of(n.op).macs(n) for n in layer.nodes), positions[layer.last])
         if isinstance(layer, RowChain):
             lower_row_chain(layer, ctx, RULES)
+        elif isinstance(layer, PatchRows):
+            lower_patch_rows(layer, ctx, RULES)
+            index = graph.inputs.index(layer.image)
+            inputs[index] = replace(inputs[index], row_axis=layer.row_axis)
         else:
             lower_attention(layer, ctx, RULES)
         ctx.steps[-1].results = [ctx.buffer(layer.last.output)]

@@ -96,6 +96,12 @@ class LoweringContext:
         """Let a value be a part of a buffer."""
         self._views[value] = view
 
+    def streamed(self, image: Value, size: int) -> Buffer:
+        """The buffer of `size` bytes that rows of a graph input stream into, which is never whole."""
+        buffer = self.buffer(image)
+        buffer.size, buffer.kind = size, "scratch"
+        return buffer
+
     def row_pitch(self, value: Value) -> int:
         """From row to row of a value, in elements."""
         view = self._views.get(value)

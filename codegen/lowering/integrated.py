@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgekit.codegen.integration import Attention, Projection, RowChain, rows_of
+from edgekit.codegen.integration import Attention, PatchRows, Projection, RowChain, rows_of
 from edgekit.codegen.lowering.context import LoweringContext, View
-from edgekit.codegen.program import Buffer
+from edgekit.codegen.program import FEED_ROWS, Buffer, Literal
 from edgekit.ir import Node, QuantType, Value
 
 Rules = Mapping[str, Callable[[Node, LoweringContext], None]]
@@ -57,14 +57,46 @@ def _lower_rows(
         return made[value]
 
     inputs = [None if v is None else rows(v) for v in node.inputs]
-    rules[node.op](_clone(node, inputs, [rows(node.output)]), ctx)
+    rules[node.op](_clone(node, inputs, [rows(node.output)], _on_rows(node)), ctx)
 
 
-def _clone(node: Node, inputs: Sequence[Value | None], outputs: Sequence[Value]) -> Node:
+def _clone(
+    node: Node, inputs: Sequence[Value | None], outputs: Sequence[Value], attrs: dict[str, object] | None = None
+) -> Node:
     """A node of the same kind on other values; constants are shared, but the graph does not learn of it."""
     own = [v if v is None or not v.is_constant else Value(v.name, v.shape, v.dtype, v.quant, v.data) for v in inputs]
-    attrs = {**node.attrs, "axis": 1} if node.op == "layer_norm" else node.attrs
-    return Node(node.op, node.name, own, outputs, attrs)
+    return Node(node.op, node.name, own, outputs, node.attrs if attrs is None else attrs)
+
+
+def _on_rows(node: Node) -> dict[str, object]:
+    """Attributes of a node whose values become matrices of rows."""
+    return {**node.attrs, "axis": 1} if node.op == "layer_norm" else node.attrs
+
+
+def lower_patch_rows(patches: PatchRows, ctx: LoweringContext, rules: Rules) -> None:
+    """Row by row of the output: feed the rows of the image, turn them, convolve."""
+    image, conv, turn = patches.image, patches.conv, patches.turn
+    (_, height, width, channels), rows = conv.output.shape, patches.kernel_rows
+    axis = patches.row_axis
+    shape = tuple(rows if a == axis else size for a, size in enumerate(image.shape))
+    part = Value(image.name, shape, image.dtype, image.quant)
+    ctx.place(part, View(ctx.streamed(image, part.nbytes)))
+    room = ctx.room()
+    row = Value(conv.output.name, (1, 1, width, channels), conv.output.dtype, conv.output.quant)
+    ctx.place(row, View(ctx.buffer(conv.output), 0, width * channels))
+    turned = part
+    if turn is not None:
+        size = tuple(part.shape[a] for a in turn.attrs["perm"])
+        turned = Value(turn.output.name, size, turn.output.dtype, turn.output.quant)
+        ctx.place(turned, Temporaries(ctx, part.nbytes).take(part.nbytes))
+    _, left, _, right = conv.attrs["padding"]
+    attrs = {**conv.attrs, "padding": (0, left, 0, right)}
+    with ctx.loop(height):
+        ctx.call(FEED_ROWS, ctx.write(part), Literal(0, patches.stride), Literal(rows))
+        if turn is not None:
+            rules[turn.op](_clone(turn, [part], [turned]), ctx)
+        with ctx.sharing_scratch(room):
+            rules[conv.op](_clone(conv, [turned, *conv.inputs[1:]], [row], attrs), ctx)
 
 
 def lower_attention(attention: Attention, ctx: LoweringContext, rules: Rules) -> None:
@@ -109,7 +141,7 @@ class _Head:
         return value
 
     def _run(self, node: Node, inputs: Sequence[Value | None], output: Value) -> Value:
-        self._rules[node.op](_clone(node, inputs, [output]), self._ctx)
+        self._rules[node.op](_clone(node, inputs, [output], _on_rows(node)), self._ctx)
         return output
 
     def lines(self, source: Value, place: View, start: int, count: int) -> Value:

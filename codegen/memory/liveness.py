@@ -41,6 +41,8 @@ def lifetimes(program: Program) -> list[Lifetime]:
             first, _ = spans.get(buffer, (step.index, step.index))
             spans[buffer] = (first, step.index)
     for port in program.inputs:
+        if port.row_axis:
+            continue
         spans[port.buffer] = (0, spans.get(port.buffer, (0, 0))[1])
     for port in program.outputs:
         spans[port.buffer] = (spans.get(port.buffer, (0, 0))[0], end)

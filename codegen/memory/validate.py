@@ -25,9 +25,10 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
             del held[other]
         held[buffer] = (start, end)
 
-    for port in program.inputs:
+    whole = [port for port in program.inputs if not port.row_axis]
+    for port in whole:
         claim(port.buffer)
-    for port in program.inputs:
+    for port in whole:
         if port.buffer not in owners[plan.places[port.buffer].region]:
             raise InternalError(f"plan: input {port.name!r} overlaps another input")
     for step in program.steps:

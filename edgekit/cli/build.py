@@ -25,6 +25,13 @@ from edgekit.progress import Progress
 @click.option("--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @click.option("--samples", type=click.IntRange(1, 100_000), help="Inputs to emulate at most.  [default: 10]")
+@click.option(
+    "--feed",
+    default="auto",
+    type=click.Choice(["auto", "whole", "rows"]),
+    show_default=True,
+    help="Input images whole in memory, or streamed in by rows (<name>_feed_rows).",
+)
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -32,7 +39,7 @@ from edgekit.progress import Progress
 @json_option
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, precision: str,
-    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None, internal_only: bool,
+    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None, feed: str, internal_only: bool,
     dumps: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
@@ -43,7 +50,7 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration, precision=precision,
         toolchain=toolchain, observer=observer, shapes=shape_options(shapes), samples=samples,
-        external=not internal_only, dumps=dumps,
+        feed=feed, external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
     if as_json:

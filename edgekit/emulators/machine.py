@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from edgekit.toolchains import Image
 
 BOOT_BUDGET = 200_000_000
 RUN_BUDGET = 100_000_000_000
+FEED_SUFFIX = "_feed_rows"
 _PAINT = 0xA5
 Self = TypeVar("Self", bound="Machine")
 
@@ -61,14 +62,26 @@ class Machine(ABC):
 
     Attributes:
         board, image: linked with the board's linker script and runtime_c/harness/startup.c.
+        source: rows of the input that streams in, from (first row, count).
     """
 
     board: Board
     image: Image
+    source: Callable[[int, int], bytes] | None
 
     def __init__(self, board: Board, image: Image) -> None:
         self.board, self.image = board, image
+        self.source = None
+        feeds = [symbol.address for name, symbol in image.symbols.items() if name.endswith(FEED_SUFFIX)]
+        self._feed = feeds[0] if feeds else None
         self._painted = False
+
+    def _serve_feed(self, registers: Sequence[int]) -> None:
+        """Put the rows where the program asks for them: (where to, first row, count) in r0 to r2."""
+        to, first, count = registers
+        if self.source is None:
+            raise CheckFailed("the program asks for rows of its input, and none was given")
+        self.write(to, self.source(first, count))
 
     @abstractmethod
     def boot(self, budget: int = BOOT_BUDGET) -> int:

@@ -153,7 +153,13 @@ class QemuMachine(Machine):
         return RunCounts(after.total - before.total, layers)
 
     def _go(self, stops: set[int], budget: int, what: str) -> int:
-        """Run on to one of the addresses and return it."""
+        """Run on to one of the addresses and return it; rows asked for on the way are given."""
+        feed = set() if self._feed is None else {self._feed}
+        while self._stop(stops | feed, budget, what) == self._feed:
+            self._serve_feed([self._gdb.register(r) for r in range(3)])
+        return self._pc
+
+    def _stop(self, stops: set[int], budget: int, what: str) -> int:
         # A breakpoint where the program stands would stop it at once.
         wanted = (stops | {self._fault}) - {self._pc}
         try:

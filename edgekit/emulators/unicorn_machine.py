@@ -17,7 +17,7 @@ from edgekit.toolchains import Image
 _CPACR = SYSTEM_SPACE + 0xD88
 _FPU_ON = 0xF << 20
 # Watch classes of CountHook.
-_FAULT, _READY, _RUN, _DONE, _LAYER = 1, 2, 3, 4, 5
+_FAULT, _READY, _RUN, _DONE, _LAYER, _FEED = 1, 2, 3, 4, 5, 6
 # Layer value of everything outside layers.
 _OVERHEAD = 1
 
@@ -49,6 +49,8 @@ class UnicornMachine(Machine):
         marks = (("ek_fault", _FAULT), ("ek_ready", _READY), ("ek_done", _DONE))
         watches |= {image.function(name).address: kind for name, kind in marks}
         watches[run.address] = _RUN
+        if self._feed is not None:
+            watches[self._feed] = _FEED
         tags = [(s.address, s.address + s.size, _OVERHEAD) for s in (main, run)]
         tags += [(address, address + 2, _OVERHEAD + 1 + index) for address, index in self._layer_at.items()]
         base, code = _code(image)
@@ -111,7 +113,13 @@ class UnicornMachine(Machine):
         return RunCounts(self._counts.total, layers, self._counts.blocks(first))
 
     def _go(self, classes: set[int], budget: int, what: str) -> int:
-        """Run on to an address of one of the watch classes and return it."""
+        """Run on to an address of one of the watch classes and return it; rows asked for on the way are given."""
+        while self._stop(classes | {_FEED}, budget, what) == self._feed:
+            registers = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
+            self._serve_feed([self._engine.reg_read(r) for r in registers])
+        return self._pc
+
+    def _stop(self, classes: set[int], budget: int, what: str) -> int:
         self._counts.start({_FAULT, *classes}, budget, skip=self._pc)
         error: unicorn.UcError | None = None
         try:

@@ -9,7 +9,7 @@ from edgekit.boards import Board
 from edgekit.codegen.fitting import ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
-from edgekit.codegen.program import BufferArg, Program
+from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
 from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
@@ -163,11 +163,12 @@ def _flash(board: Board, code: int, weights: int, external: bool) -> FlashForeca
 
 
 def _stack(program: Program, sizes: CoreSizes) -> int:
-    layers = (
-        layer_frame(step, sizes.layer_frame) + max((sizes.stack(call.kernel) for call in step.calls), default=0)
-        for step in program.steps
-    )
+    layers = (layer_frame(step, sizes.layer_frame) + _deepest(step, sizes) for step in program.steps)
     return sizes.startup_stack + max(layers, default=0)
+
+
+def _deepest(step: Step, sizes: CoreSizes) -> int:
+    return max((sizes.stack(call.kernel) for call in step.calls if call.kernel != FEED_ROWS), default=0)
 
 
 def _code(program: Program, plan: MemoryPlan, sizes: CoreSizes) -> int:
