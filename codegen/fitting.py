@@ -42,11 +42,12 @@ def lower_and_plan(
     if not any(step.flexible for step in program.steps):
         return program, plan
     ceiling = min(first.capacity, ceiling_of(plan.arena[first.name]))
+    used = [region for region in others if plan.arena[region.name]]
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
         faster = lower(graph, target, floats, [int(share * left) for left in room], stream=stream)
         try:
-            return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *others])
+            return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
         except DoesNotFit:
             continue
     return program, plan
