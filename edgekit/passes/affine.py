@@ -9,7 +9,12 @@ LINEAR = ("conv2d", "depthwise_conv2d", "fully_connected")
 
 def is_affine(node: Node) -> bool:
     """A float depthwise 1x1 convolution with constant weights, one per channel, stride 1 and no padding."""
-    if node.op != "depthwise_conv2d" or not is_float_product(node):
+    return is_pointwise_affine(node) and is_float_product(node)
+
+
+def is_pointwise_affine(node: Node) -> bool:
+    """`is_affine`, of numbers or codes."""
+    if node.op != "depthwise_conv2d" or any(v is not None and not v.is_constant for v in node.inputs[1:]):
         return False
     kh, kw, outputs = node.input(1).shape
     plain = tuple(node.attrs["stride"]) == (1, 1) and not any(node.attrs["padding"])
