@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.ir import Array, DType, Node, Value
+from edgekit.ops.spec import real_constant
 
 LINEAR = ("conv2d", "depthwise_conv2d", "fully_connected")
 
@@ -19,6 +20,16 @@ def is_pointwise_affine(node: Node) -> bool:
     kh, kw, outputs = node.input(1).shape
     plain = tuple(node.attrs["stride"]) == (1, 1) and not any(node.attrs["padding"])
     return (kh, kw) == (1, 1) and outputs == node.input(0).shape[3] and plain
+
+
+def scale_factor(node: Node) -> float:
+    """The one number that a node multiplies all elements with; 0 where it does anything else."""
+    if not is_pointwise_affine(node) or node.attrs["activation"] != "none":
+        return 0.0
+    weights: list[float] = real_constant(node.input(1)).reshape(-1).tolist()
+    bias = node.optional_input(2)
+    single = len(set(weights)) == 1 and (bias is None or not real_constant(bias).any())
+    return weights[0] if single else 0.0
 
 
 def is_float_product(node: Node) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.ir import Graph, Node, Value
-from edgekit.ops.spec import real_constant
-from edgekit.passes.affine import is_pointwise_affine
+from edgekit.ir import Graph, Node
+from edgekit.passes.affine import scale_factor
 from edgekit.passes.base import Pass, replace_node
 
 _MOVEMENT = ("reshape", "transpose", "slice", "gather")
@@ -25,7 +24,7 @@ class FoldScaleIntoSoftmax(Pass):
         for node in list(graph.nodes):
             if node.op == "softmax":
                 for scale in _scales_before(graph, node):
-                    node.attrs["beta"] = float(node.attrs["beta"]) * _factor(scale)
+                    node.attrs["beta"] = float(node.attrs["beta"]) * scale_factor(scale)
                     replace_node(graph, scale, scale.input(0))
                     changed = True
         return changed
@@ -44,19 +43,7 @@ def _scales_before(graph: Graph, softmax: Node) -> list[Node]:
             waiting += [(v, node) for v in (node.input(0), node.input(1)) if node.input(0) is not node.input(1)]
         elif node.op in _MOVEMENT:
             waiting.append((node.input(0), node))
-        elif _is_scale(node):
+        elif scale_factor(node) > 0:
             scales.append(node)
             waiting.append((node.input(0), node))
     return scales
-
-
-def _is_scale(node: Node) -> bool:
-    return is_pointwise_affine(node) and _factor(node) > 0 and node.attrs["activation"] == "none"
-
-
-def _factor(node: Node) -> float:
-    """The number that all elements are multiplied with; 0 where it is not one number, or an offset is added."""
-    weights: list[float] = real_constant(node.input(1)).reshape(-1).tolist()
-    bias: Value | None = node.optional_input(2)
-    single = len(set(weights)) == 1 and (bias is None or not real_constant(bias).any())
-    return weights[0] if single else 0.0

@@ -10,6 +10,7 @@ from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import REWRITES, run_to_rest
+from edgekit.passes.affine import scale_factor
 
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
@@ -31,6 +32,8 @@ def settle_quantization(graph: Graph) -> Graph:
     for node in list(graph.nodes):
         _reconcile(graph, node)
     _spread(graph)
+    for node in graph.nodes:
+        _scale_codes(node)
     for node in graph.nodes:
         node.op, node.attrs = integer_form(node)
     problems = [text for node in graph.nodes if (text := _problem(node)) is not None]
@@ -110,6 +113,13 @@ def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: Q
     fixed = Value(f"{operand.name} requantized", operand.shape, DType.INT8, target)
     graph.insert_before(node, Node("requantize", f"{node.name} requantize {index}", [operand], [fixed]))
     return fixed
+
+
+def _scale_codes(node: Node) -> None:
+    """A product with one positive number, left in float before a function, keeps the codes and changes their scale."""
+    x, factor = node.optional_input(0), scale_factor(node)
+    if x is not None and x.quant is not None and x.quant.is_per_tensor and factor > 0 and node.output.quant is None:
+        node.output.quant = QuantType.per_tensor(float(np.float32(x.quant.scale[0] * factor)), x.quant.zero_point[0])
 
 
 def _problem(node: Node) -> str | None:
