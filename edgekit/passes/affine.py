@@ -22,14 +22,25 @@ def is_pointwise_affine(node: Node) -> bool:
     return (kh, kw) == (1, 1) and outputs == node.input(0).shape[3] and plain
 
 
-def scale_factor(node: Node) -> float:
-    """The one number that a node multiplies all elements with; 0 where it does anything else."""
-    if not is_pointwise_affine(node) or node.attrs["activation"] != "none":
-        return 0.0
-    weights: list[float] = real_constant(node.input(1)).reshape(-1).tolist()
-    bias = node.optional_input(2)
-    single = len(set(weights)) == 1 and (bias is None or not real_constant(bias).any())
-    return weights[0] if single else 0.0
+def scaled_value(node: Node) -> tuple[Value, float] | None:
+    """What a node multiplies with one number, and the number; None where it does anything else."""
+    if node.attrs.get("activation") != "none":
+        return None
+    if is_pointwise_affine(node):
+        bias = node.optional_input(2)
+        offset = bias is not None and real_constant(bias).any()
+        return None if offset else _scaled(node.input(0), node.input(1), node)
+    if node.op == "mul" and node.input(0).is_constant:
+        return _scaled(node.input(1), node.input(0), node)
+    if node.op in ("mul", "div") and node.input(1).is_constant:
+        scaled = _scaled(node.input(0), node.input(1), node)
+        return scaled if scaled is None or node.op == "mul" else (scaled[0], 1.0 / scaled[1])
+    return None
+
+
+def _scaled(x: Value, constant: Value, node: Node) -> tuple[Value, float] | None:
+    numbers: list[float] = list(set(real_constant(constant).reshape(-1).tolist()))
+    return (x, numbers[0]) if len(numbers) == 1 and numbers[0] and x.shape == node.output.shape else None
 
 
 def is_float_product(node: Node) -> bool:

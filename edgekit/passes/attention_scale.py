@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.ir import Graph, Node
-from edgekit.passes.affine import scale_factor
+from edgekit.ir import Graph, Node, Value
+from edgekit.passes.affine import scaled_value
 from edgekit.passes.base import Pass, replace_node
 
 _MOVEMENT = ("reshape", "transpose", "slice", "gather")
@@ -23,19 +23,20 @@ class FoldScaleIntoSoftmax(Pass):
         changed = False
         for node in list(graph.nodes):
             if node.op == "softmax":
-                for scale in _scales_before(graph, node):
-                    node.attrs["beta"] = float(node.attrs["beta"]) * scale_factor(scale)
-                    replace_node(graph, scale, scale.input(0))
+                for scale, (source, factor) in _scales_before(graph, node).items():
+                    node.attrs["beta"] = float(node.attrs["beta"]) * factor
+                    replace_node(graph, scale, source)
                     changed = True
         return changed
 
 
-def _scales_before(graph: Graph, softmax: Node) -> list[Node]:
+def _scales_before(graph: Graph, softmax: Node) -> dict[Node, tuple[Value, float]]:
     """The nodes that scale what the softmax reads, found upwards through movement and one matrix product."""
-    scales, waiting, product = list[Node](), [(softmax.input(0), softmax)], False
+    scales, waiting, product = dict[Node, tuple[Value, float]](), [(softmax.input(0), softmax)], False
     while waiting:
         value, reader = waiting.pop()
         node = value.producer
+        scaled = None if node is None else scaled_value(node)
         if node is None or value.quant is not None or graph.only_reader(value) is not reader:
             continue
         if node.op == "matmul" and not product:
@@ -43,7 +44,7 @@ def _scales_before(graph: Graph, softmax: Node) -> list[Node]:
             waiting += [(v, node) for v in (node.input(0), node.input(1)) if node.input(0) is not node.input(1)]
         elif node.op in _MOVEMENT:
             waiting.append((node.input(0), node))
-        elif scale_factor(node) > 0:
-            scales.append(node)
-            waiting.append((node.input(0), node))
+        elif scaled is not None and scaled[1] > 0:
+            scales[node] = scaled
+            waiting.append((scaled[0], node))
     return scales

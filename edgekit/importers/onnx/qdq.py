@@ -10,7 +10,7 @@ from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import REWRITES, run_to_rest
-from edgekit.passes.affine import scale_factor
+from edgekit.passes.affine import scaled_value
 
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
@@ -117,9 +117,10 @@ def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: Q
 
 def _scale_codes(node: Node) -> None:
     """A product with one positive number, left in float before a function, keeps the codes and changes their scale."""
-    x, factor = node.optional_input(0), scale_factor(node)
-    if x is not None and x.quant is not None and x.quant.is_per_tensor and factor > 0 and node.output.quant is None:
-        node.output.quant = QuantType.per_tensor(float(np.float32(x.quant.scale[0] * factor)), x.quant.zero_point[0])
+    scaled = scaled_value(node) if node.op == "depthwise_conv2d" and node.output.quant is None else None
+    quant = None if scaled is None else scaled[0].quant
+    if scaled is not None and scaled[1] > 0 and quant is not None:
+        node.output.quant = QuantType.per_tensor(float(np.float32(quant.scale[0] * scaled[1])), quant.zero_point[0])
 
 
 def _problem(node: Node) -> str | None:
