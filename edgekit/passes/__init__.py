@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edgekit.errors import InternalError
 from edgekit.ir import Graph
 from edgekit.ops.verify import verify_graph
+from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.base import Pass
 from edgekit.passes.common_subexpressions import MergeDuplicates
 from edgekit.passes.constant_add import AddOfConstantToAffine
@@ -19,20 +20,36 @@ from edgekit.passes.fold_affine_forward import FoldAffineIntoReader
 from edgekit.passes.fold_constants import FoldConstants
 from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
+from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
 from edgekit.passes.hoist_unary import HoistUnary
 from edgekit.passes.merge_transposes import MergeTransposes
+from edgekit.passes.recognise_functions import RecogniseFunctions
+from edgekit.passes.recognise_norms import RecogniseNorms
+from edgekit.passes.recognise_softmax import RecogniseSoftmax
 from edgekit.passes.reshapes import MergeReshapes
 from edgekit.passes.sink_transposes import SinkTransposes
+from edgekit.passes.split_product import SplitProduct
+from edgekit.passes.transpose_matmul import FoldTransposeIntoMatmul
 from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape
+from edgekit.passes.unordered_affine import DropTransposesAroundScale
 
 # What may run before all quantizations are known.
 REWRITES: tuple[Pass, ...] = (
     RemoveDeadCode(),
     DequantizeStoredWeights(),
     FoldConstants(),
+    DropTransposesAroundScale(),
+    RecogniseNorms(),
+    RecogniseSoftmax(),
+    RecogniseFunctions(),
+    FoldScaleIntoSoftmax(),
     AddOfConstantToAffine(),
     MergeTransposes(),
     MergeReshapes(),
+    GatherToSlice(),
+    HoistSlice(),
+    SplitProduct(),
+    FoldTransposeIntoMatmul(),
     HoistUnary(),
     SinkTransposes(),
     SinkTransposeBelowReshape(),

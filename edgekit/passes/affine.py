@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from edgekit.ir import Array, DType, Node, Value
+from edgekit.ops.spec import real_constant
 
 LINEAR = ("conv2d", "depthwise_conv2d", "fully_connected")
 
 
 def is_affine(node: Node) -> bool:
     """A float depthwise 1x1 convolution with constant weights, one per channel, stride 1 and no padding."""
-    if node.op != "depthwise_conv2d" or not is_float_product(node):
+    return is_pointwise_affine(node) and is_float_product(node)
+
+
+def is_pointwise_affine(node: Node) -> bool:
+    """`is_affine`, of numbers or codes."""
+    if node.op != "depthwise_conv2d" or any(v is not None and not v.is_constant for v in node.inputs[1:]):
         return False
     kh, kw, outputs = node.input(1).shape
     plain = tuple(node.attrs["stride"]) == (1, 1) and not any(node.attrs["padding"])
     return (kh, kw) == (1, 1) and outputs == node.input(0).shape[3] and plain
+
+
+def scaled_value(node: Node) -> tuple[Value, float] | None:
+    """What a node multiplies with one number, and the number; None where it does anything else."""
+    if node.attrs.get("activation") != "none":
+        return None
+    if is_pointwise_affine(node):
+        bias = node.optional_input(2)
+        offset = bias is not None and real_constant(bias).any()
+        return None if offset else _scaled(node.input(0), node.input(1), node)
+    if node.op == "mul" and node.input(0).is_constant:
+        return _scaled(node.input(1), node.input(0), node)
+    if node.op in ("mul", "div") and node.input(1).is_constant:
+        scaled = _scaled(node.input(0), node.input(1), node)
+        return scaled if scaled is None or node.op == "mul" else (scaled[0], 1.0 / scaled[1])
+    return None
+
+
+def _scaled(x: Value, constant: Value, node: Node) -> tuple[Value, float] | None:
+    numbers: list[float] = list(set(real_constant(constant).reshape(-1).tolist()))
+    return (x, numbers[0]) if len(numbers) == 1 and numbers[0] and x.shape == node.output.shape else None
 
 
 def is_float_product(node: Node) -> bool:

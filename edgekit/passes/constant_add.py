@@ -11,7 +11,8 @@ from edgekit.passes.base import Pass, add_node, replace_node
 class AddOfConstantToAffine(Pass):
     """add(x, constant) becomes a depthwise 1x1 convolution with unit weights and the constant as bias.
 
-    Requires nothing. Ensures that float graphs have no add with one constant operand that broadcasts to x's shape.
+    Requires nothing. Ensures that float graphs have no add with one constant operand that broadcasts to x's shape and
+    varies along one axis at most; others (position embeddings) are no offset that a layer could take in.
     """
 
     name = "constant-add"
@@ -23,7 +24,9 @@ class AddOfConstantToAffine(Pass):
                 continue
             constants = [v for v in (node.input(0), node.input(1)) if v.is_constant]
             variable = node.input(1) if node.input(0).is_constant else node.input(0)
-            if len(constants) == 1 and variable.shape == node.output.shape and variable.shape:
+            if len(constants) != 1 or variable.shape != node.output.shape or not variable.shape:
+                continue
+            if sum(int(size > 1) for size in constants[0].shape) < 2:
                 self._rewrite(graph, node, variable, constants[0])
                 changed = True
         return changed

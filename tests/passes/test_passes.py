@@ -332,7 +332,7 @@ def test_fold_padding() -> None:
     untouched(FoldPadding(), m.graph(conv(m, padded), m("relu", padded)))
 
 
-@pytest.mark.parametrize("constant", [(3,), (1, 1, 1, 3), (), (5, 3), (1, 4, 5, 3), (4, 1, 1)])
+@pytest.mark.parametrize("constant", [(3,), (1, 1, 1, 3), (), (4, 1, 1)])
 def test_constant_add(constant: tuple[int, ...]) -> None:
     m = Maker()
     y = m("add", m.const(*constant), m.input(1, 4, 5, 3), activation="relu")

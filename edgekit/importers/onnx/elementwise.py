@@ -52,9 +52,9 @@ def _second(layer: Layer, index: int) -> Value:
 
 
 def add(layer: Layer) -> Value:
-    """A sum of two tensors; a constant becomes an offset that the layer before can take in."""
+    """A sum of two tensors; a constant of one axis becomes an offset that the layer before can take in."""
     for variable, other in ((0, 1), (1, 0)):
-        if _is_offset(layer, variable, other):
+        if _is_offset(layer, variable, other) and _along_one_axis(_numbers(layer, other)):
             return affine(layer, layer.value(variable), _ONE, _numbers(layer, other))
     return binary(layer)
 
@@ -95,6 +95,11 @@ def _is_offset(layer: Layer, variable: int, other: int) -> bool:
     except ValueError:
         return False
     return fits and bool(x.shape) and x.elements > 0 and bool(np.isfinite(layer.constant(other).real()).all())
+
+
+def _along_one_axis(array: Array) -> bool:
+    """Position embeddings and the like vary along more, and stay sums."""
+    return sum(int(size > 1) for size in array.shape) < 2
 
 
 def _numbers(layer: Layer, index: int) -> Array:

@@ -109,9 +109,6 @@ def reduce_mean(layer: Layer) -> Value:
         y = layer.emit("mean", [x], mean)
     elif rank == 3 and axes == (1,):
         y = layer.emit("mean", [layer.reshape(x, (x.shape[0], x.shape[1], 1, x.shape[2]))], mean)
-    elif rank == 3 and axes == (2,):
-        moved = layer.transpose(layer.reshape(x, (*x.shape, 1)), (0, 2, 3, 1))
-        y = layer.emit("mean", [moved], mean)
     else:
         y = layer.emit("mean", [x], {"axes": axes, "keep_dims": keep})
     return y if y.shape == tuple(out_shape) else layer.reshape(y, out_shape)

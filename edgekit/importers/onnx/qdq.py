@@ -10,6 +10,7 @@ from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.passes import REWRITES, run_to_rest
+from edgekit.passes.affine import scaled_value
 
 # One bit of an int32 accumulator is left to the products.
 MAX_BIAS = 1 << 30
@@ -31,6 +32,8 @@ def settle_quantization(graph: Graph) -> Graph:
     for node in list(graph.nodes):
         _reconcile(graph, node)
     _spread(graph)
+    for node in graph.nodes:
+        _scale_codes(node)
     for node in graph.nodes:
         node.op, node.attrs = integer_form(node)
     problems = [text for node in graph.nodes if (text := _problem(node)) is not None]
@@ -110,6 +113,14 @@ def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: Q
     fixed = Value(f"{operand.name} requantized", operand.shape, DType.INT8, target)
     graph.insert_before(node, Node("requantize", f"{node.name} requantize {index}", [operand], [fixed]))
     return fixed
+
+
+def _scale_codes(node: Node) -> None:
+    """A product with one positive number, left in float before a function, keeps the codes and changes their scale."""
+    scaled = scaled_value(node) if node.op == "depthwise_conv2d" and node.output.quant is None else None
+    quant = None if scaled is None else scaled[0].quant
+    if scaled is not None and scaled[1] > 0 and quant is not None:
+        node.output.quant = QuantType.per_tensor(float(np.float32(quant.scale[0] * scaled[1])), quant.zero_point[0])
 
 
 def _problem(node: Node) -> str | None:

@@ -1,0 +1,64 @@
+"""Elementwise functions that exporters spell out: GELU by erf or tanh, SiLU, sigmoid by exp, Mish, softplus."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.ir import Array, Graph
+from edgekit.ops import spec_of
+from edgekit.ops.unary import Unary
+from edgekit.passes.base import Pass
+from edgekit.passes.regions import Region, evaluate, regions, replace_region
+
+# What all spellings of the functions below have one of.
+_CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid")
+_KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
+    ("gelu", {}),
+    ("gelu_tanh", {}),
+    ("silu", {"alpha": 1.0}),
+    ("silu", {"alpha": 1.702}),
+    ("sigmoid", {}),
+    ("mish", {}),
+    ("softplus", {}),
+    ("hard_swish", {}),
+)
+# Constants are rounded in files, some to a few digits (1.4142, 0.79788). The nearest two functions differ by 4e-4.
+TOLERANCE = 2e-5
+_POINTS = np.linspace(-12.0, 12.0, 601)
+
+
+class RecogniseFunctions(Pass):
+    """x * 0.5 * (1 + erf(x / sqrt(2))) becomes gelu(x), and so on for all known functions, in any spelling.
+
+    Requires nothing. Ensures that no region of unquantized arithmetic computes a known function of its source.
+    """
+
+    name = "recognise-functions"
+
+    def run(self, graph: Graph) -> bool:
+        changed = False
+        for region in regions(graph):
+            found = _function_of(region) if region.has(*_CURVES) else None
+            if found is not None:
+                replace_region(graph, region, found[0], [], dict(found[1]))
+                changed = True
+        return changed
+
+
+def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
+    """(operator, attributes) of the function that a region computes, element by element."""
+    if sum(node.op != "reshape" for node in region.nodes) < 2 or not region.source.shape:
+        return None
+    columns = region.source.shape[-1]
+    rows = np.resize(_POINTS, (-(-len(_POINTS) // columns), columns))
+    result = evaluate(region, rows)
+    if result is None or result.shape != rows.shape:
+        return None
+    return next(((op, attrs) for op, attrs in _KNOWN if _close(result, op, attrs, rows)), None)
+
+
+def _close(result: Array, op: str, attrs: dict[str, float], rows: Array) -> bool:
+    spec = spec_of(op)
+    assert isinstance(spec, Unary)
+    wanted = spec.real(rows, **attrs)
+    return bool((np.abs(result - wanted) <= TOLERANCE * np.maximum(1.0, np.abs(wanted))).all())

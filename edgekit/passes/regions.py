@@ -1,0 +1,188 @@
+"""Parts of a graph that compute one tensor from one other: what passes recognise by its results, however written.
+
+Exporters spell layer normalization, GELU or softmax in many ways. Instead of one pattern per spelling, a region is
+evaluated on sample rows and compared with the operator that it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.ir import Array, Graph, Node, Value
+from edgekit.ops import spec_of
+from edgekit.ops.spec import real_constant
+from edgekit.ops.unary import UNARY_OPS, Unary
+from edgekit.passes.affine import is_pointwise_affine
+from edgekit.passes.base import add_node, replace_node
+
+# No known spelling is longer; the search ends there.
+MAX_NODES = 40
+
+_BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "max": np.maximum,
+    "min": np.minimum,
+    "pow": np.power,
+}
+_REDUCTIONS: dict[str, Callable[..., Array]] = {"mean": np.mean, "reduce_sum": np.sum, "reduce_max": np.max}
+_FUNCTIONS = tuple(spec.name for spec in UNARY_OPS)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Nodes that compute `output` from `source` and constants, in graph order; nothing else reads what is between."""
+
+    source: Value
+    nodes: tuple[Node, ...]
+
+    @property
+    def output(self) -> Value:
+        return self.nodes[-1].output
+
+    def has(self, *ops: str) -> bool:
+        """Whether a node of one of these operators is in it."""
+        return any(node.op in ops for node in self.nodes)
+
+
+def regions(graph: Graph) -> Iterator[Region]:
+    """All regions of float arithmetic: by root from the end of the graph, for each root from large to small.
+
+    The graph may be rewritten after a region was taken; regions of nodes that are gone are not given. Large ones come
+    first because layer_norm and softmax do not change where a mean or a maximum was subtracted before.
+    """
+    for root in reversed(list(graph.nodes)):
+        if len(root.outputs) == 1 and root.output.producer is root and root.op != "reshape" and _is_arithmetic(root):
+            for region in reversed(_regions_of(graph, root)):
+                if root.output.producer is root:
+                    yield region
+
+
+def _regions_of(graph: Graph, root: Node) -> list[Region]:
+    """The regions that end in `root`, each inside the next."""
+    found: list[Region] = []
+    order = {node: index for index, node in enumerate(graph.nodes)}
+    inside = {root}
+    while len(inside) <= MAX_NODES:
+        open_values = list(
+            dict.fromkeys(
+                v for n in inside for v in n.inputs if v is not None and not v.is_constant and v.producer not in inside
+            )
+        )
+        if len(open_values) == 1 and len(inside) > 1 and _is_closed(graph, root, inside):
+            found.append(Region(open_values[0], tuple(sorted(inside, key=order.__getitem__))))
+        growing = [v.producer for v in open_values if v.producer is not None and _may_be_between(v)]
+        if not growing:
+            break
+        # The latest node cannot feed the other open values, so the source of all of them is never passed.
+        inside.add(max(growing, key=order.__getitem__))
+    return found
+
+
+def _may_be_between(value: Value) -> bool:
+    return value.quant is None and value.producer is not None and _is_arithmetic(value.producer)
+
+
+def _is_closed(graph: Graph, root: Node, inside: set[Node]) -> bool:
+    return all(
+        not graph.is_output(node.output) and all(reader in inside for reader, _ in node.output.uses)
+        for node in inside
+        if node is not root
+    )
+
+
+def _is_arithmetic(node: Node) -> bool:
+    known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op == "reshape"
+    return (known or is_pointwise_affine(node)) and node.attrs.get("activation", "none") == "none"
+
+
+def evaluate(region: Region, rows: Array) -> Array | None:
+    """float64 [K, C] or [K, 1] of the region's output on rows [K, C] of the source; None for no function of rows.
+
+    C is the source's last axis. Each row stands for any one of the source's own.
+    """
+    columns = region.source.shape[-1]
+    known: dict[Value, Array] = {region.source: rows}
+    for node in region.nodes:
+        with np.errstate(all="ignore"):
+            result = _result(node, known, columns)
+        # Elements say whether a value has a whole row or one number per row.
+        width = node.output.elements * columns // max(region.source.elements, 1)
+        if result is None or result.shape != (len(rows), width) or node.output.elements % (width or 1):
+            return None
+        known[node.output] = result
+    return known[region.output]
+
+
+def _result(node: Node, known: dict[Value, Array], columns: int) -> Array | None:
+    x = known.get(node.input(0))
+    if node.op == "reshape":
+        return x
+    if node.op in _REDUCTIONS:
+        return None if x is None else _reduced(node, x)
+    if node.op in _FUNCTIONS:
+        spec = spec_of(node.op)
+        assert isinstance(spec, Unary)
+        return None if x is None else np.asarray(spec.real(x, **spec.arguments(node)), np.float64)
+    if node.op in _BINARY:
+        return _joined(node, known, columns)
+    operands = [_row(real_constant(v), columns) for v in node.inputs[1:] if v is not None]
+    if x is None or any(row is None for row in operands):
+        return None
+    scaled = x * operands[0]
+    return scaled if len(operands) < 2 else scaled + operands[1]
+
+
+def _reduced(node: Node, x: Array) -> Array | None:
+    shape = node.input(0).shape
+    if tuple(node.attrs["axes"]) != (len(shape) - 1,) or shape[-1] != x.shape[1]:
+        return None
+    return _REDUCTIONS[node.op](x, axis=1, keepdims=True)
+
+
+def _joined(node: Node, known: dict[Value, Array], columns: int) -> Array | None:
+    """A function of two operands, constants or computed; of two computed ones one may have one number per row."""
+    first, second = (
+        _row(real_constant(v), columns) if v.is_constant else known.get(v) for v in (node.input(0), node.input(1))
+    )
+    computed = [v for v in (node.input(0), node.input(1)) if not v.is_constant]
+    shapes = {v.shape for v in computed}
+    by_rows = {v.shape[:-1] for v in computed}, {v.shape[-1:] for v in computed}
+    if (
+        first is None
+        or second is None
+        or (len(shapes) > 1 and by_rows != ({node.output.shape[:-1]}, {(1,), (columns,)}))
+    ):
+        return None
+    return np.asarray(_BINARY[node.op](first, second))
+
+
+def _row(constant: Array, columns: int) -> Array | None:
+    """float64 [1, 1] or [1, columns] of a constant that is one number, or one per column."""
+    flat = constant.astype(np.float64).reshape(-1)
+    if flat.size == columns and constant.shape[-1:] == (columns,):
+        return flat.reshape(1, -1)
+    return flat[:1].reshape(1, 1) if flat.size and (flat == flat[0]).all() else None
+
+
+def sample_rows(count: int, columns: int) -> Array:
+    """float64 [count, columns] of numbers of different sizes, the same at each call."""
+    rng = np.random.default_rng(0)
+    rows: Array = rng.normal(0.0, 1.0, (count, columns)) * rng.uniform(0.3, 4.0, (count, 1))
+    return rows + rng.normal(0.0, 1.0, (count, 1))
+
+
+def replace_region(graph: Graph, region: Region, op: str, inputs: list[Value], attrs: dict[str, object]) -> None:
+    """One node of the source and further `inputs` in place of the region; it takes over the root's name."""
+    root, output = region.nodes[-1], region.output
+    made = add_node(graph, root, op, root.name, [region.source, *inputs], attrs, output)
+    if made.shape != output.shape:
+        made = add_node(graph, root, "reshape", f"{root.name} reshape", [made], {"shape": output.shape}, output)
+    replace_node(graph, root, made)
+    for node in reversed(region.nodes[:-1]):
+        graph.remove(node)
