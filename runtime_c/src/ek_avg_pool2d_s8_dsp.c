@@ -1,5 +1,44 @@
 #include "ek_pool.h"
 
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+#include "ek_vectors.h"
+
+/* Eight means of sums: those in even lanes, then those in odd ones. */
+static inline int16x8_t means(int16x8_t sums, int32x4_t multiplier, int32_t bias, ek_vector_range range)
+{
+    const int32x4_t even = vaddq_n_s32(vmulhq_s32(vshllbq_n_s16(sums, 16), multiplier), bias);
+    const int32x4_t odd = vaddq_n_s32(vmulhq_s32(vshlltq_n_s16(sums, 16), multiplier), bias);
+    return vmovntq_s32(vreinterpretq_s16_s32(ek_vector_codes(even, range)), ek_vector_codes(odd, range));
+}
+
+EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *by,
+                                    const ek_code_range *codes, int8_t *y)
+{
+    const ek_pool_part part = *p;
+    const ek_vector_range range = ek_vector_range_of(*codes, 0);
+    const int32x4_t multiplier = vdupq_n_s32(by->multiplier);
+    const int32_t bias = by->bias;
+    for (int32_t c = 0; c < channels; c += 16) {
+        const mve_pred16_t some = vctp16q((uint32_t)(channels - c));
+        const mve_pred16_t more = channels - c > 8 ? vctp16q((uint32_t)(channels - c - 8)) : 0;
+        const int8_t *x = part.first + c;
+        int16x8_t first = vdupq_n_s16(0), second = first;
+        for (int32_t row = part.rows; row > 0; --row) {
+            for (int32_t column = part.columns; column > 0; --column) {
+                first = vaddq_s16(first, vldrbq_z_s16(x, some));
+                second = vaddq_s16(second, vldrbq_z_s16(x + 8, more));
+                x += part.step;
+            }
+            x += part.skip;
+        }
+        vstrbq_p_s16(y + c, means(first, multiplier, bias, range), some);
+        vstrbq_p_s16(y + c + 8, means(second, multiplier, bias, range), more);
+    }
+}
+
+#else
+
 EK_INLINE uint32_t means(ek_lane_sums s, const ek_divisor *by, ek_code_range range)
 {
     return ek_codes_of(ek_smlawb(by->multiplier, s.even, by->bias), ek_smlawb(by->multiplier, s.odd, by->bias),
@@ -51,6 +90,8 @@ EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, con
         mean_words(&part, part.first + from, &by, range, y + from, 1);
     }
 }
+
+#endif
 
 /* A window of one or two pixels is read four times: its multiplier would not fit a word. */
 static void read_four_times(ek_pool_part *part)

@@ -5,6 +5,32 @@ typedef struct {
     uint32_t low, high;
 } limits;
 
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+#include "ek_vectors.h"
+
+EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, limits limit, int8_t *y)
+{
+    const ek_pool_part part = *p;
+    const int8x16_t low = vreinterpretq_s8_u32(vdupq_n_u32(limit.low));
+    const int8x16_t high = vreinterpretq_s8_u32(vdupq_n_u32(limit.high));
+    for (int32_t c = 0; c < channels; c += 16) {
+        const mve_pred16_t some = vctp8q((uint32_t)(channels - c));
+        const int8_t *x = part.first + c;
+        int8x16_t best = low;
+        for (int32_t row = part.rows; row > 0; --row) {
+            for (int32_t column = part.columns; column > 0; --column) {
+                best = vmaxq_s8(best, vldrbq_z_s8(x, some));
+                x += part.step;
+            }
+            x += part.skip;
+        }
+        vstrbq_p_s8(y + c, vminq_s8(best, high), some);
+    }
+}
+
+#else
+
 /* Channels 0 to 15 of a window from x on, or 0 to 3 where `words` (a constant: 1 or 4) is 1. */
 EK_INLINE void maxima(const ek_pool_part *part, const int8_t *x, limits limit, int8_t *y, int32_t words)
 {
@@ -45,6 +71,8 @@ EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, lim
         maxima(&part, part.first + from, limit, y + from, 1);
     }
 }
+
+#endif
 
 void ek_max_pool2d_s8_dsp(const ek_pool_params *p, const int8_t *x, int8_t *y)
 {

@@ -1,0 +1,32 @@
+/* What kernels on vectors of 128 bit (MVE) share with those on lanes: results in steps of 1/65536 of a code. Only for
+ * cores that have such vectors. */
+#ifndef EK_VECTORS_H
+#define EK_VECTORS_H
+
+#include "ek_lanes.h"
+
+#include <arm_mve.h>
+
+/* Limits of results, and what makes codes of them. */
+typedef struct {
+    int32x4_t least, most;
+    int32_t offset;
+} ek_vector_range;
+
+/* Of results whose `zero` counts as the range's lowest code does with 0. */
+static inline ek_vector_range ek_vector_range_of(ek_code_range range, int32_t zero)
+{
+    const int32_t above = (int32_t)(range.above & 0xFFu);
+    const int32_t low = (int8_t)((range.above + range.offset) & 0xFFu);
+    const ek_vector_range limits = {vdupq_n_s32(-zero), vdupq_n_s32(255 - above - zero), low + zero};
+    return limits;
+}
+
+/* Codes of results, rounded down and clamped. */
+static inline int32x4_t ek_vector_codes(int32x4_t results, ek_vector_range range)
+{
+    const int32x4_t codes = vminq_s32(vmaxq_s32(vshrq_n_s32(results, 16), range.least), range.most);
+    return vaddq_n_s32(codes, range.offset);
+}
+
+#endif
