@@ -13,12 +13,22 @@ typedef struct {
     int32_t offset;
 } ek_vector_range;
 
+/* The largest result, counted from the lowest code, and that code. */
+static inline int32_t ek_range_most(ek_code_range range)
+{
+    return 255 - (int32_t)(range.above & 0xFFu);
+}
+
+static inline int32_t ek_range_offset(ek_code_range range)
+{
+    return (int8_t)((range.above + range.offset) & 0xFFu);
+}
+
 /* Of results whose `zero` counts as the range's lowest code does with 0. */
 static inline ek_vector_range ek_vector_range_of(ek_code_range range, int32_t zero)
 {
-    const int32_t above = (int32_t)(range.above & 0xFFu);
-    const int32_t low = (int8_t)((range.above + range.offset) & 0xFFu);
-    const ek_vector_range limits = {vdupq_n_s32(-zero), vdupq_n_s32(255 - above - zero), low + zero};
+    const ek_vector_range limits = {vdupq_n_s32(-zero), vdupq_n_s32(ek_range_most(range) - zero),
+                                    ek_range_offset(range) + zero};
     return limits;
 }
 

@@ -4,36 +4,56 @@
 
 #include "ek_vectors.h"
 
-/* Eight means of sums: those in even lanes, then those in odd ones. */
-static inline int16x8_t means(int16x8_t sums, int32x4_t multiplier, int32_t bias, ek_vector_range range)
+/* Eight means of sums, of those in even and in odd lanes, in steps of a code. */
+static inline int16x8_t means(int16x8_t sums, int32x4_t multiplier, int32_t bias, int16x8_t least, int16x8_t most)
 {
     const int32x4_t even = vaddq_n_s32(vmulhq_s32(vshllbq_n_s16(sums, 16), multiplier), bias);
     const int32x4_t odd = vaddq_n_s32(vmulhq_s32(vshlltq_n_s16(sums, 16), multiplier), bias);
-    return vmovntq_s32(vreinterpretq_s16_s32(ek_vector_codes(even, range)), ek_vector_codes(odd, range));
+    return vminq_s16(vmaxq_s16(vshrntq_n_s32(vshrnbq_n_s32(sums, even, 16), odd, 16), least), most);
 }
 
-EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *by,
+/* Channels 0 to 15 of a window from x on; or where `all` (a constant) is 0 the first `count` of them. */
+EK_INLINE void mean_channels(const ek_pool_part *part, const int8_t *x, int32_t count, const ek_divisor *by,
+                             ek_code_range range, int8_t *y, int32_t all)
+{
+    const mve_pred16_t some = vctp16q((uint32_t)count), more = vctp16q((uint32_t)(count > 8 ? count - 8 : 0));
+    const int32_t offset = ek_range_offset(range);
+    const int16x8_t least = vdupq_n_s16(0), most = vdupq_n_s16((int16_t)ek_range_most(range));
+    const int32x4_t multiplier = vdupq_n_s32(by->multiplier);
+    int16x8_t first = vdupq_n_s16(0), second = first;
+    int32_t row = part->rows;
+    do {
+        int32_t column = part->columns;
+        do {
+            first = vaddq_s16(first, all ? vldrbq_s16(x) : vldrbq_z_s16(x, some));
+            second = vaddq_s16(second, all ? vldrbq_s16(x + 8) : vldrbq_z_s16(x + 8, more));
+            x += part->step;
+        } while (--column != 0);
+        x += part->skip;
+    } while (--row != 0);
+    first = vaddq_n_s16(means(first, multiplier, by->bias, least, most), (int16_t)offset);
+    second = vaddq_n_s16(means(second, multiplier, by->bias, least, most), (int16_t)offset);
+    if (all) {
+        vstrbq_s16(y, first);
+        vstrbq_s16(y + 8, second);
+    } else {
+        vstrbq_p_s16(y, first, some);
+        vstrbq_p_s16(y + 8, second, more);
+    }
+}
+
+EK_INLINE void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *divisor,
                                     const ek_code_range *codes, int8_t *y)
 {
     const ek_pool_part part = *p;
-    const ek_vector_range range = ek_vector_range_of(*codes, 0);
-    const int32x4_t multiplier = vdupq_n_s32(by->multiplier);
-    const int32_t bias = by->bias;
-    for (int32_t c = 0; c < channels; c += 16) {
-        const mve_pred16_t some = vctp16q((uint32_t)(channels - c));
-        const mve_pred16_t more = channels - c > 8 ? vctp16q((uint32_t)(channels - c - 8)) : 0;
-        const int8_t *x = part.first + c;
-        int16x8_t first = vdupq_n_s16(0), second = first;
-        for (int32_t row = part.rows; row > 0; --row) {
-            for (int32_t column = part.columns; column > 0; --column) {
-                first = vaddq_s16(first, vldrbq_z_s16(x, some));
-                second = vaddq_s16(second, vldrbq_z_s16(x + 8, more));
-                x += part.step;
-            }
-            x += part.skip;
-        }
-        vstrbq_p_s16(y + c, means(first, multiplier, bias, range), some);
-        vstrbq_p_s16(y + c + 8, means(second, multiplier, bias, range), more);
+    const ek_divisor by = *divisor;
+    const ek_code_range range = *codes;
+    int32_t c = 0;
+    for (; c + 16 <= channels; c += 16) {
+        mean_channels(&part, part.first + c, 16, &by, range, y + c, 1);
+    }
+    if (c < channels) {
+        mean_channels(&part, part.first + c, channels - c, &by, range, y + c, 0);
     }
 }
 
