@@ -43,7 +43,7 @@ EK_INLINE void mean_channels(const ek_pool_part *part, const int8_t *x, int32_t 
 }
 
 EK_INLINE void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *divisor,
-                                    const ek_code_range *codes, int8_t *y)
+                           const ek_code_range *codes, int8_t *y)
 {
     const ek_pool_part part = *p;
     const ek_divisor by = *divisor;
