@@ -39,11 +39,11 @@ typedef struct {
 extern "C" {
 #endif
 
-/* Makes the strips of four channels, `columns` columns each from that at -pad_left, for the `rows` (4 or 8) rows from
+/* Makes the strips of four channels, `columns` columns each from that at -pad_left, for the four or eight rows from
  * `top`; both may lie outside the input. x: 4-byte aligned. Strips have 4 * rows * columns bytes, a multiple of 64; as
  * many more behind them are used. */
-void ek_fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t rows, int32_t columns,
-                    uint32_t *strips);
+void ek_fill_strips_4(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips);
+void ek_fill_strips_8(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips);
 
 /* Four channels of a band, two roundings or one, as ek_dots.h limits them. */
 ek_strips_run ek_strips_3x3_twice, ek_strips_3x3_once, ek_strips_3x3_apart_twice, ek_strips_3x3_apart_once;
@@ -76,7 +76,12 @@ EK_INLINE void ek_depthwise_strips(const ek_conv_params *p, const int8_t *x, con
     for (int32_t c = 0; c < w->in_c; c += 4) {
         for (int32_t done = 0; done < w->out_h; done += shape.band_rows) {
             const int32_t row = done + shape.band_rows > w->out_h ? w->out_h - shape.band_rows : done;
-            ek_fill_strips(p, x + c, row * w->stride_h - w->pad_top, shape.strip_rows, columns, strips);
+            const int32_t top = row * w->stride_h - w->pad_top;
+            if (shape.strip_rows == 4) {
+                ek_fill_strips_4(p, x + c, top, columns, strips);
+            } else {
+                ek_fill_strips_8(p, x + c, top, columns, strips);
+            }
             run(strips, y + row * y_row + c, &band);
         }
         band.table += 4 * (shape.weight_words + 3);

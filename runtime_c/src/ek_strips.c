@@ -213,8 +213,8 @@ static void fill(uint32_t *to, uint32_t zeros, int32_t vectors)
 }
 
 /* Columns of the rows at four offsets, `words` apart; `zeros` where an offset is negative. */
-static void gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros, uint32_t *to,
-                   int32_t words)
+EK_INLINE void gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros,
+                      uint32_t *to, int32_t words)
 {
     const int32x4_t rows = vld1q_s32(offsets);
     const uint32x4_t value = vdupq_n_u32(zeros), places = vreinterpretq_u32_s32(vmaxq_s32(rows, vdupq_n_s32(0)));
@@ -317,8 +317,9 @@ TWIN(ek_strips_5x5_apart_once, 0, 5, 2, 8, 2, 2, 12)
 
 #endif
 
-void ek_fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t rows, int32_t columns,
-                    uint32_t *strips)
+/* `rows` is a constant in each instance. */
+EK_INLINE void fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t rows, int32_t columns,
+                           uint32_t *strips)
 {
     const ek_window *w = &p->window;
     const uint32_t zeros = (uint32_t)(p->input_zero & 0xFF) * 0x01010101u;
@@ -336,4 +337,14 @@ void ek_fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32
     }
     fill(first + rows * inside, zeros, rows / 4 * (columns - left - inside));
     turn((const uint8_t *)raw, rows / 4 * columns, strips);
+}
+
+void ek_fill_strips_4(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips)
+{
+    fill_strips(p, x, top, 4, columns, strips);
+}
+
+void ek_fill_strips_8(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips)
+{
+    fill_strips(p, x, top, 8, columns, strips);
 }
