@@ -55,8 +55,8 @@ class Strips:
 
 
 def strips_of(node: Node) -> Strips | None:
-    """How strips compute a depthwise layer, or None where they do not: for other kernels, strides and dilations, weights
-    with a zero point, channels that are no multiple of four, and outputs smaller than a block.
+    """How strips compute a depthwise layer, or None where they do not: for other kernels, strides and dilations,
+    weights with a zero point, channels that are no multiple of four, and outputs smaller than a block.
     """
     kernel_h, kernel_w, channels = node.input(1).shape
     window = window_of(node, (kernel_h, kernel_w))

@@ -1,9 +1,11 @@
-/* What kernels on vectors of 128 bit (MVE) share with those on lanes: results in steps of 1/65536 of a code. Only for
- * cores that have such vectors. */
+/* Vectors of 128 bit in the kernels of ek_lanes.h, which have them where the core does: results in steps of 1/65536 of
+ * a code, four at a time. */
 #ifndef EK_VECTORS_H
 #define EK_VECTORS_H
 
 #include "ek_lanes.h"
+
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
 
 #include <arm_mve.h>
 
@@ -39,4 +41,5 @@ static inline int32x4_t ek_vector_codes(int32x4_t results, ek_vector_range range
     return vaddq_n_s32(codes, range.offset);
 }
 
+#endif
 #endif

@@ -1,8 +1,7 @@
 #include "ek_kernels.h"
+#include "ek_vectors.h"
 
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
-
-#include "ek_vectors.h"
 
 /* multiplier * code >> 8 */
 static inline int32x4_t scale(int32x4_t codes, int32x4_t multiplier)

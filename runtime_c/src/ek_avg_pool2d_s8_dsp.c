@@ -1,8 +1,7 @@
 #include "ek_pool.h"
+#include "ek_vectors.h"
 
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
-
-#include "ek_vectors.h"
 
 /* Eight means of sums, of those in even and in odd lanes, in steps of a code. */
 static inline int16x8_t means(int16x8_t sums, int32x4_t multiplier, int32_t bias, int16x8_t least, int16x8_t most)

@@ -1,4 +1,5 @@
 #include "ek_pool.h"
+#include "ek_vectors.h"
 
 /* Clamping limits, four times each. */
 typedef struct {
@@ -6,8 +7,6 @@ typedef struct {
 } limits;
 
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
-
-#include "ek_vectors.h"
 
 /* Channels 0 to 15 of a window from x on; or where `all` (a constant) is 0 the first `count` of them. */
 EK_INLINE void max_channels(const ek_pool_part *part, const int8_t *x, int32_t count, limits limit, int8_t *y,

@@ -1,8 +1,7 @@
 #include "ek_kernels.h"
+#include "ek_vectors.h"
 
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
-
-#include "ek_vectors.h"
 
 /* Products of centred a by scaled b, raised where they are not negative so that halves go away from zero. */
 static inline int32x4_t products(int32x4_t a, int32x4_t b, int32_t bias, int32x4_t step)
