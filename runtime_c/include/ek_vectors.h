@@ -9,12 +9,6 @@
 
 #include <arm_mve.h>
 
-/* Limits of results, and what makes codes of them. */
-typedef struct {
-    int32x4_t least, most;
-    int32_t offset;
-} ek_vector_range;
-
 /* The largest result, counted from the lowest code, and that code. */
 static inline int32_t ek_range_most(ek_code_range range)
 {
@@ -26,19 +20,12 @@ static inline int32_t ek_range_offset(ek_code_range range)
     return (int8_t)((range.above + range.offset) & 0xFFu);
 }
 
-/* Of results whose `zero` counts as the range's lowest code does with 0. */
-static inline ek_vector_range ek_vector_range_of(ek_code_range range, int32_t zero)
+/* Codes of results, rounded down and clamped; -`zero` stands for the lowest code. */
+static inline int32x4_t ek_vector_codes(int32x4_t results, ek_code_range range, int32_t zero)
 {
-    const ek_vector_range limits = {vdupq_n_s32(-zero), vdupq_n_s32(ek_range_most(range) - zero),
-                                    ek_range_offset(range) + zero};
-    return limits;
-}
-
-/* Codes of results, rounded down and clamped. */
-static inline int32x4_t ek_vector_codes(int32x4_t results, ek_vector_range range)
-{
-    const int32x4_t codes = vminq_s32(vmaxq_s32(vshrq_n_s32(results, 16), range.least), range.most);
-    return vaddq_n_s32(codes, range.offset);
+    const int32x4_t least = vdupq_n_s32(-zero), most = vdupq_n_s32(ek_range_most(range) - zero);
+    const int32x4_t codes = vminq_s32(vmaxq_s32(vshrq_n_s32(results, 16), least), most);
+    return vaddq_n_s32(codes, ek_range_offset(range) + zero);
 }
 
 #endif

@@ -12,12 +12,12 @@ static inline int32x4_t scale(int32x4_t codes, int32x4_t multiplier)
 static void add_row(const ek_sum_params *p, int32_t count, const int8_t *a, const int8_t *b, int8_t *y)
 {
     const int32x4_t a_multiplier = vdupq_n_s32(p->a_multiplier), b_multiplier = vdupq_n_s32(p->b_multiplier);
-    const ek_vector_range range = ek_vector_range_of(p->range, 0);
+    const ek_code_range range = p->range;
     const int32_t bias = p->bias;
     for (; count >= 4; count -= 4) {
         const int32x4_t sum =
             vaddq_s32(scale(vldrbq_s32(a), a_multiplier), vaddq_n_s32(scale(vldrbq_s32(b), b_multiplier), bias));
-        vstrbq_s32(y, ek_vector_codes(sum, range));
+        vstrbq_s32(y, ek_vector_codes(sum, range, 0));
         a += 4;
         b += 4;
         y += 4;
@@ -26,23 +26,22 @@ static void add_row(const ek_sum_params *p, int32_t count, const int8_t *a, cons
         const mve_pred16_t some = vctp32q((uint32_t)count);
         const int32x4_t first = scale(vldrbq_z_s32(a, some), a_multiplier);
         const int32x4_t second = scale(vldrbq_z_s32(b, some), b_multiplier);
-        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(vaddq_s32(first, second), bias), range), some);
+        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(vaddq_s32(first, second), bias), range, 0), some);
     }
 }
 
 /* A row plus one code: what that adds is in the bias. */
-static void shift_row(int32_t count, const int8_t *x, int32_t multiplier, int32_t bias, ek_code_range codes, int8_t *y)
+static void shift_row(int32_t count, const int8_t *x, int32_t multiplier, int32_t bias, ek_code_range range, int8_t *y)
 {
     const int32x4_t factor = vdupq_n_s32(multiplier);
-    const ek_vector_range range = ek_vector_range_of(codes, 0);
     for (; count >= 4; count -= 4) {
-        vstrbq_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_s32(x), factor), bias), range));
+        vstrbq_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_s32(x), factor), bias), range, 0));
         x += 4;
         y += 4;
     }
     if (count > 0) {
         const mve_pred16_t some = vctp32q((uint32_t)count);
-        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_z_s32(x, some), factor), bias), range), some);
+        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_z_s32(x, some), factor), bias), range, 0), some);
     }
 }
 

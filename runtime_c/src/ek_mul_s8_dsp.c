@@ -14,11 +14,12 @@ static void multiply_row(const ek_product_params *p, int32_t count, const int8_t
 {
     const int32x4_t multiplier = vdupq_n_s32(p->multiplier), step = vdupq_n_s32(p->step);
     const int32_t a_zero = (int16_t)(p->a_zero & 0xFFFFu) / 256, bias = p->bias, correction = p->correction;
-    const ek_vector_range range = ek_vector_range_of(p->range, (int16_t)(p->zero & 0xFFFFu));
+    const int32_t zero = (int16_t)(p->zero & 0xFFFFu);
+    const ek_code_range range = p->range;
     for (; count >= 4; count -= 4) {
         const int32x4_t scaled = vaddq_n_s32(vmulhq_s32(vshlq_n_s32(vldrbq_s32(b), 24), multiplier), correction);
         const int32x4_t product = products(vsubq_n_s32(vldrbq_s32(a), a_zero), scaled, bias, step);
-        vstrbq_s32(y, ek_vector_codes(product, range));
+        vstrbq_s32(y, ek_vector_codes(product, range, zero));
         a += 4;
         b += 4;
         y += 4;
@@ -28,7 +29,7 @@ static void multiply_row(const ek_product_params *p, int32_t count, const int8_t
         const int32x4_t second = vmulhq_s32(vshlq_n_s32(vldrbq_z_s32(b, some), 24), multiplier);
         const int32x4_t first = vsubq_n_s32(vldrbq_z_s32(a, some), a_zero);
         const int32x4_t product = products(first, vaddq_n_s32(second, correction), bias, step);
-        vstrbq_p_s32(y, ek_vector_codes(product, range), some);
+        vstrbq_p_s32(y, ek_vector_codes(product, range, zero), some);
     }
 }
 
@@ -37,17 +38,18 @@ static void scale_row(const ek_product_params *p, int32_t count, const int8_t *a
 {
     const int32x4_t scaled = vdupq_n_s32(b), step = vdupq_n_s32(p->step);
     const int32_t a_zero = (int16_t)(p->a_zero & 0xFFFFu) / 256, bias = p->bias;
-    const ek_vector_range range = ek_vector_range_of(p->range, (int16_t)(p->zero & 0xFFFFu));
+    const int32_t zero = (int16_t)(p->zero & 0xFFFFu);
+    const ek_code_range range = p->range;
     for (; count >= 4; count -= 4) {
         const int32x4_t product = products(vsubq_n_s32(vldrbq_s32(a), a_zero), scaled, bias, step);
-        vstrbq_s32(y, ek_vector_codes(product, range));
+        vstrbq_s32(y, ek_vector_codes(product, range, zero));
         a += 4;
         y += 4;
     }
     if (count > 0) {
         const mve_pred16_t some = vctp32q((uint32_t)count);
         const int32x4_t product = products(vsubq_n_s32(vldrbq_z_s32(a, some), a_zero), scaled, bias, step);
-        vstrbq_p_s32(y, ek_vector_codes(product, range), some);
+        vstrbq_p_s32(y, ek_vector_codes(product, range, zero), some);
     }
 }
 
