@@ -142,7 +142,9 @@ def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8, or where the channel multiplier is 1 its vector form by strips, or a DSP form."""
+    """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its vector form by strips, or a DSP form, by
+    planes for the usual kernels.
+    """
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
         return

@@ -1,4 +1,4 @@
-"""Depthwise 3x3 convolution by strips on cores with 128-bit vectors: which layers, their tables; see ek_strips.h."""
+"""Depthwise convolution by strips on cores with 128-bit vectors: which layers, and their tables; see ek_strips.h."""
 
 from __future__ import annotations
 
@@ -10,9 +10,33 @@ from edgekit.codegen.lowering.dots import rounding_of_dots, vector_constants
 from edgekit.codegen.lowering.requantize import channel_tables, zero_of_weights
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.window import window_of
+from edgekit.ops.window import Window, window_of
 
 CHANNELS = 4
+VECTOR = 16
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a kernel cuts a layer.
+
+    Attributes:
+        name: between the kernel's size and rounding in its function's name.
+        rows: of a strip.
+        block: rows and columns of output that a layer has at least: a band's and a block's.
+        places: (row, column) of the windows that have weights of their own in a strip's first vectors.
+    """
+
+    name: str
+    rows: int
+    block: tuple[int, int]
+    places: tuple[tuple[int, int], ...] = ((0, 0),)
+
+
+_DENSE_3 = Shape("", 4, (2, 2), ((0, 0), (0, 1), (1, 0), (1, 1)))
+_APART_3 = Shape("apart_", 4, (1, 4))
+_DENSE_5 = Shape("", 8, (4, 1))
+_APART_5 = Shape("apart_", 8, (2, 2))
 
 
 @dataclass(frozen=True)
@@ -31,35 +55,47 @@ class Strips:
 
 
 def strips_of(node: Node) -> Strips | None:
-    """How strips compute a depthwise layer, or None where they do not: they take 3x3 kernels at stride 1 or two columns
-    apart, weights without zero point, whole fours of channels, and outputs of at least one block.
+    """How strips compute a depthwise layer, or None where they do not: for other kernels, strides and dilations,
+    weights with a zero point, channels that are no multiple of four, and outputs smaller than a block.
     """
     kernel_h, kernel_w, channels = node.input(1).shape
     window = window_of(node, (kernel_h, kernel_w))
-    square = window.stride == (1, 1)
-    usual = (kernel_h, kernel_w) == (3, 3) and window.dilation == (1, 1) and (square or window.stride[1] == 2)
-    block = (2, 2) if square else (1, 4)
-    large = window.output[0] >= block[0] and window.output[1] >= block[1]
-    if not usual or not large or channels % CHANNELS or zero_of_weights(node):
+    shape = _shape(window)
+    if shape is None or channels % CHANNELS or zero_of_weights(node):
+        return None
+    if window.output[0] < shape.block[0] or window.output[1] < shape.block[1]:
         return None
     records, codes = channel_tables(node, 2, 1)
     rounding = rounding_of_dots(node, records)
     if rounding is None:
         return None
-    places = ((0, 0), (0, 1), (1, 0), (1, 1)) if square else ((0, 0),)
-    table = _table(records, codes, fp.single_quant(node.input(0))[1], places)
-    columns = ((window.output[1] - 1) * window.stride[1] + 7) // 4 * 4
-    kernel = f"ek_depthwise_3x3_s8_mve_{'' if square else 'apart_'}{rounding}"
-    return Strips(kernel, table, 32 * columns)
+    table = _table(records, codes, fp.single_quant(node.input(0))[1], shape)
+    unit, reach = VECTOR // shape.rows, (window.output[1] - 1) * window.stride[1] + 2 * ((kernel_w + 1) // 2)
+    scratch = 2 * CHANNELS * shape.rows * (-(-reach // unit) * unit)
+    return Strips(f"ek_depthwise_{kernel_h}x{kernel_w}_s8_mve_{shape.name}{rounding}", table, scratch)
 
 
-def _table(records: Array, codes: Array, zero_x: int, places: tuple[tuple[int, int], ...]) -> Array:
-    """Words of each channel: [3, 3, C] weights once for each place of a window among four rows and columns, column by
-    column, then the channel's constants."""
-    channels = codes.shape[2]
-    windows = np.zeros((channels, len(places), 4, 4), np.int8)
-    for index, (row, column) in enumerate(places):
-        windows[:, index, column : column + 3, row : row + 3] = codes.transpose(2, 1, 0)
+def _shape(window: Window) -> Shape | None:
+    """The kernel for a window, if there is one."""
+    if window.dilation != (1, 1):
+        return None
+    if window.kernel == (3, 3):
+        if window.stride == (1, 1):
+            return _DENSE_3
+        return _APART_3 if window.stride[1] == 2 else None
+    if window.kernel == (5, 5):
+        return {(1, 1): _DENSE_5, (2, 2): _APART_5}.get(window.stride)
+    return None
+
+
+def _table(records: Array, codes: Array, zero_x: int, shape: Shape) -> Array:
+    """Words of each channel: [K, K, C] weights once for each place of a window, column by column as a strip has them,
+    then the channel's constants."""
+    size, _, channels = codes.shape
+    columns = -(-size * shape.rows // VECTOR) * VECTOR // shape.rows
+    windows = np.zeros((channels, len(shape.places), columns, shape.rows), np.int8)
+    for index, (row, column) in enumerate(shape.places):
+        windows[:, index, column : column + size, row : row + size] = codes.transpose(2, 1, 0)
     words = windows.reshape(channels, -1).view("<i4")
     constants = vector_constants(records, codes.reshape(-1, channels).sum(axis=0, dtype=np.int64), zero_x)
     return np.concatenate([words, constants.T], axis=1).reshape(-1)

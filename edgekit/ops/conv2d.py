@@ -193,6 +193,7 @@ class Conv2D(OpSpec):
         yield float_product_case(self, "f32_groups", (1, 5, 7, 6), (9, 3, 2, 2), grouped)
         yield self._dead_channel_case()
         yield from self._tiled_cases({**batch, "activation": "none", "double_rounding": True})
+        yield from self._vector_cases({**batch, "activation": "none"})
         rng = np.random.default_rng(175)
         yield product_case(self, "s16", rng, (2, 5, 7, 6), (11, 3, 3, 6), 0, 0, batch, DType.INT16)
         yield product_case(self, "s16_groups", rng, (1, 5, 7, 6), (9, 3, 2, 2), 0, 0, grouped, DType.INT16)
@@ -207,6 +208,21 @@ class Conv2D(OpSpec):
             rng = np.random.default_rng(176 + index)
             pointwise: dict[str, object] = {"padding": (0, 0, 0, 0)} if w[1:3] == (1, 1) else {}
             yield product_case(self, f"tiled_{index}", rng, x, w, 0, 0, {**attrs, **pointwise})
+
+    def _vector_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
+        """One to six times sixteen inputs, whole and not, channels beside fours, and results that are halves."""
+        shapes: list[tuple[Shape, Shape]] = [
+            ((1, 3, 5, 16), (6, 1, 1, 16)), ((1, 2, 3, 32), (4, 1, 1, 32)), ((1, 2, 2, 48), (3, 1, 1, 48)),
+            ((1, 3, 2, 80), (9, 1, 1, 80)), ((1, 4, 3, 10), (8, 3, 3, 10)), ((1, 3, 3, 24), (5, 1, 1, 24)),
+        ]  # fmt: skip
+        for index, (x, w) in enumerate(shapes):
+            for double in (False, True):
+                rng = np.random.default_rng(185 + index)
+                own: dict[str, object] = {**attrs, "stride": (1, 1), "double_rounding": double}
+                own |= {"padding": (0, 0, 0, 0)} if w[1:3] == (1, 1) else {}
+                yield product_case(self, f"vectors_{index}_{int(double)}", rng, x, w, 0, 0, own)
+                if index < 2:
+                    yield halves_case(self, f"halves_{index}_{int(double)}", rng, x, w, 0, own)
 
     def _dead_channel_case(self) -> Case:
         """Trained models hold channels without weights whose bias alone would overflow the kernels' shifts."""
@@ -286,3 +302,24 @@ def product_case(
     probe = single_node_graph(spec.name, [x, w, b], [Value("y", (), dtype, y_quant)], attrs)
     probe.nodes[0].output.shape = spec.infer(probe.nodes[0])[0]
     return Case(name, probe, tuple((random_codes(rng, x_shape, dtype),) for _ in range(2)))
+
+
+def halves_case(
+    spec: OpSpec,
+    name: str,
+    rng: np.random.Generator,
+    x_shape: Shape,
+    w_shape: Shape,
+    channel_axis: int,
+    attrs: dict[str, object],
+) -> Case:
+    """A case whose accumulators are eighths of codes: many are halves, of both signs, and some leave the codes."""
+    case = product_case(spec, name, rng, x_shape, w_shape, channel_axis, 0, attrs)
+    node = case.graph.nodes[0]
+    node.input(1).array[...] = rng.integers(-2, 3, w_shape)
+    node.input(2).array[...] = rng.integers(-100, 100, w_shape[channel_axis])
+    channels = w_shape[channel_axis]
+    node.input(0).quant = QuantType.per_tensor(0.25, int(rng.integers(-20, 20)))
+    node.input(1).quant = QuantType((0.25,) * channels, (0,) * channels, channel_axis)
+    node.output.quant = QuantType.per_tensor(0.5, int(rng.integers(-20, 20)))
+    return case

@@ -12,6 +12,7 @@ from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
     float_product_case,
+    halves_case,
     product_case,
     product_requantize,
     weight_codes,
@@ -103,7 +104,9 @@ class DepthwiseConv2D(OpSpec):
             (7, 8, 4, 3, (1, 1), (1, 1, 1, 1)), (6, 9, 10, 3, (2, 2), (0, 0, 1, 1)), (5, 1, 6, 3, (1, 1), (1, 1, 1, 1)),
             (9, 7, 5, 3, (2, 1), (2, 2, 0, 2)), (3, 12, 8, 3, (1, 2), (0, 1, 0, 0)), (9, 6, 9, 5, (1, 1), (2, 2, 2, 2)),
             (8, 11, 4, 5, (2, 2), (1, 2, 2, 2)), (5, 5, 7, 5, (1, 2), (4, 0, 1, 3)),
-            (11, 10, 6, 5, (1, 1), (0, 0, 0, 0)),
+            (11, 10, 6, 5, (1, 1), (0, 0, 0, 0)), (7, 7, 12, 3, (1, 1), (1, 1, 1, 1)),
+            (9, 14, 8, 3, (2, 2), (1, 0, 1, 1)), (9, 6, 8, 5, (1, 1), (2, 2, 2, 2)),
+            (5, 3, 4, 5, (1, 1), (2, 4, 1, 2)), (9, 9, 4, 5, (2, 2), (2, 2, 2, 2)),
         )):  # fmt: skip
             for double in (False, True):
                 rng = np.random.default_rng(230 + index)
@@ -113,3 +116,5 @@ class DepthwiseConv2D(OpSpec):
                 }  # fmt: skip
                 shape = (kernel, kernel, c)
                 yield product_case(self, f"planes_{index}_{int(double)}", rng, (1, h, width, c), shape, 2, 0, usual)
+                if index in (0, 11):
+                    yield halves_case(self, f"halves_{index}_{int(double)}", rng, (1, h, width, c), shape, 2, usual)

@@ -70,6 +70,8 @@ class FullyConnected(OpSpec):
             ((3, 16), 6, "relu6"),
             ((1, 1), 1, "none"),
             ((1, 64), 13, "relu_n1_to_1"),
+            ((5, 48), 8, "none"),
+            ((4, 20), 7, "none"),
         ]
         for index, (x_shape, outputs, activation) in enumerate(shapes):
             for zero_w in (0, 5):

@@ -12,14 +12,17 @@
 /* Returns the end of the copy. */
 static inline int8_t *ek_copy_codes(int8_t *to, const int8_t *from, int32_t count)
 {
-    int8_t *end = to + count;
-    for (; count > 0; count -= 16) {
-        const mve_pred16_t some = vctp8q((uint32_t)count);
-        vstrbq_p_s8(to, vldrbq_z_s8(from, some), some);
+    for (int32_t sixteens = count >> 4; sixteens > 0; --sixteens) {
+        vstrbq_s8(to, vldrbq_s8(from));
         to += 16;
         from += 16;
     }
-    return end;
+    count &= 15;
+    if (count) {
+        const mve_pred16_t some = vctp8q((uint32_t)count);
+        vstrbq_p_s8(to, vldrbq_z_s8(from, some), some);
+    }
+    return to + count;
 }
 
 /* Returns the end of the filled codes. */

@@ -83,9 +83,15 @@ void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, co
 void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
                                    const ek_channel *channels, int8_t *y, void *scratch);
 
-/* The same on vectors of 128 bit: no zero point of the weights, a multiple of four channels, table as in ek_strips.h, x
- * and scratch 4-byte aligned. Stride 1 and outputs of at least 2x2; or stride 2 along rows (apart) and rows of at least
- * four outputs. Scratch: 32 bytes for each column of strips. */
+/* The same of 5x5 kernels. */
+void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                  const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_5x5_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
+                                   const ek_channel *channels, int8_t *y, void *scratch);
+
+/* 3x3 and 5x5 kernels on vectors of 128 bit: no dilation, no zero point of the weights, a multiple of four channels,
+ * and outputs of at least one band and block; strides, bands, blocks and table as in ek_strips.h (apart: stride 2). x
+ * and scratch 4-byte aligned. Scratch: two strips for each of the four channels. */
 void ek_depthwise_3x3_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
                                   void *scratch);
 void ek_depthwise_3x3_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
@@ -94,12 +100,14 @@ void ek_depthwise_3x3_s8_mve_apart_once(const ek_conv_params *p, const int8_t *x
                                         void *scratch);
 void ek_depthwise_3x3_s8_mve_apart_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
                                          void *scratch);
-
-/* The same of 5x5 kernels. */
-void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                  const ek_channel *channels, int8_t *y, void *scratch);
-void ek_depthwise_5x5_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                   const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_5x5_s8_mve_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                  void *scratch);
+void ek_depthwise_5x5_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                   void *scratch);
+void ek_depthwise_5x5_s8_mve_apart_once(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                        void *scratch);
+void ek_depthwise_5x5_s8_mve_apart_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,
+                                         void *scratch);
 
 typedef struct {
     int32_t rows, inputs, outputs;

@@ -1,4 +1,51 @@
 #include "ek_kernels.h"
+#include "ek_vectors.h"
+
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+/* multiplier * code >> 8 */
+static inline int32x4_t scale(int32x4_t codes, int32x4_t multiplier)
+{
+    return vmulhq_s32(vshlq_n_s32(codes, 24), multiplier);
+}
+
+static void add_row(const ek_sum_params *p, int32_t count, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    const int32x4_t a_multiplier = vdupq_n_s32(p->a_multiplier), b_multiplier = vdupq_n_s32(p->b_multiplier);
+    const ek_code_range range = p->range;
+    const int32_t bias = p->bias;
+    for (; count >= 4; count -= 4) {
+        const int32x4_t sum =
+            vaddq_s32(scale(vldrbq_s32(a), a_multiplier), vaddq_n_s32(scale(vldrbq_s32(b), b_multiplier), bias));
+        vstrbq_s32(y, ek_vector_codes(sum, range, 0));
+        a += 4;
+        b += 4;
+        y += 4;
+    }
+    if (count > 0) {
+        const mve_pred16_t some = vctp32q((uint32_t)count);
+        const int32x4_t first = scale(vldrbq_z_s32(a, some), a_multiplier);
+        const int32x4_t second = scale(vldrbq_z_s32(b, some), b_multiplier);
+        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(vaddq_s32(first, second), bias), range, 0), some);
+    }
+}
+
+/* A row plus one code: what that adds is in the bias. */
+static void shift_row(int32_t count, const int8_t *x, int32_t multiplier, int32_t bias, ek_code_range range, int8_t *y)
+{
+    const int32x4_t factor = vdupq_n_s32(multiplier);
+    for (; count >= 4; count -= 4) {
+        vstrbq_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_s32(x), factor), bias), range, 0));
+        x += 4;
+        y += 4;
+    }
+    if (count > 0) {
+        const mve_pred16_t some = vctp32q((uint32_t)count);
+        vstrbq_p_s32(y, ek_vector_codes(vaddq_n_s32(scale(vldrbq_z_s32(x, some), factor), bias), range, 0), some);
+    }
+}
+
+#else
 
 /* Four results of a line in two codes. */
 EK_INLINE uint32_t sums(uint32_t a, uint32_t b, const ek_sum_params *q, int32_t clamps)
@@ -60,6 +107,8 @@ EK_NOINLINE static void shift_row(int32_t count, const int8_t *x, int32_t multip
         ek_scatter_codes(scaled(ek_gather_codes(x, count), multiplier, bias, range), y, count);
     }
 }
+
+#endif
 
 void ek_add_s8_dsp(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y)
 {

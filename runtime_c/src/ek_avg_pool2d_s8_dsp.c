@@ -1,4 +1,62 @@
 #include "ek_pool.h"
+#include "ek_vectors.h"
+
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+/* Eight means of sums, of those in even and in odd lanes, in steps of a code. */
+static inline int16x8_t means(int16x8_t sums, int32x4_t multiplier, int32_t bias, int16x8_t least, int16x8_t most)
+{
+    const int32x4_t even = vaddq_n_s32(vmulhq_s32(vshllbq_n_s16(sums, 16), multiplier), bias);
+    const int32x4_t odd = vaddq_n_s32(vmulhq_s32(vshlltq_n_s16(sums, 16), multiplier), bias);
+    return vminq_s16(vmaxq_s16(vshrntq_n_s32(vshrnbq_n_s32(sums, even, 16), odd, 16), least), most);
+}
+
+/* Channels 0 to 15 of a window from x on; or where `all` (a constant) is 0 the first `count` of them. */
+EK_INLINE void mean_channels(const ek_pool_part *part, const int8_t *x, int32_t count, const ek_divisor *by,
+                             ek_code_range range, int8_t *y, int32_t all)
+{
+    const mve_pred16_t some = vctp16q((uint32_t)count), more = vctp16q((uint32_t)(count > 8 ? count - 8 : 0));
+    const int32_t offset = ek_range_offset(range);
+    const int16x8_t least = vdupq_n_s16(0), most = vdupq_n_s16((int16_t)ek_range_most(range));
+    const int32x4_t multiplier = vdupq_n_s32(by->multiplier);
+    int16x8_t first = vdupq_n_s16(0), second = first;
+    int32_t row = part->rows;
+    do {
+        int32_t column = part->columns;
+        do {
+            first = vaddq_s16(first, all ? vldrbq_s16(x) : vldrbq_z_s16(x, some));
+            second = vaddq_s16(second, all ? vldrbq_s16(x + 8) : vldrbq_z_s16(x + 8, more));
+            x += part->step;
+        } while (--column != 0);
+        x += part->skip;
+    } while (--row != 0);
+    first = vaddq_n_s16(means(first, multiplier, by->bias, least, most), (int16_t)offset);
+    second = vaddq_n_s16(means(second, multiplier, by->bias, least, most), (int16_t)offset);
+    if (all) {
+        vstrbq_s16(y, first);
+        vstrbq_s16(y + 8, second);
+    } else {
+        vstrbq_p_s16(y, first, some);
+        vstrbq_p_s16(y + 8, second, more);
+    }
+}
+
+EK_INLINE void pool_window(const ek_pool_part *p, int32_t channels, const ek_divisor *divisor,
+                           const ek_code_range *codes, int8_t *y)
+{
+    const ek_pool_part part = *p;
+    const ek_divisor by = *divisor;
+    const ek_code_range range = *codes;
+    int32_t c = 0;
+    for (; c + 16 <= channels; c += 16) {
+        mean_channels(&part, part.first + c, 16, &by, range, y + c, 1);
+    }
+    if (c < channels) {
+        mean_channels(&part, part.first + c, channels - c, &by, range, y + c, 0);
+    }
+}
+
+#else
 
 EK_INLINE uint32_t means(ek_lane_sums s, const ek_divisor *by, ek_code_range range)
 {
@@ -51,6 +109,8 @@ EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, con
         mean_words(&part, part.first + from, &by, range, y + from, 1);
     }
 }
+
+#endif
 
 /* A window of one or two pixels is read four times: its multiplier would not fit a word. */
 static void read_four_times(ek_pool_part *part)

@@ -16,46 +16,57 @@ static int8_t *assemble_row(const ek_conv_params *p, const int8_t *row, int32_t 
     return to;
 }
 
-/* The window of the output pixel at (oy, ox), row by row; returns its end. */
-static int8_t *copy_window(const ek_conv_params *p, const int8_t *x, int32_t oy, int32_t ox, int8_t *to)
+/* A window whose first tap is (y0, x0), row by row. */
+static void assemble_window(const ek_conv_params *p, const int8_t *x, int32_t y0, int32_t x0, int8_t *to)
 {
     const ek_window *w = &p->window;
-    const int32_t row_codes = w->kernel_w * w->in_c, x0 = ox * w->stride_w - w->pad_left;
-    const int32_t inside = x0 >= 0 && x0 + w->kernel_w <= w->in_w && w->dilation_w == 1;
-    int32_t y0 = oy * w->stride_h - w->pad_top;
     for (int32_t ky = 0; ky < w->kernel_h; ++ky, y0 += w->dilation_h) {
-        const int8_t *row = x + y0 * w->in_w * w->in_c;
         if (y0 < 0 || y0 >= w->in_h) {
-            to = ek_fill_codes(to, (int8_t)p->input_zero, row_codes);
-        } else if (inside) {
-            to = ek_copy_codes(to, row + x0 * w->in_c, row_codes);
+            to = ek_fill_codes(to, (int8_t)p->input_zero, w->kernel_w * w->in_c);
         } else {
-            to = assemble_row(p, row, x0, to);
+            to = assemble_row(p, x + y0 * w->in_w * w->in_c, x0, to);
         }
     }
-    return to;
+}
+
+/* A window as it stands in the input: rows of `codes` codes, `pitch` apart. */
+static inline void copy_window(const int8_t *from, int32_t rows, int32_t codes, int32_t pitch, int8_t *to)
+{
+    for (; rows > 0; --rows) {
+        to = ek_copy_codes(to, from, codes);
+        from += pitch;
+    }
 }
 
 EK_INLINE void convolve(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, int8_t *columns,
                         ek_dots_run *run)
 {
-    const int32_t inputs = p->window.kernel_h * p->window.kernel_w * p->window.in_c, column = (inputs + 15) & ~15;
-    const int32_t pixels = p->window.out_h * p->window.out_w;
-    ek_dots_layer layer = ek_dots_start(table, inputs, p->window.out_c, p->window.out_c, p->out);
-    int32_t oy = 0, ox = 0;
+    const ek_window w = p->window;
+    const int32_t row_codes = w.kernel_w * w.in_c, inputs = w.kernel_h * row_codes, column = (inputs + 15) & ~15;
+    const int32_t pitch = w.dilation_h * w.in_w * w.in_c, last_y = w.in_h - 1 - (w.kernel_h - 1) * w.dilation_h;
+    const int32_t last_x = w.dilation_w == 1 ? w.in_w - w.kernel_w : -1;
+    ek_dots_layer layer = ek_dots_start(table, inputs, w.out_c, w.out_c, p->out);
+    int32_t second = 0;
     ek_fill_codes(columns + inputs, 0, column - inputs);
     ek_fill_codes(columns + column + inputs, 0, column - inputs);
-    for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-        const int32_t second = pixel & 1;
-        copy_window(p, x, oy, ox, columns + second * column);
-        if (++ox == p->window.out_w) {
-            ox = 0;
-            ++oy;
+    for (int32_t oy = 0, y0 = -w.pad_top; oy < w.out_h; ++oy, y0 += w.stride_h) {
+        const int32_t inside = y0 >= 0 && y0 <= last_y;
+        for (int32_t ox = 0, x0 = -w.pad_left; ox < w.out_w; ++ox, x0 += w.stride_w) {
+            int8_t *to = columns + second;
+            if (inside && x0 >= 0 && x0 <= last_x) {
+                copy_window(x + (y0 * w.in_w + x0) * w.in_c, w.kernel_h, row_codes, pitch, to);
+            } else {
+                assemble_window(p, x, y0, x0, to);
+            }
+            if (second) {
+                ek_dots_pixels(&layer, columns, to, y, run);
+                y += 2 * w.out_c;
+            }
+            second = column - second;
         }
-        if (second || pixel + 1 == pixels) {
-            ek_dots_pixels(&layer, columns, columns + second * column, y, run);
-            y += 2 * p->window.out_c;
-        }
+    }
+    if (second) {
+        ek_dots_pixels(&layer, columns, columns, y, run);
     }
 }
 

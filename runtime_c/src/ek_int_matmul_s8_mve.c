@@ -81,14 +81,14 @@ static void multiply(const ek_int_matmul_params *p, int32_t fours, const vectors
     for (int32_t first = 0; first < n; first += 4 * fours) {
         const int32_t count = n - first < 4 * fours ? n - first : 4 * fours;
         pack_table(p, columns, first, count, table);
-        ek_dots_layer layer = ek_dots_start(table, depth, count, n, out);
+        ek_dots_layer layer = ek_dots_start(table, depth, count, p->y_row, out);
         for (int32_t row = 0; row < m; row += 2) {
             for (int32_t i = 0; i < 2 && row + i < m; ++i) {
                 const int32_t from = -p->b_zero * pack(rows, row + i, depth, 16, pixels + i * padded);
                 layer.whole.from[i] = from;
                 layer.rest.from[i] = from;
             }
-            ek_dots_pixels(&layer, pixels, row + 1 < m ? pixels + padded : pixels, y + row * n + first,
+            ek_dots_pixels(&layer, pixels, row + 1 < m ? pixels + padded : pixels, y + row * p->y_row + first,
                            ek_dots_from_twice);
         }
     }
@@ -105,6 +105,6 @@ void ek_int_matmul_s8_mve(const ek_int_matmul_params *p, int32_t fours, const in
         const vectors rows = {a + ek_row_offset(w->batch.rank + 1, index, w->batch.a), w->a_column, w->a_row};
         const vectors columns = {b + ek_row_offset(w->batch.rank + 1, index, w->batch.b), w->b_row, w->b_column};
         multiply(p, fours, &rows, &columns, y, table, pixels);
-        y += w->m * w->n;
+        y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }

@@ -1,9 +1,49 @@
 #include "ek_pool.h"
+#include "ek_vectors.h"
 
 /* Clamping limits, four times each. */
 typedef struct {
     uint32_t low, high;
 } limits;
+
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+/* Channels 0 to 15 of a window from x on; or where `all` (a constant) is 0 the first `count` of them. */
+EK_INLINE void max_channels(const ek_pool_part *part, const int8_t *x, int32_t count, limits limit, int8_t *y,
+                            int32_t all)
+{
+    const mve_pred16_t some = vctp8q((uint32_t)count);
+    int8x16_t best = vreinterpretq_s8_u32(vdupq_n_u32(limit.low));
+    int32_t row = part->rows;
+    do {
+        int32_t column = part->columns;
+        do {
+            best = vmaxq_s8(best, all ? vldrbq_s8(x) : vldrbq_z_s8(x, some));
+            x += part->step;
+        } while (--column != 0);
+        x += part->skip;
+    } while (--row != 0);
+    best = vminq_s8(best, vreinterpretq_s8_u32(vdupq_n_u32(limit.high)));
+    if (all) {
+        vstrbq_s8(y, best);
+    } else {
+        vstrbq_p_s8(y, best, some);
+    }
+}
+
+EK_INLINE void pool_window(const ek_pool_part *p, int32_t channels, limits limit, int8_t *y)
+{
+    const ek_pool_part part = *p;
+    int32_t c = 0;
+    for (; c + 16 <= channels; c += 16) {
+        max_channels(&part, part.first + c, 16, limit, y + c, 1);
+    }
+    if (c < channels) {
+        max_channels(&part, part.first + c, channels - c, limit, y + c, 0);
+    }
+}
+
+#else
 
 /* Channels 0 to 15 of a window from x on, or 0 to 3 where `words` (a constant: 1 or 4) is 1. */
 EK_INLINE void maxima(const ek_pool_part *part, const int8_t *x, limits limit, int8_t *y, int32_t words)
@@ -45,6 +85,8 @@ EK_NOINLINE static void pool_window(const ek_pool_part *p, int32_t channels, lim
         maxima(&part, part.first + from, limit, y + from, 1);
     }
 }
+
+#endif
 
 void ek_max_pool2d_s8_dsp(const ek_pool_params *p, const int8_t *x, int8_t *y)
 {

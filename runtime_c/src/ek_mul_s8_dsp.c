@@ -1,4 +1,59 @@
 #include "ek_kernels.h"
+#include "ek_vectors.h"
+
+#if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+
+/* Products of centred a by scaled b, raised where they are not negative so that halves go away from zero. */
+static inline int32x4_t products(int32x4_t a, int32x4_t b, int32_t bias, int32x4_t step)
+{
+    const int32x4_t product = vaddq_n_s32(vmulhq_s32(vshlq_n_s32(a, 23), b), bias);
+    return vaddq_s32(product, vbicq_s32(step, vshrq_n_s32(product, 31)));
+}
+
+static void multiply_row(const ek_product_params *p, int32_t count, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    const int32x4_t multiplier = vdupq_n_s32(p->multiplier), step = vdupq_n_s32(p->step);
+    const int32_t a_zero = (int16_t)(p->a_zero & 0xFFFFu) / 256, bias = p->bias, correction = p->correction;
+    const int32_t zero = (int16_t)(p->zero & 0xFFFFu);
+    const ek_code_range range = p->range;
+    for (; count >= 4; count -= 4) {
+        const int32x4_t scaled = vaddq_n_s32(vmulhq_s32(vshlq_n_s32(vldrbq_s32(b), 24), multiplier), correction);
+        const int32x4_t product = products(vsubq_n_s32(vldrbq_s32(a), a_zero), scaled, bias, step);
+        vstrbq_s32(y, ek_vector_codes(product, range, zero));
+        a += 4;
+        b += 4;
+        y += 4;
+    }
+    if (count > 0) {
+        const mve_pred16_t some = vctp32q((uint32_t)count);
+        const int32x4_t second = vmulhq_s32(vshlq_n_s32(vldrbq_z_s32(b, some), 24), multiplier);
+        const int32x4_t first = vsubq_n_s32(vldrbq_z_s32(a, some), a_zero);
+        const int32x4_t product = products(first, vaddq_n_s32(second, correction), bias, step);
+        vstrbq_p_s32(y, ek_vector_codes(product, range, zero), some);
+    }
+}
+
+/* A row times one scaled code. */
+static void scale_row(const ek_product_params *p, int32_t count, const int8_t *a, int32_t b, int8_t *y)
+{
+    const int32x4_t scaled = vdupq_n_s32(b), step = vdupq_n_s32(p->step);
+    const int32_t a_zero = (int16_t)(p->a_zero & 0xFFFFu) / 256, bias = p->bias;
+    const int32_t zero = (int16_t)(p->zero & 0xFFFFu);
+    const ek_code_range range = p->range;
+    for (; count >= 4; count -= 4) {
+        const int32x4_t product = products(vsubq_n_s32(vldrbq_s32(a), a_zero), scaled, bias, step);
+        vstrbq_s32(y, ek_vector_codes(product, range, zero));
+        a += 4;
+        y += 4;
+    }
+    if (count > 0) {
+        const mve_pred16_t some = vctp32q((uint32_t)count);
+        const int32x4_t product = products(vsubq_n_s32(vldrbq_z_s32(a, some), a_zero), scaled, bias, step);
+        vstrbq_p_s32(y, ek_vector_codes(product, range, zero), some);
+    }
+}
+
+#else
 
 /* Two products of the lanes of a by scaled b, clamped. Halves go away from zero: what is not negative is raised. */
 EK_INLINE uint32_t products(uint32_t a, int32_t b_low, int32_t b_high, const ek_product_params *q)
@@ -68,6 +123,8 @@ EK_NOINLINE static void scale_row(const ek_product_params *p, int32_t count, con
         ek_scatter_codes(scaled(ek_gather_codes(a, count), b, &q), y, count);
     }
 }
+
+#endif
 
 void ek_mul_s8_dsp(const ek_product_params *p, const int8_t *a, const int8_t *b, int8_t *y)
 {

@@ -74,7 +74,7 @@
     "vmov q1[2], q1[0], r4, r8\n"                                                                                      \
     "vmov q1[3], q1[1], r6, r10\n"
 
-/* Two rows of two windows: one load has them all. */
+/* 3x3: two rows of two windows, which one load has all. */
 #define SQUARE_PLACES                                                                                                  \
     "add r8, r4, r6\n"                                                                                                 \
     "mov r10, #0\n"                                                                                                    \
@@ -93,10 +93,10 @@
     "vmladav.s8 r8, q6, q0\n"                                                                                          \
     "vmladav.s8 r10, q7, q0\n" FOUR_SUMS
 
-STRIPS(ek_strips_twice, SQUARE_PLACES, SQUARE_WEIGHTS, SQUARE_SUMS, TWICE, "304", "2");
-STRIPS(ek_strips_once, SQUARE_PLACES, SQUARE_WEIGHTS, SQUARE_SUMS, ONCE, "304", "2");
+STRIPS(ek_strips_3x3_twice, SQUARE_PLACES, SQUARE_WEIGHTS, SQUARE_SUMS, TWICE, "304", "2");
+STRIPS(ek_strips_3x3_once, SQUARE_PLACES, SQUARE_WEIGHTS, SQUARE_SUMS, ONCE, "304", "2");
 
-/* Four windows of a row, two columns apart. */
+/* 3x3: four windows of a row, two columns apart. */
 #define ROW_PLACES                                                                                                     \
     "lsl r6, r4, #1\n"                                                                                                 \
     "add r8, r4, r6\n"                                                                                                 \
@@ -115,10 +115,77 @@ STRIPS(ek_strips_once, SQUARE_PLACES, SQUARE_WEIGHTS, SQUARE_SUMS, ONCE, "304", 
     "vmladav.s8 r8, q4, q0\n"                                                                                          \
     "vmladav.s8 r10, q4, q1\n" FOUR_SUMS
 
-STRIPS(ek_strips_apart_twice, ROW_PLACES, ROW_WEIGHTS, ROW_SUMS, TWICE, "112", "3");
-STRIPS(ek_strips_apart_once, ROW_PLACES, ROW_WEIGHTS, ROW_SUMS, ONCE, "112", "3");
+STRIPS(ek_strips_3x3_apart_twice, ROW_PLACES, ROW_WEIGHTS, ROW_SUMS, TWICE, "112", "3");
+STRIPS(ek_strips_3x3_apart_once, ROW_PLACES, ROW_WEIGHTS, ROW_SUMS, ONCE, "112", "3");
 
-/* Columns of four rows, four channels each, to strips; whole fours. */
+/* 5x5: four rows of one window, each three loads of two columns. */
+#define COLUMN_PLACES                                                                                                  \
+    "mov r3, r4\n"                                                                                                     \
+    "lsl r4, r6, #1\n"                                                                                                 \
+    "add r8, r4, r6\n"                                                                                                 \
+    "mov r10, #0\n"                                                                                                    \
+    "vmov q2[2], q2[0], r10, r4\n"                                                                                     \
+    "vmov q2[3], q2[1], r6, r8\n"
+#define THREE_WEIGHTS                                                                                                  \
+    "vldrw.u32 q4, [r12], #16\n"                                                                                       \
+    "vldrw.u32 q5, [r12], #16\n"                                                                                       \
+    "vldrw.u32 q6, [r12], #16\n"
+#define COLUMN_SUMS                                                                                                    \
+    "vldrb.u8 q0, [r0], #8\n"                                                                                          \
+    "vldrb.u8 q1, [r0, #-7]\n"                                                                                         \
+    "vmladav.s8 r4, q4, q0\n"                                                                                          \
+    "vldrb.u8 q0, [r0, #-6]\n"                                                                                         \
+    "vmladav.s8 r6, q4, q1\n"                                                                                          \
+    "vldrb.u8 q1, [r0, #-5]\n"                                                                                         \
+    "vmladav.s8 r8, q4, q0\n"                                                                                          \
+    "vldrb.u8 q0, [r0, #8]\n"                                                                                          \
+    "vmladav.s8 r10, q4, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #9]\n"                                                                                          \
+    "vmladava.s8 r4, q5, q0\n"                                                                                         \
+    "vldrb.u8 q0, [r0, #10]\n"                                                                                         \
+    "vmladava.s8 r6, q5, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #11]\n"                                                                                         \
+    "vmladava.s8 r8, q5, q0\n"                                                                                         \
+    "vldrb.u8 q0, [r0, #24]\n"                                                                                         \
+    "vmladava.s8 r10, q5, q1\n"                                                                                        \
+    "vldrb.u8 q1, [r0, #25]\n"                                                                                         \
+    "vmladava.s8 r4, q6, q0\n"                                                                                         \
+    "vldrb.u8 q0, [r0, #26]\n"                                                                                         \
+    "vmladava.s8 r6, q6, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #27]\n"                                                                                         \
+    "vmladava.s8 r8, q6, q0\n"                                                                                         \
+    "vmladava.s8 r10, q6, q1\n" FOUR_SUMS
+
+STRIPS(ek_strips_5x5_twice, COLUMN_PLACES, THREE_WEIGHTS, COLUMN_SUMS, TWICE, "240", "3");
+STRIPS(ek_strips_5x5_once, COLUMN_PLACES, THREE_WEIGHTS, COLUMN_SUMS, ONCE, "240", "3");
+
+/* 5x5: two rows of two windows, two columns apart; neighbours share two loads of three. */
+#define PAIR_SUMS                                                                                                      \
+    "vldrb.u8 q0, [r0], #32\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #-16]\n"                                                                                        \
+    "vmladav.s8 r4, q4, q0\n"                                                                                          \
+    "vldrb.u8 q0, [r0, #0]\n"                                                                                          \
+    "vmladav.s8 r6, q4, q1\n"                                                                                          \
+    "vmladava.s8 r4, q5, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #16]\n"                                                                                         \
+    "vmladava.s8 r6, q5, q0\n"                                                                                         \
+    "vmladava.s8 r4, q6, q0\n"                                                                                         \
+    "vldrb.u8 q0, [r0, #-30]\n"                                                                                        \
+    "vmladava.s8 r6, q6, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #-14]\n"                                                                                        \
+    "vmladav.s8 r8, q4, q0\n"                                                                                          \
+    "vldrb.u8 q0, [r0, #2]\n"                                                                                          \
+    "vmladav.s8 r10, q4, q1\n"                                                                                         \
+    "vmladava.s8 r8, q5, q1\n"                                                                                         \
+    "vldrb.u8 q1, [r0, #18]\n"                                                                                         \
+    "vmladava.s8 r10, q5, q0\n"                                                                                        \
+    "vmladava.s8 r8, q6, q0\n"                                                                                         \
+    "vmladava.s8 r10, q6, q1\n" FOUR_SUMS
+
+STRIPS(ek_strips_5x5_apart_twice, SQUARE_PLACES, THREE_WEIGHTS, PAIR_SUMS, TWICE, "240", "4");
+STRIPS(ek_strips_5x5_apart_once, SQUARE_PLACES, THREE_WEIGHTS, PAIR_SUMS, ONCE, "240", "4");
+
+/* Columns of four rows (a column of eight is two), four channels each, to strips; whole fours. */
 static void turn(const uint8_t *from, int32_t columns, uint32_t *strip)
 {
     uint32_t *second = strip + columns, *third = second + columns, *fourth = third + columns;
@@ -136,38 +203,36 @@ static void turn(const uint8_t *from, int32_t columns, uint32_t *strip)
     }
 }
 
-static uint32_t *fill(uint32_t *to, uint32_t zeros, int32_t columns)
+static void fill(uint32_t *to, uint32_t zeros, int32_t vectors)
 {
     const uint32x4_t value = vdupq_n_u32(zeros);
-    for (; columns > 0; --columns) {
+    for (; vectors > 0; --vectors) {
         vst1q_u32(to, value);
         to += 4;
     }
-    return to;
 }
 
-/* Columns of the rows at four offsets; `zeros` where one is negative. */
-static uint32_t *gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros,
-                        uint32_t *to)
+/* Columns of the rows at four offsets, `words` apart; `zeros` where an offset is negative. */
+EK_INLINE void gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros,
+                      uint32_t *to, int32_t words)
 {
     const int32x4_t rows = vld1q_s32(offsets);
     const uint32x4_t value = vdupq_n_u32(zeros), places = vreinterpretq_u32_s32(vmaxq_s32(rows, vdupq_n_s32(0)));
     const mve_pred16_t outside = vcmpltq_n_s32(rows, 0);
     if (outside) {
         for (; columns > 0; --columns) {
-            vst1q_u32(to,
-                      vpselq_u32(value, vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places), outside));
+            const uint32x4_t codes = vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places);
+            vst1q_u32(to, vpselq_u32(value, codes, outside));
             x += step;
-            to += 4;
+            to += words;
         }
-        return to;
+    } else {
+        for (; columns > 0; --columns) {
+            vst1q_u32(to, vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places));
+            x += step;
+            to += words;
+        }
     }
-    for (; columns > 0; --columns) {
-        vst1q_u32(to, vldrwq_gather_offset_u32((const uint32_t *)(const void *)x, places));
-        x += step;
-        to += 4;
-    }
-    return to;
 }
 
 #else
@@ -180,91 +245,106 @@ static void turn(const uint8_t *from, int32_t columns, uint32_t *strip)
     }
 }
 
-static uint32_t *fill(uint32_t *to, uint32_t zeros, int32_t columns)
+static void fill(uint32_t *to, uint32_t zeros, int32_t vectors)
 {
-    for (int32_t i = 0; i < 4 * columns; ++i) {
-        *to++ = zeros;
+    for (int32_t i = 0; i < 4 * vectors; ++i) {
+        to[i] = zeros;
     }
-    return to;
 }
 
-static uint32_t *gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros,
-                        uint32_t *to)
+static void gather(const int8_t *x, int32_t step, int32_t columns, const int32_t *offsets, uint32_t zeros, uint32_t *to,
+                   int32_t words)
 {
     for (; columns > 0; --columns) {
         for (int32_t row = 0; row < 4; ++row) {
-            *to++ = offsets[row] < 0 ? zeros : ek_load32(x + offsets[row]);
+            to[row] = offsets[row] < 0 ? zeros : ek_load32(x + offsets[row]);
         }
         x += step;
+        to += words;
     }
-    return to;
 }
 
-/* The code at (row, column) of a band by the weights of the first window. */
-static int8_t code_of(const uint32_t *strip, const int32_t *table, const ek_strip_run *run, int32_t windows,
-                      int32_t row, int32_t column, int32_t twice)
+/* Which kernel a twin stands for: its size and stride, and the shape of its bands and blocks. */
+typedef struct {
+    int32_t kernel, stride, strip_rows, band_rows, block_columns, weight_words;
+} twin;
+
+/* The code at (row, column) of the input's band, by the weights of the first window. */
+static int8_t code_of(const twin *t, const int8_t *codes, const int32_t *table, const ek_strip_run *run, int32_t twice)
 {
-    const int8_t *codes = (const int8_t *)strip + 4 * column + row, *weights = (const int8_t *)table;
-    const int32_t *constants = table + 4 * windows;
+    const int8_t *weights = (const int8_t *)table;
+    const int32_t *constants = table + t->weight_words;
     uint32_t acc = (uint32_t)constants[0];
-    for (int32_t tap = 0; tap < 9; ++tap) {
-        acc += (uint32_t)(codes[tap / 3 * 4 + tap % 3] * weights[tap / 3 * 4 + tap % 3]);
+    for (int32_t kx = 0; kx < t->kernel; ++kx) {
+        for (int32_t ky = 0; ky < t->kernel; ++ky) {
+            acc += (uint32_t)(codes[kx * t->strip_rows + ky] * weights[kx * t->strip_rows + ky]);
+        }
     }
     const ek_channel channel = {0, constants[1], twice ? 1 : 0, (uint16_t)-constants[2]};
     const ek_output out = {run->zero_point, run->low, run->high, twice};
     return ek_requantize((int32_t)acc, &channel, out, twice);
 }
 
-static void strips_twin(const uint32_t *strips, int8_t *y, const ek_strip_run *run, int32_t stride, int32_t twice)
+static void strips_twin(const uint32_t *strips, int8_t *y, const ek_strip_run *run, twin t, int32_t twice)
 {
-    const int32_t windows = stride == 1 ? 4 : 1, rows = stride == 1 ? 2 : 1, width = stride == 1 ? 2 : 4;
+    const int32_t columns = t.block_columns * (run->blocks + (run->back ? 1 : 0)) - run->back;
     for (int32_t c = 0; c < 4; ++c) {
-        const uint32_t *strip = strips + c * (run->strip_bytes >> 2);
-        const int32_t *table = run->table + c * EK_STRIP_WORDS(windows);
-        const int32_t columns = width * (run->blocks + (run->back ? 1 : 0)) - run->back;
-        for (int32_t i = 0; i < rows * columns; ++i) {
+        const int8_t *strip = (const int8_t *)strips + c * run->strip_bytes;
+        const int32_t *table = run->table + c * (t.weight_words + 3);
+        for (int32_t i = 0; i < t.band_rows * columns; ++i) {
             const int32_t row = i / columns, column = i % columns;
-            y[c + row * run->y_row + column * run->y_step] =
-                code_of(strip, table, run, windows, row, column * stride, twice);
+            const int8_t *codes = strip + (column * t.strip_rows + row) * t.stride;
+            y[c + row * run->y_row + column * run->y_step] = code_of(&t, codes, table, run, twice);
         }
     }
 }
 
-void ek_strips_twice(const uint32_t *strips, int8_t *y, const ek_strip_run *run)
-{
-    strips_twin(strips, y, run, 1, 1);
-}
+#define TWIN(name, twice, ...)                                                                                         \
+    void name(const uint32_t *strips, int8_t *y, const ek_strip_run *run)                                              \
+    {                                                                                                                  \
+        const twin t = {__VA_ARGS__};                                                                                  \
+        strips_twin(strips, y, run, t, twice);                                                                         \
+    }
 
-void ek_strips_once(const uint32_t *strips, int8_t *y, const ek_strip_run *run)
-{
-    strips_twin(strips, y, run, 1, 0);
-}
-
-void ek_strips_apart_twice(const uint32_t *strips, int8_t *y, const ek_strip_run *run)
-{
-    strips_twin(strips, y, run, 2, 1);
-}
-
-void ek_strips_apart_once(const uint32_t *strips, int8_t *y, const ek_strip_run *run)
-{
-    strips_twin(strips, y, run, 2, 0);
-}
+TWIN(ek_strips_3x3_twice, 1, 3, 1, 4, 2, 2, 16)
+TWIN(ek_strips_3x3_once, 0, 3, 1, 4, 2, 2, 16)
+TWIN(ek_strips_3x3_apart_twice, 1, 3, 2, 4, 1, 4, 4)
+TWIN(ek_strips_3x3_apart_once, 0, 3, 2, 4, 1, 4, 4)
+TWIN(ek_strips_5x5_twice, 1, 5, 1, 8, 4, 1, 12)
+TWIN(ek_strips_5x5_once, 0, 5, 1, 8, 4, 1, 12)
+TWIN(ek_strips_5x5_apart_twice, 1, 5, 2, 8, 2, 2, 12)
+TWIN(ek_strips_5x5_apart_once, 0, 5, 2, 8, 2, 2, 12)
 
 #endif
 
-void ek_fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips)
+/* `rows` is a constant in each instance. */
+EK_INLINE void fill_strips(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t rows, int32_t columns,
+                           uint32_t *strips)
 {
     const ek_window *w = &p->window;
     const uint32_t zeros = (uint32_t)(p->input_zero & 0xFF) * 0x01010101u;
     const int32_t left = w->pad_left < columns ? w->pad_left : columns;
     const int32_t inside = w->in_w < columns - left ? w->in_w : columns - left;
-    uint32_t *raw = strips + 4 * columns, *to = fill(raw, zeros, left);
+    uint32_t *raw = strips + rows * columns, *first = raw + rows * left;
     int32_t offsets[4];
-    for (int32_t i = 0; i < 4; ++i) {
-        const int32_t row = top + i;
-        offsets[i] = row < 0 || row >= w->in_h ? -1 : row * w->in_w * w->in_c;
+    fill(raw, zeros, rows / 4 * left);
+    for (int32_t part = 0; part < rows; part += 4) {
+        for (int32_t i = 0; i < 4; ++i) {
+            const int32_t row = top + part + i;
+            offsets[i] = row < 0 || row >= w->in_h ? -1 : row * w->in_w * w->in_c;
+        }
+        gather(x, w->in_c, inside, offsets, zeros, first + part, rows);
     }
-    to = gather(x, w->in_c, inside, offsets, zeros, to);
-    fill(to, zeros, columns - left - inside);
-    turn((const uint8_t *)raw, columns, strips);
+    fill(first + rows * inside, zeros, rows / 4 * (columns - left - inside));
+    turn((const uint8_t *)raw, rows / 4 * columns, strips);
+}
+
+void ek_fill_strips_4(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips)
+{
+    fill_strips(p, x, top, 4, columns, strips);
+}
+
+void ek_fill_strips_8(const ek_conv_params *p, const int8_t *x, int32_t top, int32_t columns, uint32_t *strips)
+{
+    fill_strips(p, x, top, 8, columns, strips);
 }
