@@ -187,9 +187,11 @@ def _is_codes(value: Value) -> bool:
 def _is_row_wise(node: Node) -> bool:
     """Whether every output row of an int8 node needs just the same row of its computed inputs."""
     computed = [v for v in node.inputs if v is not None and not v.is_constant]
+    if not computed or computed[0] is not node.inputs[0]:
+        return False
     if not all(_is_codes(v) and v.shape for v in (*computed, *node.outputs)):
         return False
-    x, y = computed[0], node.outputs[0]
+    x, y = node.input(0), node.outputs[0]
     if node.op == "fully_connected":
         return y.shape[:-1] == x.shape[:-1]
     if node.op == "layer_norm":

@@ -224,6 +224,13 @@ class Layer:
             raise self.bad(f"input {index} must be one number")
         return float(array.reshape(-1)[0])
 
+    def integer(self, index: int) -> int:
+        """A constant of one whole number, such as an axis or a count."""
+        number = self.scalar(index)
+        if not (number.is_integer() and abs(number) <= MAX_ELEMENTS):
+            raise self.bad(f"input {index} is {number}, must be a whole number of reasonable size")
+        return int(number)
+
     def value(self, index: int) -> Value:
         """A computed operand; a constant in its place becomes a constant value."""
         operand = self.operand(index)

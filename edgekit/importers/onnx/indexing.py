@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgekit.importers.onnx.builder import Constant, Layer, Operand
@@ -25,7 +27,7 @@ def arg(layer: Layer) -> Value:
 def top_k(layer: Layer) -> list[Value]:
     """TopK; without `sorted` any order will do, and this is one."""
     x = layer.value(0)
-    k = layer.int_attr("k") if layer.opset < 10 else int(layer.scalar(1))
+    k = layer.int_attr("k") if layer.opset < 10 else layer.integer(1)
     attrs = {
         "axis": layer.axis(layer.int_attr("axis", -1), len(x.shape)),
         "k": k,
@@ -100,6 +102,7 @@ def tensor_scatter(layer: Layer) -> Value:
     if mode not in ("linear", "circular") or axis == 0 or len(update.shape) != rank:
         raise layer.bad(f"mode {mode!r} and axis {axis} do not fit {list(cache.shape)} and {list(update.shape)}")
     shape = update.shape[: axis + 1]
+    layer.claim(16 * axis * math.prod(shape))
     start: Value = Value.constant(f"{layer.name} start", np.zeros(shape[:1], np.int64))
     if layer.has(2):
         start = converted(layer, layer.value(2), DType.INT64, "start")
@@ -115,10 +118,11 @@ def tensor_scatter(layer: Layer) -> Value:
 
 def one_hot(layer: Layer) -> Value:
     """values[1] where the place along a new axis equals the index, values[0] elsewhere."""
-    indices, depth, values = layer.value(0), int(layer.scalar(1)), layer.value(2)
+    indices, depth, values = layer.value(0), layer.integer(1), layer.value(2)
     if depth < 1 or values.shape != (2,):
         raise layer.bad(f"depth {depth} or values of shape {list(values.shape)} do not fit")
     axis = layer.axis(layer.int_attr("axis", -1), len(indices.shape) + 1)
+    layer.claim(16 * depth)
     negative = layer.emit("less", [indices, layer.number(0, indices)], {}, "negative")
     moved = layer.emit("add", [indices, layer.number(depth, indices)], _NONE, "from the end")
     places = layer.emit("where", [negative, moved, indices], {}, "places")
@@ -134,11 +138,12 @@ def one_hot(layer: Layer) -> Value:
 
 def trilu(layer: Layer) -> Value:
     """The upper or lower triangle, zero elsewhere: a choice by a constant mask."""
-    x, k = layer.value(0), int(layer.scalar(1)) if layer.has(1) else 0
+    x, k = layer.value(0), layer.integer(1) if layer.has(1) else 0
     if len(x.shape) < 2:
         raise layer.bad("needs matrices")
     if layer.builder.quantized:
         raise layer.unsupported("a triangle of a quantized tensor", "multiply by a constant mask before quantization")
+    layer.claim(3 * math.prod(x.shape[-2:]))
     ones = np.ones(x.shape[-2:], bool)
     mask = np.triu(ones, k) if layer.int_attr("upper", 1) else np.tril(ones, k)
     return layer.emit("where", [Value.constant(f"{layer.name} mask", mask), x, layer.number(0, x)], {})
@@ -153,6 +158,7 @@ def reverse_sequence(layer: Layer) -> Value:
     size = x.shape[time]
     if lengths.shape != (x.shape[batch],) or ((lengths < 0) | (lengths > size)).any():
         raise layer.bad(f"sequence lengths do not fit {list(x.shape)}")
+    layer.claim(48 * size * len(lengths))
     steps, count = np.arange(size)[None, :], lengths.astype(np.int64)[:, None]
     places = np.where(steps < count, count - 1 - steps, steps)
     pair = (np.broadcast_to(np.arange(len(lengths))[:, None], places.shape), places)
@@ -183,6 +189,7 @@ def eye_like(layer: Layer) -> Constant:
     if len(shape) != 2 or (code and code not in TYPES):
         raise layer.unsupported(f"a result of {len(shape)} axes and ONNX type {code}", "use a matrix of numbers")
     kind = TYPES[code].numpy if code else layer.dtype(0)
+    layer.claim(kind.itemsize * math.prod(shape))
     return Constant(layer.record.outputs[0], np.eye(shape[0], shape[1], layer.int_attr("k", 0), kind))
 
 
@@ -190,7 +197,7 @@ def cumulate(layer: Layer) -> Value:
     """CumSum and CumProd along a constant axis."""
     x = layer.value(0)
     attrs = {
-        "axis": layer.axis(int(layer.scalar(1)), len(x.shape)),
+        "axis": layer.axis(layer.integer(1), len(x.shape)),
         "exclusive": bool(layer.int_attr("exclusive", 0)),
         "reverse": bool(layer.int_attr("reverse", 0)),
     }

@@ -46,6 +46,7 @@ def _mirrored(layer: Layer, x: Value, mode: str, before: list[int], after: list[
             continue
         if size + first + last > MAX_ELEMENTS:
             raise layer.bad(f"pads axis {axis} to {size + first + last}, over the limit of {MAX_ELEMENTS}")
+        layer.claim(32 * (size + first + last))
         places = np.arange(-first, size + last)
         if mode == "edge":
             indices = np.clip(places, 0, size - 1)

@@ -47,6 +47,8 @@ def _coordinates(layer: Layer) -> str:
 def _resized_axes(layer: Layer, shape: tuple[int, ...], where: str) -> list[ResizedAxis]:
     """Every axis with its new size, from scales or sizes, wherever this opset keeps them."""
     rank, by_size = len(shape), False
+    if 0 in shape:
+        raise layer.bad(f"resizes an input without elements, of shape {list(shape)}")
     if layer.op == "Resize" and layer.opset >= 11:
         chosen = [layer.axis(a, rank) for a in layer.ints_attr("axes", tuple(range(rank)))]
         by_size = layer.has(3) and layer.constant(3).array.size > 0

@@ -20,13 +20,13 @@ def dft(layer: Layer) -> Value:
     rank = len(x.shape)
     axis = layer.int_attr("axis", 1 if layer.opset < 20 else -2)
     if layer.has(2):
-        axis = int(layer.scalar(2))
+        axis = layer.integer(2)
     axis = layer.axis(axis, rank)
     inverse, onesided = bool(layer.int_attr("inverse", 0)), bool(layer.int_attr("onesided", 0))
     if axis == rank - 1 or x.shape[-1] not in (1, 2) or (inverse and onesided and x.shape[-1] == 1):
         raise layer.bad(f"a transform along axis {axis} does not fit {list(x.shape)}")
     whole = 2 * (x.shape[axis] - 1) if inverse and onesided else x.shape[axis]
-    length = int(layer.scalar(1)) if layer.has(1) else whole
+    length = layer.integer(1) if layer.has(1) else whole
     perm = [a for a in range(rank - 1) if a != axis] + [axis, rank - 1]
     y = _transform(layer, layer.transpose(x, perm, "line"), None, length, inverse, onesided)
     return layer.transpose(y, np.argsort(perm).tolist(), "")
@@ -34,16 +34,17 @@ def dft(layer: Layer) -> Value:
 
 def stft(layer: Layer) -> Value:
     """Windowed frames of [B, L, 1 or 2], each transformed."""
-    signal, step = layer.value(0), int(layer.scalar(1))
+    signal, step = layer.value(0), layer.integer(1)
     if len(signal.shape) == 2:
         signal = layer.reshape(signal, (*signal.shape, 1), "signal")
     window = layer.value(2) if layer.has(2) else None
-    length = int(layer.scalar(3)) if layer.has(3) else (window.elements if window is not None else 0)
+    length = layer.integer(3) if layer.has(3) else (window.elements if window is not None else 0)
     if len(signal.shape) != 3 or step < 1 or not 1 <= length <= signal.shape[1]:
         raise layer.bad(f"frames of {length} every {step} do not fit {list(signal.shape)}")
     if window is not None and window.shape != (length,):
         raise layer.bad(f"a window of {list(window.shape)} does not fit frames of {length}")
     starts = np.arange(0, signal.shape[1] - length + 1, step)
+    layer.claim(8 * len(starts) * length)
     places = Value.constant(f"{layer.name} places", starts[:, None] + np.arange(length))
     frames = layer.emit("gather", [signal, places], {"axis": 1}, "frames")
     fixed = window.array if window is not None and window.is_constant else None
@@ -64,6 +65,7 @@ def _transform(
     outputs = length if inverse else bins
     if length < 1 or used * x.shape[-1] * outputs * parts > MAX_ELEMENTS:
         raise layer.bad(f"a transform of {length} numbers is too long, or empty")
+    layer.claim(96 * used * outputs)
     table = _table(length, used, outputs, inverse, onesided)
     if window is not None:
         table = table * window[:used, None, None, None]
@@ -98,11 +100,13 @@ def _table(length: int, used: int, outputs: int, inverse: bool, onesided: bool) 
 
 def mel_weight_matrix(layer: Layer) -> Constant:
     """Triangular filters [bins, mels] whose corners are equally spaced on the mel scale."""
-    mels, length, rate = (int(layer.scalar(i)) for i in range(3))
+    mels, length, rate = (layer.integer(i) for i in range(3))
     low, high = layer.scalar(3), layer.scalar(4)
     code = layer.int_attr("output_datatype", 1)
-    if code not in TYPES or mels < 1 or length < 1 or rate < 1 or mels * length > MAX_ELEMENTS or min(low, high) < 0:
+    audible = all(0 <= hertz < math.inf for hertz in (low, high))
+    if code not in TYPES or min(mels, length, rate) < 1 or mels * length > MAX_ELEMENTS or not audible:
         raise layer.bad(f"{mels} filters of a transform of {length} at {rate} Hz into ONNX type {code} do not exist")
+    layer.claim(64 * mels * (length // 2 + 1))
     first, last = (2595 * math.log10(1 + hertz / 700) for hertz in (low, high))
     corners = first + np.arange(mels + 2) * (last - first) / (mels + 2)
     hertz = 700 * (10 ** (corners / 2595) - 1)

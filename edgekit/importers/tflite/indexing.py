@@ -76,6 +76,8 @@ def reverse_sequence(layer: Layer) -> Value:
     lengths = layer.constant(1)
     if batch == time or lengths.shape != (x.shape[batch],) or ((lengths < 0) | (lengths > x.shape[time])).any():
         raise layer.bad(f"lengths {list(lengths.shape)} of axis {time} do not fit {list(x.shape)}")
+    if len(lengths) * x.shape[time] > MAX_FOLDED_ELEMENTS:
+        raise layer.unsupported(f"{len(lengths)} sequences of {x.shape[time]} steps", "reverse shorter sequences")
     indices = Value.constant(f"{layer.name} indices", _reversed_places(lengths.astype(np.int64), x.shape[time]))
     if (batch, time) == (0, 1):
         return layer.result("gather_nd", [x, indices], {"batch_dims": 0})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgekit.importers.tflite.layer import Layer
+from edgekit.importers.tflite.layer import MAX_FOLDED_ELEMENTS, Layer
 from edgekit.importers.tflite.products import window
 from edgekit.ir import DType, Value
 
@@ -109,6 +109,8 @@ def local_response_normalization(layer: Layer) -> Value:
         raise layer.bad(f"input {list(x.shape)}, radius {radius} and factors {numbers} make no sum")
     bias, alpha, beta = (np.float32(n) for n in numbers)
     channels = x.shape[3]
+    if channels * channels > MAX_FOLDED_ELEMENTS:
+        raise layer.unsupported(f"sums over {channels} channels", "normalize fewer channels, or compute it outside")
     distance = np.abs(np.arange(channels)[:, None] - np.arange(channels))
     band = np.where(distance <= radius, alpha, np.float32(0)).reshape(channels, 1, 1, channels)
     none = {"activation": "none"}

@@ -203,6 +203,24 @@ ATTRIBUTES: dict[str, Case] = {
         "Slice",
     ),
     "gather_outside": (lambda: _one("Gather", "x i", {"i": _i64(1 << 40)}), "Gather_y.*indices"),
+    "diagonal_infinite": (lambda: _one("Trilu", "x k", {"k": np.array(np.inf, F32)}), "Trilu_y.*input 1.*whole"),
+    "axis_not_a_number": (lambda: _one("CumSum", "x a", {"a": np.array(np.nan, F32)}), "CumSum_y.*input 1.*whole"),
+    "depth_infinite": (
+        lambda: _one("OneHot", "x d v", {"d": np.array(np.inf, F32), "v": np.array([0, 1], F32)}),
+        "OneHot_y.*input 1.*whole",
+    ),
+    "pitch_infinite": (
+        lambda: make_model(
+            [
+                node("MelWeightMatrix", "a a a d e", "w"),
+                node("ReduceMax", "w", "m", keepdims=0),
+                node("Add", "x m", "y"),
+            ],
+            [1],
+            {"a": _i64(8), "d": np.zeros(1, F32), "e": np.full(1, np.inf, F32)},
+        ),
+        "MelWeightMatrix_w",
+    ),
     "opset_attribute": (lambda: _one("Gemm", "x w", {"w": np.ones((8, 2), F32)}, alpha=float("nan")), "Gemm_y"),
 }
 
@@ -212,7 +230,7 @@ BOMBS: dict[str, Case] = {
     "expand": (lambda: _many_expanded(1, 1 << 40), "Expand_c0.*limit"),
     "expand_many": (lambda: _many_expanded(1000, 1 << 22), "limit|more than"),
     "expand_input": (lambda: _one("Expand", "x s", {"s": _i64(1 << 20, 1, 1, 1)}), "Expand_y.*over"),
-    "tile_doubling_constant": (lambda: _doubling("Tile", 60, True), "Tile.*(limit|over)"),
+    "tile_doubling_constant": (lambda: _doubling("Tile", 60, True), "Tile.*(limit|over|more than)"),
     "tile_doubling": (lambda: _doubling("Tile", 60, False), "Tile.*(limit|over)"),
     "concat_doubling_constant": (lambda: _doubling("Concat", 60, True, axis=0), "Concat.*(limit|over)"),
     "concat_doubling": (lambda: _doubling("Concat", 60, False, axis=0), "Concat.*(limit|over)"),
@@ -265,7 +283,6 @@ BOMBS: dict[str, Case] = {
         "MaxUnpool_y",
     ),
     "conv_transpose": (lambda: _one("ConvTranspose", "x w", _WEIGHT, strides=[1 << 20, 1 << 20]), "ConvTranspose_y"),
-    "einsum": (lambda: _one("Einsum", "x x x x", equation="abcd,efgh,ijkl,mnop->acegikmo"), "Einsum_y"),
     "einsum_large": (
         lambda: make_model([node("Einsum", "x x", "y", equation="a,b->ab")], [1 << 14], None, 17), "Einsum_y",
     ),
@@ -282,9 +299,9 @@ BOMBS: dict[str, Case] = {
              "d": np.array(0, F32), "e": np.array(4000, F32)}),
         "MelWeightMatrix_w",
     ),
-    "wide_relus": (lambda: _wide_chain(200, [1, 1 << 25]), "elements"),
-    "wide_sigmoids": (lambda: _wide_chain(30, [1, 1 << 24], "Sigmoid"), "elements"),
-    "fan_of_sums": (lambda: _fan_of_sums(60), "elements"),
+    "wide_relus": (lambda: _wide_chain(200, [1, 1 << 25]), "bytes of activations|has inputs of"),
+    "wide_sigmoids": (lambda: _wide_chain(30, [1, 1 << 24], "Sigmoid"), "bytes of activations|has inputs of"),
+    "fan_of_sums": (lambda: _fan_of_sums(60), "more than.*bytes"),
     "heavy_convolutions": (lambda: _heavy_convolutions(100), "operations"),
     "large_window": (
         lambda: _one("MaxPool", "x", kernel_shape=[999, 999], pads=[998] * 4, shape=[1, 1, 999, 999]), "MaxPool_y",
@@ -294,12 +311,26 @@ BOMBS: dict[str, Case] = {
         "AveragePool",
     ),
     "dft": (lambda: _one("DFT", "x", axis=1, shape=[1, 1 << 16, 1]), "DFT_y"),
-    "matmul_square": (
-        lambda: make_model([node("MatMul", "x x", "y")], [1 << 13, 1 << 13], None, 17), "operations|elements",
+    "dft_table": (lambda: _one("DFT", "x", axis=1, shape=[1, 5000, 1]), "DFT_y.*constants"),
+    "stft_frames": (
+        lambda: _one("STFT", "x s - n", {"s": _i64(1), "n": _i64(50_000)}, shape=[1, 100_000, 1]),
+        "STFT_y.*constants",
     ),
-    "top_k": (lambda: make_model([helper.make_node("TopK", ["x", "k"], ["y", "i"], name="top")], [1 << 24],
-                                 {"k": _i64(1 << 24)}, 17), "."),
-    "cumulative_product": (lambda: _wide_chain(40, [1, 1 << 24], "Softmax"), "elements"),
+    "one_hot_line": (
+        lambda: _one("OneHot", "x d v", {"d": _i64(1 << 27), "v": np.array([0, 1], F32)}, shape=[1]),
+        "OneHot_y.*constants",
+    ),
+    "mel_matrix_in_memory": (
+        lambda: make_model(
+            [node("MelWeightMatrix", "a b c d e", "w"), node("ReduceMax", "w", "m", keepdims=0),
+             node("Add", "x m", "y")], [1],
+            {"a": _i64(1 << 13), "b": _i64(1 << 13), "c": _i64(8000), "d": np.zeros(1, F32), "e": np.ones(1, F32)}),
+        "MelWeightMatrix_w.*constants",
+    ),
+    "matmul_square": (
+        lambda: make_model([node("MatMul", "x x", "y")], [1 << 13, 1 << 13], None, 17), "has inputs of",
+    ),
+    "cumulative_product": (lambda: _wide_chain(40, [1, 1 << 24], "Softmax"), "bytes of activations|has inputs of"),
 }  # fmt: skip
 
 NODES = 19_999
@@ -357,7 +388,7 @@ TINY: dict[str, Callable[[], onnx.ModelProto]] = {
     "flattens": lambda: _chain("Flatten"),
     "softmaxes": lambda: _chain("Softmax"),
     "norms": lambda: _chain("MeanVarianceNormalization", shape=(1, 2, 2, 2)),
-    "definitions": lambda: _chain("LayerNormalization_", 1) if False else _chain("ReduceLogSumExp", shape=(1, 4)),
+    "definitions": lambda: _chain("ReduceLogSumExp", shape=(1, 4)),
     "pools": lambda: _chain("MaxPool", shape=(1, 2, 4, 4), kernel_shape=[1, 1]),
     "sum_of_100_000": lambda: _variadic("Sum", 100_000),
     "concat_of_100_000": lambda: _variadic("Concat", 100_000, axis=1),
@@ -366,6 +397,9 @@ TINY: dict[str, Callable[[], onnx.ModelProto]] = {
     "inputs": lambda: _many_inputs(100_000),
     "constants": lambda: _many_constants(100_000),
     "too_many": lambda: _chain("Relu", 20_001),
+    "top_k": lambda: make_model(
+        [helper.make_node("TopK", ["x", "k"], ["y", "i"], name="top")], [1 << 24], {"k": _i64(1 << 24)}, 17
+    ),
 }
 
 NASTY_NAMES = (

@@ -1,0 +1,50 @@
+"""The command line on ONNX files that want far too much: one clear error, within limits on time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.importers.hostile import refused, run, within_limits
+from tests.importers.onnx.hostile_models import ATTRIBUTES, BOMBS, NASTY_NAMES, STRUCTURE, TINY, nasty_names
+
+MALFORMED = STRUCTURE | ATTRIBUTES
+
+
+def _saved(model: Callable[[], onnx.ModelProto], folder: Path) -> Path:
+    path = folder / "m.onnx"
+    path.write_bytes(model().SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(name: str, tmp_path: Path) -> None:
+    model, match = MALFORMED[name]
+    refused(_saved(model, tmp_path), "analyze_float32", match)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_too_much_work_or_memory(name: str, tmp_path: Path) -> None:
+    model, match = BOMBS[name]
+    refused(_saved(model, tmp_path), "build_float32", match)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TINY)
+def test_long_but_plain(name: str, tmp_path: Path) -> None:
+    outcome = run(_saved(TINY[name], tmp_path), "analyze_float32")
+    assert outcome.code in (0, 1, 2), outcome.text[-1500:]
+    within_limits(outcome)
+
+
+def test_names_reach_neither_c_nor_paths(tmp_path: Path) -> None:
+    outcome = run(_saved(nasty_names, tmp_path), "build_float32")
+    assert outcome.code == 0, outcome.text[-1500:]
+    within_limits(outcome)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "firmware", "said"}
+    code = "".join(path.read_text() for path in (tmp_path / "firmware").rglob("*.[ch]"))
+    assert code.isascii()
+    assert not any(name in code for name in NASTY_NAMES if len(name) > 8)
