@@ -163,7 +163,7 @@ def patch_rows(graph: Graph, image: Value) -> PatchRows | None:
     if len(image.shape) != 4 or image.shape[0] != 1 or not _is_codes(image):
         return None
     conv, turn = graph.only_reader(image), None
-    if conv is not None and conv.op == "transpose" and tuple(conv.attrs["perm"]) == (0, 2, 3, 1):
+    if conv is not None and _puts_channels_last(conv, image):
         turn, conv = conv, graph.only_reader(conv.output)
     if conv is None or conv.op != "conv2d" or conv.input(1) is image or not _is_codes(conv.output):
         return None
@@ -173,6 +173,13 @@ def patch_rows(graph: Graph, image: Value) -> PatchRows | None:
     if not whole or rows > window.stride[0] or window.output[0] < 2:
         return None
     return PatchRows(image, turn, conv, rows, window.stride[0])
+
+
+def _puts_channels_last(node: Node, image: Value) -> bool:
+    """Whether a node turns NCHW to NHWC; for a single channel that is another shape alone."""
+    if node.op == "reshape":
+        return image.shape[1] == 1 and node.output.shape == (1, *image.shape[2:], 1)
+    return node.op == "transpose" and tuple(node.attrs["perm"]) == (0, 2, 3, 1)
 
 
 def rows_of(value: Value) -> int:

@@ -84,16 +84,17 @@ def lower_patch_rows(patches: PatchRows, ctx: LoweringContext, rules: Rules) -> 
     room = ctx.room()
     row = Value(conv.output.name, (1, 1, width, channels), conv.output.dtype, conv.output.quant)
     ctx.place(row, View(ctx.buffer(conv.output), 0, width * channels))
-    turned = part
+    turned, moves = part, False
     if turn is not None:
-        size = tuple(part.shape[a] for a in turn.attrs["perm"])
+        size = tuple(part.shape[a] for a in (0, 2, 3, 1))
         turned = Value(turn.output.name, size, turn.output.dtype, turn.output.quant)
-        ctx.place(turned, Temporaries(ctx, part.nbytes).take(part.nbytes))
+        moves = turn.op == "transpose"
+        ctx.place(turned, Temporaries(ctx, part.nbytes).take(part.nbytes) if moves else View(ctx.buffer(part)))
     _, left, _, right = conv.attrs["padding"]
     attrs = {**conv.attrs, "padding": (0, left, 0, right)}
     with ctx.loop(height):
         ctx.call(FEED_ROWS, ctx.write(part), Literal(0, patches.stride), Literal(rows))
-        if turn is not None:
+        if turn is not None and moves:
             rules[turn.op](_clone(turn, [part], [turned]), ctx)
         with ctx.sharing_scratch(room):
             rules[conv.op](_clone(conv, [turned, *conv.inputs[1:]], [row], attrs), ctx)

@@ -1,0 +1,105 @@
+"""Integrated layers: vision transformers of several shapes run block by block, bit for bit, and images stream in."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from edgekit.cli import group
+from edgekit.codegen.integration import Attention, PatchRows, RowChain, layers_of
+from edgekit.codegen.lowering import Target, lower
+from edgekit.importers import import_model
+from edgekit.ir import Graph, Node
+from edgekit.passes import optimise
+from edgekit.quant.affine import quantize_graph
+from edgekit.quant.prepare import prepared
+
+RANDOM_VIT = Path(__file__).parents[2] / "examples" / "vision_transformer" / "random_vit.py"
+# image, channels, patch, embed, depth, heads: odd widths, tokens that fill no block, a class token, thin layers.
+SHAPES: list[dict[str, Any]] = [
+    {"image": 32, "channels": 3, "patch": 8, "embed": 24, "depth": 1, "heads": 3},
+    {"image": 35, "channels": 1, "patch": 5, "embed": 20, "depth": 2, "heads": 2, "class_token": True, "head_width": 7},
+    {"image": 28, "channels": 3, "patch": 4, "embed": 16, "depth": 1, "heads": 1, "rank_ratio": 0.5},
+]
+
+
+def _model(shape: dict[str, Any]) -> onnx.ModelProto:
+    spec = importlib.util.spec_from_file_location("random_vit", RANDOM_VIT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["random_vit"] = module
+    spec.loader.exec_module(module)
+    model: onnx.ModelProto = module.random_vit(module.VitShape(**shape))
+    return model
+
+
+def _samples(shape: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    size = (2, shape["channels"], shape["image"], shape["image"])
+    return np.random.default_rng(0).uniform(0, 1, size).astype(np.float32)
+
+
+def _quantized(folder: Path, shape: dict[str, Any]) -> Graph:
+    onnx.save(_model(shape), folder / "vit.onnx")
+    graph = prepared(optimise(import_model(folder / "vit.onnx", {})))
+    return quantize_graph(graph, [[x[None]] for x in _samples(shape)])
+
+
+def _build(folder: Path, shape: dict[str, Any], board: str, *arguments: str) -> dict[str, Any]:
+    onnx.save(_model(shape), folder / "vit.onnx")
+    np.savez(folder / "x.npz", x=_samples(shape))
+    command = ["build", str(folder / "vit.onnx"), "--board", board, "--data", str(folder / "x.npz"), "--json"]
+    result = CliRunner().invoke(group, [*command, "-o", str(folder / "out"), *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_attention_and_chains_are_found(tmp_path: Path) -> None:
+    layers = layers_of(_quantized(tmp_path, SHAPES[1]), stream=True)
+    kinds = [type(layer) for layer in layers]
+    assert kinds.count(Attention) == SHAPES[1]["depth"] and kinds.count(PatchRows) == 1
+    attention = next(layer for layer in layers if isinstance(layer, Attention))
+    assert attention.norm is not None and attention.query.columns.shape == (2, 7)
+    assert any(isinstance(layer, RowChain) and layer.last.op == "add" for layer in layers)
+    assert not any(isinstance(layer, Node) and layer.op in ("softmax", "layer_norm", "int_matmul") for layer in layers)
+
+
+def test_what_is_read_elsewhere_is_not_integrated(tmp_path: Path) -> None:
+    graph = _quantized(tmp_path, SHAPES[0])
+    softmax = next(node for node in graph.nodes if node.op == "softmax")
+    graph.outputs.append(softmax.output)
+    assert not any(isinstance(layer, Attention) for layer in layers_of(graph, stream=False))
+    assert any(step.op == "softmax" for step in lower(graph, Target(dsp=True)).steps)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["plain", "class_token", "low_rank"])
+@pytest.mark.parametrize("board", ["stm32f746", "rp2040"])
+def test_transformers_equal_the_reference(tmp_path: Path, shape: dict[str, Any], board: str) -> None:
+    report = _build(tmp_path, shape, board, "--feed", "rows")
+    assert report["validation"]["bit_exact"] and report["ram"]["stack_measured"] <= report["ram"]["stack_bound"]
+    assert any("attention" in layer["op"] for layer in report["instructions"]["per_layer"])
+
+
+def test_streamed_and_whole_images_give_the_same(tmp_path: Path) -> None:
+    outputs = []
+    for feed in ("whole", "rows"):
+        folder = tmp_path / feed
+        folder.mkdir()
+        report = _build(folder, SHAPES[0], "stm32f746", "--feed", feed)
+        streams = "FEED" in report["instructions"]["per_layer"][0]["op"].upper()
+        assert streams == (feed == "rows") and report["validation"]["bit_exact"]
+        np.save(folder / "one.npy", _samples(SHAPES[0])[:1])
+        run = CliRunner().invoke(
+            group, ["run", str(folder / "out"), "--input", str(folder / "one.npy"), "--json"], catch_exceptions=False
+        )
+        assert run.exit_code == 0, run.output
+        outputs.append(json.loads(run.stdout)["outputs"])
+    assert outputs[0] == outputs[1]
