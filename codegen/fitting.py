@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.program import Program
@@ -17,7 +19,12 @@ _SHARES = (1.0, 0.5, 0.25)
 
 
 def lower_and_plan(
-    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool = False, feed: str = "auto"
+    graph: Graph,
+    target: Target,
+    regions: Sequence[PlanRegion],
+    floats: bool = False,
+    feed: str = "auto",
+    tricks: Tricks = Tricks(),  # noqa: B008 - frozen
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
 
@@ -25,18 +32,20 @@ def lower_and_plan(
     kernels in a second lowering; where the placement cannot use all of that, a part of it.
 
     Args:
+        tricks: how memory is saved; whether images stream in is for `feed` to say.
         feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
     first, *others = regions
-    stream = feed == "rows"
-    program, plan = _smallest(graph, target, regions, floats, stream)
+    tricks = replace(tricks, decomposition=feed == "rows")
+    program, plan = _smallest(graph, target, regions, floats, tricks)
     if feed == "auto" and (plan is None or any(plan.arena[region.name] for region in others)):
         # An image that does not fit on the chip with all else streams in by rows, if it can.
-        streamed, streamed_plan = _smallest(graph, target, regions, floats, True)
+        streaming = replace(tricks, decomposition=True)
+        streamed, streamed_plan = _smallest(graph, target, regions, floats, streaming)
         if streamed_plan is not None and any(port.row_axis for port in streamed.inputs):
-            program, plan, stream = streamed, streamed_plan, True
+            program, plan, tricks = streamed, streamed_plan, streaming
     if plan is None:
         plan = plan_memory(program, regions)  # says what does not fit
     if not any(step.flexible for step in program.steps):
@@ -45,7 +54,7 @@ def lower_and_plan(
     used = [region for region in others if plan.arena[region.name]]
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
-        faster = lower(graph, target, floats, [int(share * left) for left in room], stream=stream)
+        faster = lower(graph, target, floats, [int(share * left) for left in room], tricks)
         try:
             return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
         except DoesNotFit:
@@ -54,10 +63,10 @@ def lower_and_plan(
 
 
 def _smallest(
-    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, stream: bool
+    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks
 ) -> tuple[Program, MemoryPlan | None]:
     """The program with the least scratch, and its plan, or None where it does not fit."""
-    program = lower(graph, target, floats, stream=stream)
+    program = lower(graph, target, floats, tricks=tricks)
     try:
         return program, plan_memory(program, regions)
     except DoesNotFit:

@@ -26,6 +26,21 @@ _PAIRS = ("add", "sub", "mul")
 
 
 @dataclass(frozen=True)
+class Tricks:
+    """What MCUFormer's operator library saves memory with; each can be left out, to see what it is worth.
+
+    Attributes:
+        integration: chains of operators and attention run as one layer.
+        decomposition: images stream in by rows, where they can.
+        overwriting: rows take the place of those that they were made of.
+    """
+
+    integration: bool = True
+    decomposition: bool = False
+    overwriting: bool = True
+
+
+@dataclass(frozen=True)
 class RowChain:
     """Operators that work row by row, each on the result of the one before it; the last one's result is kept."""
 
@@ -132,20 +147,17 @@ Group: TypeAlias = "RowChain | Attention | PatchRows"
 Layer: TypeAlias = "Node | Group"
 
 
-def layers_of(graph: Graph, stream: bool) -> list[Layer]:
-    """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood.
-
-    With `stream` images that can stream in do.
-    """
+def layers_of(graph: Graph, tricks: Tricks) -> list[Layer]:
+    """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood."""
     groups: dict[Node, Group] = {}
-    for image in graph.inputs if stream else ():
+    for image in graph.inputs if tricks.decomposition else ():
         if (patches := patch_rows(graph, image)) is not None:
             groups.update(dict.fromkeys(patches.nodes, patches))
-    for node in graph.nodes:
+    for node in graph.nodes if tricks.integration else ():
         attention = _attention(graph, node) if node.op == "softmax" else None
         if attention is not None and not any(n in groups for n in attention.nodes):
             groups.update(dict.fromkeys(attention.nodes, attention))
-    for node in graph.nodes:
+    for node in graph.nodes if tricks.integration else ():
         if node not in groups and (chain := _chain(graph, node, groups)) is not None:
             groups.update(dict.fromkeys(chain.nodes, chain))
     layers: list[Layer] = []

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name, emit_model
 from edgekit.codegen.fitting import lower_and_plan
+from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
@@ -46,7 +47,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
     progress.stage("planning memory")
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
-    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats, options.feed)
+    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats, *_savings(options))
     validate_plan(program, plan)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
@@ -82,6 +83,13 @@ def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
     if external and board.external_ram is not None:
         regions.append(PlanRegion(board.external_ram.name, board.external_ram.size))
     return regions
+
+
+def _savings(options: BuildOptions) -> tuple[str, Tricks]:
+    """How images are fed, and which savings a build may use."""
+    off = set(options.disabled)
+    feed = "whole" if "decomposition" in off else options.feed
+    return feed, Tricks(integration="integration" not in off, overwriting="overwriting" not in off)
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

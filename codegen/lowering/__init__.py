@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import PatchRows, RowChain, layers_of
+from edgekit.codegen.integration import PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
@@ -143,22 +143,20 @@ def lower(
     target: Target,
     floats: bool = False,
     room: Sequence[int] = (),
-    integrate: bool = True,
-    stream: bool = False,
+    tricks: Tricks = Tricks(),  # noqa: B008 - frozen
 ) -> Program:
     """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
 
-    With `integrate` chains of operators and attention run as one layer where they can, and with `stream` images stream
-    in by rows where they can (`edgekit.codegen.integration`).
+    `tricks` say how the program saves memory.
 
     Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
     `floats` allows it.
     """
-    ctx = LoweringContext(target, room)
+    ctx = LoweringContext(target, room, tricks.overwriting)
     problems: list[str] = []
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     positions = {node: position for position, node in enumerate(graph.nodes)}
-    for layer in layers_of(graph, stream) if integrate else graph.nodes:
+    for layer in layers_of(graph, tricks):
         if isinstance(layer, Node):
             _lower_node(layer, positions[layer], ctx, floats, problems)
             continue

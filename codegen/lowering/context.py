@@ -63,8 +63,9 @@ class View:
 class LoweringContext:
     """Collects the program while rules run; one per program."""
 
-    def __init__(self, target: Target, room: Sequence[int] = ()) -> None:
+    def __init__(self, target: Target, room: Sequence[int] = (), overwriting: bool = True) -> None:
         self.target = target
+        self.overwriting = overwriting
         self._room = room
         self.buffers: list[Buffer] = []
         self.constants: list[Constant] = []
@@ -116,7 +117,7 @@ class LoweringContext:
 
     def allow_in_place(self, x: Value, y: Value) -> None:
         """Let the plan give `y` the bytes of `x`, where it is computed and this its last reader."""
-        if x.is_constant or "scratch" in (self.buffer(x).kind, self.buffer(y).kind):
+        if not self.overwriting or x.is_constant or "scratch" in (self.buffer(x).kind, self.buffer(y).kind):
             return
         self.steps[-1].in_place.append((self.buffer(x), self.buffer(y)))
 

@@ -32,6 +32,13 @@ from edgekit.progress import Progress
     show_default=True,
     help="Input images whole in memory, or streamed in by rows (<name>_feed_rows).",
 )
+@click.option(
+    "--disable",
+    "disabled",
+    multiple=True,
+    type=click.Choice(["integration", "decomposition", "overwriting"]),
+    help="Leave out a way of saving memory, to see what it is worth.",
+)
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -39,7 +46,8 @@ from edgekit.progress import Progress
 @json_option
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, precision: str,
-    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None, feed: str, internal_only: bool,
+    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None,
+    feed: str, disabled: tuple[str, ...], internal_only: bool,
     dumps: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
@@ -50,7 +58,7 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration, precision=precision,
         toolchain=toolchain, observer=observer, shapes=shape_options(shapes), samples=samples,
-        feed=feed, external=not internal_only, dumps=dumps,
+        feed=feed, disabled=disabled, external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
     if as_json:

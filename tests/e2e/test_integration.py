@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import group
-from edgekit.codegen.integration import Attention, PatchRows, RowChain, layers_of
+from edgekit.codegen.integration import Attention, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering import Target, lower
 from edgekit.importers import import_model
 from edgekit.ir import Graph, Node
@@ -63,7 +63,7 @@ def _build(folder: Path, shape: dict[str, Any], board: str, *arguments: str) -> 
 
 
 def test_attention_and_chains_are_found(tmp_path: Path) -> None:
-    layers = layers_of(_quantized(tmp_path, SHAPES[1]), stream=True)
+    layers = layers_of(_quantized(tmp_path, SHAPES[1]), Tricks(decomposition=True))
     kinds = [type(layer) for layer in layers]
     assert kinds.count(Attention) == SHAPES[1]["depth"] and kinds.count(PatchRows) == 1
     attention = next(layer for layer in layers if isinstance(layer, Attention))
@@ -76,7 +76,7 @@ def test_what_is_read_elsewhere_is_not_integrated(tmp_path: Path) -> None:
     graph = _quantized(tmp_path, SHAPES[0])
     softmax = next(node for node in graph.nodes if node.op == "softmax")
     graph.outputs.append(softmax.output)
-    assert not any(isinstance(layer, Attention) for layer in layers_of(graph, stream=False))
+    assert not any(isinstance(layer, Attention) for layer in layers_of(graph, Tricks()))
     assert any(step.op == "softmax" for step in lower(graph, Target(dsp=True)).steps)
 
 
