@@ -12,9 +12,9 @@ from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
 
-# By how much the arena may grow over the smallest one, for speed: a twelfth, and at least 4 KB.
+# By how much the arena may grow over the smallest one, for speed: a twelfth, but from 4 to 6 KB.
 SPARE_PART = 12
-SPARE_BYTES = 4096
+SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
 
 
@@ -75,7 +75,7 @@ def _smallest(
 
 def ceiling_of(least: int) -> int:
     """How large an arena may be for speed, where its smallest size is `least` bytes."""
-    return least + max(SPARE_BYTES, least // SPARE_PART)
+    return least + min(max(SPARE_BYTES[0], least // SPARE_PART), SPARE_BYTES[1])
 
 
 def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list[int]:
