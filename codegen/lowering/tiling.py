@@ -13,7 +13,7 @@ _GATHER_ROW = 60
 _GATHER_REST = 9
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
-_TURN_PAIR_QUAD = 18
+_TURN_PAIR_QUAD = 16
 _CALL = 60
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.

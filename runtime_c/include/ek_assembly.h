@@ -34,6 +34,20 @@
     "asr " #acc ", " #acc ", " #shift "\n"                                                                             \
     "ssat " #acc ", #8, " #acc ", asr #1\n"
 
+/* The same up to the shift for two accumulators of one channel, side by side so that neither waits for the other one;
+ * with two roundings the offset's register is used up. */
+#define EK_SCALE_TWICE(first, second, multiplier, offset, temporary)                                                   \
+    "add " #temporary ", " #offset ", " #first ", asr #31\n"                                                           \
+    "lsl " #first ", " #first ", #1\n"                                                                                 \
+    "smmlar " #first ", " #first ", " #multiplier ", " #temporary "\n"                                                 \
+    "add " #offset ", " #offset ", " #second ", asr #31\n"                                                             \
+    "lsl " #second ", " #second ", #1\n"                                                                               \
+    "smmlar " #second ", " #second ", " #multiplier ", " #offset "\n"
+
+#define EK_SCALE_ONCE(first, second, multiplier, offset, temporary)                                                    \
+    "smmla " #first ", " #first ", " #multiplier ", " #offset "\n"                                                     \
+    "smmla " #second ", " #second ", " #multiplier ", " #offset "\n"
+
 /* The twin of both; constants: multiplier, shift, offset. */
 static inline int8_t ek_code_of(int32_t acc, const uint32_t *constants, int32_t twice)
 {

@@ -118,8 +118,9 @@ __asm__(EK_FUNCTION(ek_widen_column) "push {r4-r9}\n"
 #define STACK_COLUMNS_END "[sp, #16]"
 #define STACK_TILE_END "[sp, #20]"
 
-/* `finish` makes four results of the accumulators, the tile's pointer standing behind the weights. The loop over quads
- * runs eight at a time; its first round is entered where the count is a multiple of eight from there. */
+/* `finish` makes four results of the accumulators, the tile's pointer standing behind the weights, and compares that
+ * pointer with the tile's end. The loop over quads runs eight at a time; its first round is entered where the count is
+ * a multiple of eight from there. */
 #define MULTIPLY(name, finish)                                                                                         \
     __asm__(EK_FUNCTION(name) "push {r4-r11, lr}\n"                                                                    \
                               "sub sp, sp, #28\n"                                                                      \
@@ -148,34 +149,80 @@ __asm__(EK_FUNCTION(ek_widen_column) "push {r4-r9}\n"
                                   QUAD(11) QUAD(12) QUAD(13) QUAD(14) QUAD(15) QUAD(16)                                \
                                       QUAD(17) "ldr r2, " STACK_COLUMNS_END "\n"                                       \
                                                "cmp r0, r2\n"                                                          \
-                                               "bne 10b\n" finish "ldr r2, " STACK_TILE_END "\n"                       \
-                                               "cmp r1, r2\n"                                                          \
-                                               "bne 1b\n"                                                              \
+                                               "bne 10b\n" finish "bne 1b\n"                                           \
                                                "add sp, sp, #28\n"                                                     \
                                                "pop {r4-r11, pc}\n" EK_END(name))
 
-/* Constants of both channels to r2-r7, y and its step to r8 and r9. */
-#define LOAD_OUTPUT                                                                                                    \
+/* Both requantize as EK_TWICE and EK_ONCE of ek_assembly.h do, the steps of four accumulators side by side so that none
+ * waits for the one before it: r2-r4 are multiplier, shift and offset of the first channel, r5-r7 those of the second
+ * one. Offsets with the correction are in r0 and r4, and in r8 and r7; then r8 and r9 are y and its step. The second
+ * pixel is stored first: with one pixel both go to the same place. */
+#define FINISH_TWICE                                                                                                   \
     "ldmia.w r1!, {r2-r7}\n"                                                                                           \
-    "ldrd r8, r9, " STACK_Y "\n"
-
-/* The second pixel first: with one pixel both go to the same place. */
-#define STORE_OUTPUT                                                                                                   \
+    "add r0, r4, r11, asr #31\n"                                                                                       \
+    "lsl r11, r11, #1\n"                                                                                               \
+    "smmlar r11, r11, r2, r0\n"                                                                                        \
+    "add r8, r7, lr, asr #31\n"                                                                                        \
+    "add r7, r7, r12, asr #31\n"                                                                                       \
+    "lsl lr, lr, #1\n"                                                                                                 \
+    "lsl r12, r12, #1\n"                                                                                               \
+    "add r4, r4, r10, asr #31\n"                                                                                       \
+    "smmlar lr, lr, r5, r8\n"                                                                                          \
+    "asr r11, r11, r3\n"                                                                                               \
+    "lsl r10, r10, #1\n"                                                                                               \
+    "smmlar r12, r12, r5, r7\n"                                                                                        \
+    "asr lr, lr, r6\n"                                                                                                 \
+    "smmlar r10, r10, r2, r4\n"                                                                                        \
+    "ldrd r8, r9, " STACK_Y "\n"                                                                                       \
+    "ssat r11, #8, r11, asr #1\n"                                                                                      \
+    "ldr r2, " STACK_TILE_END "\n"                                                                                     \
     "strb r11, [r8, r9]\n"                                                                                             \
+    "cmp r1, r2\n"                                                                                                     \
+    "asr r10, r10, r3\n"                                                                                               \
+    "asr r12, r12, r6\n"                                                                                               \
+    "ssat r10, #8, r10, asr #1\n"                                                                                      \
     "strb r10, [r8], #1\n"                                                                                             \
+    "ssat lr, #8, lr, asr #1\n"                                                                                        \
     "strb lr, [r8, r9]\n"                                                                                              \
+    "ssat r12, #8, r12, asr #1\n"                                                                                      \
     "strb r12, [r8], #1\n"                                                                                             \
     "str r8, " STACK_Y "\n"
 
-MULTIPLY(ek_multiply_columns_twice, LOAD_OUTPUT EK_TWICE(r11, r2, r3, r4, r0) EK_TWICE(r10, r2, r3, r4, r0)
-                                        EK_TWICE(lr, r5, r6, r7, r0) EK_TWICE(r12, r5, r6, r7, r0) STORE_OUTPUT);
-MULTIPLY(ek_multiply_columns_once, LOAD_OUTPUT EK_ONCE(r11, r2, r3, r4, r0) EK_ONCE(r10, r2, r3, r4, r0)
-                                       EK_ONCE(lr, r5, r6, r7, r0) EK_ONCE(r12, r5, r6, r7, r0) STORE_OUTPUT);
-MULTIPLY(ek_multiply_columns, "add r1, r1, #24\n"
-                              "ldr r6, " STACK_Y "\n"
-                              "strd r10, r11, [r6], #8\n"
-                              "strd r12, lr, [r6], #8\n"
-                              "str r6, " STACK_Y "\n");
+#define FINISH_ONCE                                                                                                    \
+    "ldmia.w r1!, {r2-r7}\n"                                                                                           \
+    "smmla r11, r11, r2, r4\n"                                                                                         \
+    "smmla lr, lr, r5, r7\n"                                                                                           \
+    "smmla r10, r10, r2, r4\n"                                                                                         \
+    "asr r11, r11, r3\n"                                                                                               \
+    "smmla r12, r12, r5, r7\n"                                                                                         \
+    "asr lr, lr, r6\n"                                                                                                 \
+    "ssat r11, #8, r11, asr #1\n"                                                                                      \
+    "asr r10, r10, r3\n"                                                                                               \
+    "ldrd r8, r9, " STACK_Y "\n"                                                                                       \
+    "ssat r10, #8, r10, asr #1\n"                                                                                      \
+    "ldr r2, " STACK_TILE_END "\n"                                                                                     \
+    "strb r11, [r8, r9]\n"                                                                                             \
+    "cmp r1, r2\n"                                                                                                     \
+    "ssat lr, #8, lr, asr #1\n"                                                                                        \
+    "strb r10, [r8], #1\n"                                                                                             \
+    "asr r12, r12, r6\n"                                                                                               \
+    "strb lr, [r8, r9]\n"                                                                                              \
+    "ssat r12, #8, r12, asr #1\n"                                                                                      \
+    "strb r12, [r8], #1\n"                                                                                             \
+    "str r8, " STACK_Y "\n"
+
+#define FINISH_ACCUMULATORS                                                                                            \
+    "ldr r6, " STACK_Y "\n"                                                                                            \
+    "ldr r2, " STACK_TILE_END "\n"                                                                                     \
+    "add r1, r1, #24\n"                                                                                                \
+    "cmp r1, r2\n"                                                                                                     \
+    "strd r10, r11, [r6], #8\n"                                                                                        \
+    "strd r12, lr, [r6], #8\n"                                                                                         \
+    "str r6, " STACK_Y "\n"
+
+MULTIPLY(ek_multiply_columns_twice, FINISH_TWICE);
+MULTIPLY(ek_multiply_columns_once, FINISH_ONCE);
+MULTIPLY(ek_multiply_columns, FINISH_ACCUMULATORS);
 
 #else
 

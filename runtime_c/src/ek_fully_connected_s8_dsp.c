@@ -8,16 +8,27 @@ void ek_dot_4(const uint32_t *lanes, const uint32_t *w, int32_t quads, uint32_t 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
 /* r0 lanes, r1 weights, r2 quads left, r3 minus_zero, r4 and r5 a quad of lanes, r6-r9 one of weights, r10-r12 and lr
- * accumulators. A word of weights is widened in place, its second half over the lanes' count of quads, which waits on
- * the stack. */
-#define OUTPUT(word, acc)                                                                                              \
-    "sxtab16 r2, r3, " #word "\n"                                                                                      \
-    "sxtab16 " #word ", r3, " #word ", ror #8\n"                                                                       \
-    "smlad " #acc ", r2, r4, " #acc "\n"                                                                               \
-    "smlad " #acc ", " #word ", r5, " #acc "\n"
+ * accumulators. A word of weights is widened in place, its first half over the lanes' count of quads, which waits on
+ * the stack. The halves of one word are widened beside the products of the one before it. */
 #define QUAD                                                                                                           \
     "ldrd r4, r5, [r0], #8\n"                                                                                          \
-    "ldmia.w r1!, {r6-r9}\n" OUTPUT(r6, r10) OUTPUT(r7, r11) OUTPUT(r8, r12) OUTPUT(r9, lr)
+    "ldmia.w r1!, {r6-r9}\n"                                                                                           \
+    "sxtab16 r2, r3, r6\n"                                                                                             \
+    "sxtab16 r6, r3, r6, ror #8\n"                                                                                     \
+    "smlad r10, r2, r4, r10\n"                                                                                         \
+    "sxtab16 r2, r3, r7\n"                                                                                             \
+    "smlad r10, r6, r5, r10\n"                                                                                         \
+    "sxtab16 r7, r3, r7, ror #8\n"                                                                                     \
+    "smlad r11, r2, r4, r11\n"                                                                                         \
+    "sxtab16 r2, r3, r8\n"                                                                                             \
+    "smlad r11, r7, r5, r11\n"                                                                                         \
+    "sxtab16 r8, r3, r8, ror #8\n"                                                                                     \
+    "smlad r12, r2, r4, r12\n"                                                                                         \
+    "sxtab16 r2, r3, r9\n"                                                                                             \
+    "smlad r12, r8, r5, r12\n"                                                                                         \
+    "sxtab16 r9, r3, r9, ror #8\n"                                                                                     \
+    "smlad lr, r2, r4, lr\n"                                                                                           \
+    "smlad lr, r9, r5, lr\n"
 
 __asm__(EK_FUNCTION(ek_dot_4) "push {r2, r4-r11, lr}\n"
                               "ldr r4, [sp, #40]\n"

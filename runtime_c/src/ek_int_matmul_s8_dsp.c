@@ -56,26 +56,25 @@ void ek_turn_quads(const int8_t *codes, const turn *t, uint32_t *first, uint32_t
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
-/* Rows 0 and 2 of four, or 1 and 3, to the words at `offset` of each vector's quad. r0 codes, r1 step, r2 and r3
- * destinations, r4 minus_zero, r5 quads left, r6-r11 lanes. */
+/* Rows 0 and 2 of four, or 1 and 3, to the words at `offset` of each vector's quad: codes are paired before they are
+ * widened. r0 codes, r1 step, r2 and r3 destinations, r4 minus_zero, r5 quads left, r6 and r7 rows, r8 and r9 codes of
+ * both rows for two vectors. */
 #define TURN(offset, offset_of_second)                                                                                 \
-    "ldr r6, [r0]\n"                                                                                                   \
     "ldr r7, [r0, r1, lsl #1]\n"                                                                                       \
+    "ldr r6, [r0]\n"                                                                                                   \
     "add r0, r0, r1\n"                                                                                                 \
-    "sxtab16 r8, r4, r6\n"                                                                                             \
-    "sxtab16 r9, r4, r6, ror #8\n"                                                                                     \
-    "sxtab16 r10, r4, r7\n"                                                                                            \
-    "sxtab16 r11, r4, r7, ror #8\n"                                                                                    \
-    "pkhbt r6, r8, r10, lsl #16\n"                                                                                     \
-    "pkhbt r7, r9, r11, lsl #16\n"                                                                                     \
-    "pkhtb r8, r10, r8, asr #16\n"                                                                                     \
-    "pkhtb r9, r11, r9, asr #16\n"                                                                                     \
+    "pkhbt r8, r6, r7, lsl #16\n"                                                                                      \
+    "pkhtb r9, r7, r6, asr #16\n"                                                                                      \
+    "sxtab16 r6, r4, r8\n"                                                                                             \
     "str r6, [r2, #" #offset "]\n"                                                                                     \
+    "sxtab16 r7, r4, r8, ror #8\n"                                                                                     \
     "str r7, [r2, #" #offset_of_second "]\n"                                                                           \
+    "sxtab16 r8, r4, r9\n"                                                                                             \
     "str r8, [r3, #" #offset "]\n"                                                                                     \
+    "sxtab16 r9, r4, r9, ror #8\n"                                                                                     \
     "str r9, [r3, #" #offset_of_second "]\n"
 
-__asm__(EK_FUNCTION(ek_turn_quads) "push {r4-r11}\n"
+__asm__(EK_FUNCTION(ek_turn_quads) "push {r4-r9}\n"
                                    "ldrd r4, r5, [r1, #4]\n"
                                    "ldr r1, [r1]\n"
                                    "1:\n" TURN(0, 8) TURN(4, 12) "add r0, r0, r1, lsl #1\n"
@@ -83,7 +82,7 @@ __asm__(EK_FUNCTION(ek_turn_quads) "push {r4-r11}\n"
                                                                  "adds r3, r3, #16\n"
                                                                  "subs r5, r5, #1\n"
                                                                  "bne 1b\n"
-                                                                 "pop {r4-r11}\n"
+                                                                 "pop {r4-r9}\n"
                                                                  "bx lr\n" EK_END(ek_turn_quads));
 
 #else
@@ -93,12 +92,11 @@ void ek_turn_quads(const int8_t *codes, const turn *t, uint32_t *first, uint32_t
     for (int32_t n = t->quads; n > 0; --n) {
         for (int32_t i = 0; i < 2; ++i) {
             const uint32_t low = ek_load32(codes + i * t->step), high = ek_load32(codes + (i + 2) * t->step);
-            const uint32_t even = ek_sxtab16(t->minus_zero, low), odd = ek_sxtab16_odd(t->minus_zero, low);
-            const uint32_t even_2 = ek_sxtab16(t->minus_zero, high), odd_2 = ek_sxtab16_odd(t->minus_zero, high);
-            first[i] = ek_pack_low(even, even_2);
-            first[i + 2] = ek_pack_low(odd, odd_2);
-            second[i] = ek_pack_high(even, even_2);
-            second[i + 2] = ek_pack_high(odd, odd_2);
+            const uint32_t left = ek_pack_low(low, high), right = ek_pack_high(low, high);
+            first[i] = ek_sxtab16(t->minus_zero, left);
+            first[i + 2] = ek_sxtab16_odd(t->minus_zero, left);
+            second[i] = ek_sxtab16(t->minus_zero, right);
+            second[i + 2] = ek_sxtab16_odd(t->minus_zero, right);
         }
         codes += 4 * t->step;
         first += 4;

@@ -14,33 +14,31 @@ void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t);
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
-/* r0 x, r1 to, r2-r5 and r7 the run, r6 three planes, r8 and r9 the pixels, then r10-r12 and lr their lanes. */
-__asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11, lr}\n"
-                                   "sub sp, sp, #4\n"
+/* r0 x, r1 to, r2-r5 and r7 the run, r6 three planes, r8 and r9 the pixels, r10 and r11 both pixels' codes of two
+ * channels. Codes are paired before they are widened, so that the lanes come in their order. */
+__asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11}\n"
                                    "ldm r2, {r2-r6}\n"
                                    "mov r7, r6\n"
                                    "add r6, r5, r5, lsl #1\n"
                                    "1:\n"
-                                   "ldr r8, [r0]\n"
                                    "ldr r9, [r0, r2]\n"
+                                   "ldr r8, [r0]\n"
                                    "add r0, r0, r2, lsl #1\n"
-                                   "sxtab16 r10, r4, r8\n"
-                                   "sxtab16 r11, r4, r8, ror #8\n"
-                                   "sxtab16 r12, r4, r9\n"
-                                   "sxtab16 lr, r4, r9, ror #8\n"
-                                   "pkhbt r8, r10, r12, lsl #16\n"
-                                   "pkhbt r9, r11, lr, lsl #16\n"
-                                   "pkhtb r10, r12, r10, asr #16\n"
-                                   "pkhtb r11, lr, r11, asr #16\n"
+                                   "pkhbt r10, r8, r9, lsl #16\n"
+                                   "pkhtb r11, r9, r8, asr #16\n"
+                                   "subs r3, r3, #1\n"
+                                   "sxtab16 r8, r4, r10\n"
                                    "str r8, [r1]\n"
+                                   "sxtab16 r9, r4, r10, ror #8\n"
                                    "str r9, [r1, r5]\n"
+                                   "sxtab16 r10, r4, r11\n"
                                    "str r10, [r1, r5, lsl #1]\n"
+                                   "sxtab16 r11, r4, r11, ror #8\n"
                                    "str r11, [r1, r6]\n"
                                    "add r1, r1, r7\n"
-                                   "subs r3, r3, #1\n"
                                    "bne 1b\n"
-                                   "add sp, sp, #4\n"
-                                   "pop {r4-r11, pc}\n" EK_END(ek_turn_pairs));
+                                   "pop {r4-r11}\n"
+                                   "bx lr\n" EK_END(ek_turn_pairs));
 
 #else
 
@@ -49,12 +47,11 @@ void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t)
     const int32_t plane = t->plane_bytes >> 2;
     for (int32_t i = 0; i < t->pairs; ++i) {
         const uint32_t left = ek_load32(x), right = ek_load32(x + t->step);
-        const uint32_t left_even = ek_sxtab16(t->minus_zero, left), left_odd = ek_sxtab16_odd(t->minus_zero, left);
-        const uint32_t right_even = ek_sxtab16(t->minus_zero, right), right_odd = ek_sxtab16_odd(t->minus_zero, right);
-        to[0] = ek_pack_low(left_even, right_even);
-        to[plane] = ek_pack_low(left_odd, right_odd);
-        to[2 * plane] = ek_pack_high(left_even, right_even);
-        to[3 * plane] = ek_pack_high(left_odd, right_odd);
+        const uint32_t first = ek_pack_low(left, right), last = ek_pack_high(left, right);
+        to[0] = ek_sxtab16(t->minus_zero, first);
+        to[plane] = ek_sxtab16_odd(t->minus_zero, first);
+        to[2 * plane] = ek_sxtab16(t->minus_zero, last);
+        to[3 * plane] = ek_sxtab16_odd(t->minus_zero, last);
         x += 2 * t->step;
         to += t->pair_bytes >> 2;
     }
