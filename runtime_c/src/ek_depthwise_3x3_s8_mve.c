@@ -1,7 +1,7 @@
 #include "ek_strips.h"
 
+/* Rows of a strip and of a band, columns of a block, words of weights. */
 #define DENSE_SHAPE ((ek_strip_shape){4, 2, 2, 16})
-
 #define APART_SHAPE ((ek_strip_shape){4, 1, 4, 4})
 
 void ek_depthwise_3x3_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,

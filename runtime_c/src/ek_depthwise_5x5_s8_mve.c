@@ -1,7 +1,7 @@
 #include "ek_strips.h"
 
+/* Rows of a strip and of a band, columns of a block, words of weights. */
 #define DENSE_SHAPE ((ek_strip_shape){8, 4, 1, 12})
-
 #define APART_SHAPE ((ek_strip_shape){8, 2, 2, 12})
 
 void ek_depthwise_5x5_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y,

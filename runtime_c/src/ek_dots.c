@@ -4,21 +4,21 @@
 #if defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
 
 /* r1 and r3 the pixels, r5 the table, r7 y; sums can only be in even registers: r0, r4, r8, r12 those of the first
- * pixel, r2, r6, r10, lr those of the second one. They wrap, and so does the bias: the result fits. */
+ * pixel, r2, r6, r10, lr those of the second one. They wrap, and so does the bias: the result fits. Loads stand between
+ * multiplications, which they overlap with. */
 #define CHUNK_TWO(multiply)                                                                                            \
     "vldrw.u32 q0, [r1], #16\n"                                                                                        \
-    "vldrw.u32 q2, [r5], #16\n"                                                                                        \
-    "vldrw.u32 q1, [r3], #16\n"                                                                                        \
-    "vldrw.u32 q3, [r5], #16\n" multiply " r0, q2, q0\n" multiply " r2, q2, q1\n"                                      \
-    "vldrw.u32 q2, [r5], #16\n" multiply " r4, q3, q0\n" multiply " r6, q3, q1\n"                                      \
-    "vldrw.u32 q3, [r5], #16\n" multiply " r8, q2, q0\n" multiply " r10, q2, q1\n" multiply " r12, q3, q0\n" multiply  \
-    " lr, q3, q1\n"
+    "vldrw.u32 q2, [r5], #16\n" multiply " r0, q2, q0\n"                                                               \
+    "vldrw.u32 q1, [r3], #16\n" multiply " r2, q2, q1\n"                                                               \
+    "vldrw.u32 q3, [r5], #16\n" multiply " r4, q3, q0\n"                                                               \
+    "vldrw.u32 q2, [r5], #16\n" multiply " r6, q3, q1\n" multiply " r8, q2, q0\n"                                      \
+    "vldrw.u32 q3, [r5], #16\n" multiply " r10, q2, q1\n" multiply " r12, q3, q0\n" multiply " lr, q3, q1\n"
 #define CHUNK_ONE(multiply)                                                                                            \
     "vldrw.u32 q0, [r1], #16\n"                                                                                        \
-    "vldrw.u32 q1, [r5], #16\n"                                                                                        \
-    "vldrw.u32 q2, [r5], #16\n" multiply " r0, q1, q0\n"                                                               \
-    "vldrw.u32 q1, [r5], #16\n" multiply " r4, q2, q0\n"                                                               \
-    "vldrw.u32 q2, [r5], #16\n" multiply " r8, q1, q0\n" multiply " r12, q2, q0\n"
+    "vldrw.u32 q1, [r5], #16\n" multiply " r0, q1, q0\n"                                                               \
+    "vldrw.u32 q2, [r5], #16\n" multiply " r4, q2, q0\n"                                                               \
+    "vldrw.u32 q1, [r5], #16\n" multiply " r8, q1, q0\n"                                                               \
+    "vldrw.u32 q2, [r5], #16\n" multiply " r12, q2, q0\n"
 
 #define STACK_PIXELS "[sp]"
 #define STACK_Y_STEP "[sp, #8]"

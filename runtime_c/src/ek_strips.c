@@ -269,7 +269,7 @@ typedef struct {
     int32_t kernel, stride, strip_rows, band_rows, block_columns, weight_words;
 } twin;
 
-/* The code at (row, column) of the input's band, by the weights of the first window. */
+/* The code of the window that begins at `codes`, by the weights of the first place. */
 static int8_t code_of(const twin *t, const int8_t *codes, const int32_t *table, const ek_strip_run *run, int32_t twice)
 {
     const int8_t *weights = (const int8_t *)table;
