@@ -171,9 +171,9 @@ def _row(constant: Array, columns: int) -> Array | None:
 
 
 def sample_rows(count: int, columns: int) -> Array:
-    """float64 [count, columns] of numbers of different sizes, the same at each call."""
+    """float64 [count, columns], the same at each call: rows of large numbers, and of some where an epsilon shows."""
     rng = np.random.default_rng(0)
-    rows: Array = rng.normal(0.0, 1.0, (count, columns)) * rng.uniform(0.3, 4.0, (count, 1))
+    rows: Array = rng.normal(0.0, 1.0, (count, columns)) * np.geomspace(1e-3, 4.0, count)[:, None]
     return rows + rng.normal(0.0, 1.0, (count, 1))
 
 
