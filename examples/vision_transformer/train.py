@@ -56,8 +56,8 @@ class Variant:
 TOKENS = 16
 
 VARIANTS = {
-    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 12),
-    "small": Variant("fashion_mnist_vit_small", (8, 16), 48, 2, 3, 96, 0.5, 14),
+    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 18),
+    "small": Variant("fashion_mnist_vit_small", (8, 16), 48, 2, 3, 96, 0.5, 18),
 }
 
 
@@ -173,7 +173,7 @@ class Training:
         self.average.load_state_dict(self.model.state_dict())
         self.steps = len(images) // BATCH
         self.optimizers, self.schedules = optimizers_of(self.model, variant.epochs * self.steps)
-        self.epoch = 0
+        self.epoch = self.updates = 0
 
     def run_epoch(self) -> float:
         """One pass through the images; the mean loss."""
@@ -198,8 +198,11 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
+        self.updates += 1
+        # Early on the average is young, so that it forgets the random start.
+        decay = min(AVERAGE_DECAY, self.updates / (self.updates + 10))
         averages, current = list(self.average.parameters()), list(self.model.parameters())
-        torch._foreach_lerp_(averages, current, 1.0 - AVERAGE_DECAY)
+        torch._foreach_lerp_(averages, current, 1.0 - decay)
         for average, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
             average.copy_(buffer)
 
@@ -214,6 +217,7 @@ class Training:
         """Go on where `save` was called."""
         state = torch.load(path, weights_only=True)
         self.epoch = state["epoch"]
+        self.updates = self.epoch * self.steps
         self.generator.set_state(state["random"])
         parts = [self.model, self.average, *self.optimizers, *self.schedules]
         for part, saved in zip(parts, state["parts"], strict=True):
