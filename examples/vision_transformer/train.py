@@ -56,8 +56,8 @@ class Variant:
 TOKENS = 16
 
 VARIANTS = {
-    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 18),
-    "small": Variant("fashion_mnist_vit_small", (8, 16), 48, 2, 3, 96, 0.5, 18),
+    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 14),
+    "small": Variant("fashion_mnist_vit_small", (8, 16), 48, 2, 3, 96, 0.5, 14),
 }
 
 
@@ -150,8 +150,8 @@ def optimizers_of(model: VisionTransformer, steps: int) -> tuple[list[torch.opti
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=0.02, weight_decay=0.02),
-        torch.optim.AdamW(others, lr=3e-3, weight_decay=0.02),
+        torch.optim.Muon(matrices, lr=0.006, weight_decay=0.02),
+        torch.optim.AdamW(others, lr=1.5e-3, weight_decay=0.02),
     ]
     warm_up = max(1, steps // 20)
 
