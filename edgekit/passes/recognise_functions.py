@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from edgekit.ir import Array, Graph
@@ -24,7 +26,7 @@ _KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
 )
 # Constants are rounded in files, some to a few digits (1.4142, 0.79788). The nearest two functions differ by 4e-4.
 TOLERANCE = 2e-5
-_POINTS = np.linspace(-12.0, 12.0, 601)
+_POINTS = np.linspace(-12.0, 12.0, 193)
 
 
 class RecogniseFunctions(Pass):
@@ -54,11 +56,16 @@ def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
     result = evaluate(region, rows)
     if result is None or result.shape != rows.shape:
         return None
-    return next(((op, attrs) for op, attrs in _KNOWN if _close(result, op, attrs, rows)), None)
+    return next((known for known, wanted in _wanted() if _close(result, wanted)), None)
 
 
-def _close(result: Array, op: str, attrs: dict[str, float], rows: Array) -> bool:
-    spec = spec_of(op)
-    assert isinstance(spec, Unary)
-    wanted = spec.real(rows, **attrs)
-    return bool((np.abs(result - wanted) <= TOLERANCE * np.maximum(1.0, np.abs(wanted))).all())
+@functools.cache
+def _wanted() -> list[tuple[tuple[str, dict[str, float]], Array]]:
+    """The known functions with their values at all points."""
+    specs = [(known, spec_of(known[0])) for known in _KNOWN]
+    return [(known, spec.real(_POINTS, **known[1])) for known, spec in specs if isinstance(spec, Unary)]
+
+
+def _close(result: Array, wanted: Array) -> bool:
+    error = np.abs(result - np.resize(wanted, result.shape))
+    return bool((error <= TOLERANCE * np.maximum(1.0, np.abs(np.resize(wanted, result.shape)))).all())

@@ -1,4 +1,4 @@
-"""Layer and RMS normalization that exporters spell out by means, and their scale and bias behind it."""
+"""Layer and RMS normalization that exporters spell out by means, with scale and bias."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TOLERANCE = 1e-6
 class RecogniseNorms(Pass):
     """(x - mean(x)) / sqrt(mean((x - mean(x))^2) + e) * scale + bias becomes layer_norm, in any spelling and order.
 
-    So does what divides by the root mean square, and what scales or shifts the columns of a layer_norm. Requires
-    nothing. Ensures that no region of unquantized arithmetic computes a layer_norm of its source's last axis.
+    What divides by the root mean square becomes one that is not centred. Requires nothing. Ensures that no region of
+    unquantized arithmetic computes a layer_norm of its source's last axis.
     """
 
     name = "recognise-norms"

@@ -56,7 +56,7 @@ class Variant:
 TOKENS = 16
 
 VARIANTS = {
-    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 12),
+    "main": Variant("fashion_mnist_vit", (16, 32), 64, 3, 4, 128, 0.5, 14),
     "small": Variant("fashion_mnist_vit_small", (8, 16), 48, 2, 3, 96, 0.5, 14),
 }
 
@@ -150,8 +150,8 @@ def optimizers_of(model: VisionTransformer, steps: int) -> tuple[list[torch.opti
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=0.02, weight_decay=0.02),
-        torch.optim.AdamW(others, lr=3e-3, weight_decay=0.02),
+        torch.optim.Muon(matrices, lr=0.006, weight_decay=0.02),
+        torch.optim.AdamW(others, lr=1.5e-3, weight_decay=0.02),
     ]
     warm_up = max(1, steps // 20)
 
@@ -173,7 +173,7 @@ class Training:
         self.average.load_state_dict(self.model.state_dict())
         self.steps = len(images) // BATCH
         self.optimizers, self.schedules = optimizers_of(self.model, variant.epochs * self.steps)
-        self.epoch = 0
+        self.epoch = self.updates = 0
 
     def run_epoch(self) -> float:
         """One pass through the images; the mean loss."""
@@ -198,8 +198,11 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
+        self.updates += 1
+        # Early on the average is young, so that it forgets the random start.
+        decay = min(AVERAGE_DECAY, self.updates / (self.updates + 10))
         averages, current = list(self.average.parameters()), list(self.model.parameters())
-        torch._foreach_lerp_(averages, current, 1.0 - AVERAGE_DECAY)
+        torch._foreach_lerp_(averages, current, 1.0 - decay)
         for average, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
             average.copy_(buffer)
 
@@ -214,6 +217,7 @@ class Training:
         """Go on where `save` was called."""
         state = torch.load(path, weights_only=True)
         self.epoch = state["epoch"]
+        self.updates = self.epoch * self.steps
         self.generator.set_state(state["random"])
         parts = [self.model, self.average, *self.optimizers, *self.schedules]
         for part, saved in zip(parts, state["parts"], strict=True):

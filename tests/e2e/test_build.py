@@ -48,6 +48,17 @@ def test_packaged_model_everywhere(tmp_path: Path) -> None:
         assert report["fits"] and report["validation"]["bit_exact"]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("board", ["stm32f746", "stm32f103"])
+def test_vision_transformer(tmp_path: Path, board: str) -> None:
+    model = Path(__file__).parents[1] / "data" / "vision_transformers" / "vit_class_token_legacy13.onnx"
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32))
+    output = tmp_path / "out"
+    report = _build(
+        str(model), "--board", board, "--data", str(tmp_path / "x.npz"), "-o", str(output), "--samples", "3"
+    )
+    assert report["fits"] and report["validation"]["bit_exact"]  # type: ignore[index]
+
+
 @pytest.mark.parametrize("model", TFLITE)
 def test_tflite_models_are_exact_and_within_the_peers(data_dir: Path, tmp_path: Path, model: str) -> None:
     path = data_dir / "models" / f"{model}.tflite"
