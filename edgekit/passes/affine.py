@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from edgekit.ir import Array, DType, Node, Value
 from edgekit.ops.spec import real_constant
 
@@ -40,7 +42,8 @@ def scaled_value(node: Node) -> tuple[Value, float] | None:
 
 def _scaled(x: Value, constant: Value, node: Node) -> tuple[Value, float] | None:
     numbers: list[float] = list(set(real_constant(constant).reshape(-1).tolist()))
-    return (x, numbers[0]) if len(numbers) == 1 and numbers[0] and x.shape == node.output.shape else None
+    single = len(numbers) == 1 and math.isfinite(numbers[0]) and numbers[0] != 0
+    return (x, numbers[0]) if single and x.shape == node.output.shape else None
 
 
 def is_float_product(node: Node) -> bool:

@@ -49,7 +49,7 @@ class RecogniseFunctions(Pass):
 
 def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
     """(operator, attributes) of the function that a region computes, element by element."""
-    if sum(node.op != "reshape" for node in region.nodes) < 2 or not region.source.shape:
+    if sum(node.op != "reshape" for node in region.nodes) < 2:
         return None
     columns = region.source.shape[-1]
     rows = np.resize(_POINTS, (-(-len(_POINTS) // columns), columns))

@@ -32,7 +32,7 @@ class RecogniseNorms(Pass):
 
 
 def _replaced(graph: Graph, region: Region) -> bool:
-    columns = region.source.shape[-1] if region.source.shape else 0
+    columns = region.source.shape[-1]
     if columns < 2:
         return False
     rows = sample_rows(_ROWS, columns)

@@ -29,7 +29,7 @@ class RecogniseSoftmax(Pass):
 
 
 def _is_softmax(region: Region) -> bool:
-    if not region.source.shape or region.source.shape[-1] < 2:
+    if region.source.shape[-1] < 2:
         return False
     rows = sample_rows(4, region.source.shape[-1])
     result = evaluate(region, rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ir import Array, Graph, Node, Value
+from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.spec import real_constant
 from edgekit.ops.unary import UNARY_OPS, Unary
@@ -20,6 +20,8 @@ from edgekit.passes.base import add_node, replace_node
 
 # No known spelling has more steps, nor more reshapes around each than two; the search ends there.
 MAX_STEPS = 14
+# Rows that are longer are no normalization in int8 either, and would make the evaluation slow.
+MAX_COLUMNS = 1 << 15
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add,
@@ -36,7 +38,10 @@ _FUNCTIONS = tuple(spec.name for spec in UNARY_OPS)
 
 @dataclass(frozen=True)
 class Region:
-    """Nodes that compute `output` from `source` and constants, in graph order; nothing else reads what is between."""
+    """Nodes that compute `output` from `source` and constants, in graph order; nothing else reads what is between.
+
+    All values are float32, or int8 in a quantized model that leaves what is between without scales.
+    """
 
     source: Value
     nodes: tuple[Node, ...]
@@ -49,6 +54,15 @@ class Region:
         """Whether a node of one of these operators is in it."""
         return any(node.op in ops for node in self.nodes)
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it computes real numbers, from rows of a moderate length."""
+        shape, kind = self.source.shape, self.source.dtype
+        quantized = self.source.quant is not None or self.output.quant is not None
+        real = kind is DType.FLOAT32 or (kind is DType.INT8 and quantized)
+        rows = self.source.elements > 0 and bool(shape) and shape[-1] <= MAX_COLUMNS
+        return real and rows and all(node.output.dtype is kind for node in self.nodes)
+
 
 def regions(graph: Graph) -> Iterator[Region]:
     """All regions of float arithmetic: by root from the end of the graph, for each root from large to small.
@@ -60,7 +74,7 @@ def regions(graph: Graph) -> Iterator[Region]:
     for root in reversed(list(graph.nodes)):
         if len(root.outputs) == 1 and root.output.producer is root and root.op != "reshape" and _is_arithmetic(root):
             for region in reversed(_regions_of(graph, root, order)):
-                if root.output.producer is root:
+                if root.output.producer is root and region.is_real:
                     yield region
 
 
@@ -112,8 +126,9 @@ def evaluate(region: Region, rows: Array) -> Array | None:
         with np.errstate(all="ignore"):
             result = _result(node, known, columns)
         # Elements say whether a value has a whole row or one number per row.
-        width = node.output.elements * columns // max(region.source.elements, 1)
-        if result is None or result.shape != (len(rows), width) or node.output.elements % (width or 1):
+        if result is None or len(result) != len(rows):
+            return None
+        if result.shape[1] * region.source.elements != node.output.elements * columns:
             return None
         known[node.output] = result
     return known[region.output]

@@ -1,4 +1,4 @@
-"""Train the packaged vision transformers on Fashion-MNIST and export them with their calibration and test samples.
+"""Train two vision transformers on Fashion-MNIST and export them with calibration and test samples.
 
     python examples/vision_transformer/train.py DATA_DIR [--variant main|small] [--epochs N] [--output edgekit/models]
 

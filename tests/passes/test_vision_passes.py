@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgekit.ir import Graph, QuantType, Value
+from edgekit.ir import DType, Graph, QuantType, Value
 from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
@@ -265,3 +265,15 @@ def test_scale_between_transposes() -> None:
 def test_position_embeddings_stay_sums(constant: tuple[int, ...]) -> None:
     m = Maker()
     untouched(AddOfConstantToAffine(), m.graph(m("add", m.const(*constant), m.input(1, 4, 5, 3), **PLAIN)))
+
+
+def test_only_real_numbers_are_recognised() -> None:
+    x = Value("x", (2, 5), DType.INT64)
+    one = Value.constant("one", np.array(1, np.int64))
+    m = Maker()
+    m.inputs.append(x)
+    lower, upper = m("max", x, one), m("min", x, one)
+    untouched(RecogniseFunctions(), m.graph(m("mul", lower, m("clip", upper, low=0.0, high=6.0), **PLAIN)))
+    m = Maker()
+    empty = m.input(2, 0)
+    untouched(RecogniseFunctions(), m.graph(m("mul", empty, m("sigmoid", empty), **PLAIN)))

@@ -119,8 +119,11 @@ def _scale_codes(node: Node) -> None:
     """A product with one positive number, left in float before a function, keeps the codes and changes their scale."""
     scaled = scaled_value(node) if node.op == "depthwise_conv2d" and node.output.quant is None else None
     quant = None if scaled is None else scaled[0].quant
-    if scaled is not None and scaled[1] > 0 and quant is not None:
-        node.output.quant = QuantType.per_tensor(float(np.float32(quant.scale[0] * scaled[1])), quant.zero_point[0])
+    if scaled is None or quant is None:
+        return
+    scale = quant.scale[0] * scaled[1]
+    if np.finfo(np.float32).tiny <= scale <= np.finfo(np.float32).max:
+        node.output.quant = QuantType.per_tensor(float(np.float32(scale)), quant.zero_point[0])
 
 
 def _problem(node: Node) -> str | None:
