@@ -87,7 +87,7 @@ def _keeps_channels(node: Node) -> bool:
         return x[-1] == y[-1] and constant_weights(node)
     if node.op == "mean":
         return bool(len(x) == 4 and tuple(node.attrs["axes"]) == (1, 2))
-    return node.op in GROWING or (node.op == "reshape" and x[-1] == y[-1]) or table_of(node) is not None
+    return node.op in GROWING or (node.op == "reshape" and x[-1:] == y[-1:]) or table_of(node) is not None
 
 
 def _is_int8(node: Node) -> bool:
