@@ -81,9 +81,11 @@ def _range_after(node: Node, value: Value, ranges: dict[Value, CodeRange]) -> Co
 def table_of(node: Node) -> Array | None:
     """The 256 results of a function of one int8 code, by the code less the lowest; None for any other node."""
     spec = spec_of(node.op)
+    if not isinstance(spec, (Unary, Requantize)):
+        return None
     if node.input(0).dtype is not DType.INT8 or node.output.dtype is not DType.INT8 or node.output.quant is None:
         return None
-    table = spec.table(node) if isinstance(spec, (Unary, Requantize)) else None
+    table = spec.table(node)
     return None if table is None else table.astype(np.int64)
 
 
