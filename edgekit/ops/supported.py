@@ -19,6 +19,11 @@ def unsupported_layers(graph: Graph) -> list[str]:
     return broken or [text for node in graph.nodes for text in check_constraints(node, spec_of(node.op))]
 
 
+def broken_rules(node: Node) -> list[str]:
+    """What keeps one layer from being built: values that make no sense, or else the first constraint it breaks."""
+    return _bad_values(node) or check_constraints(node, spec_of(node.op))
+
+
 def _bad_values(node: Node) -> list[str]:
     where = f"layer {node.name!r} ({node.op})"
     broken = []

@@ -71,7 +71,7 @@ def _range_after(node: Node, value: Value, ranges: dict[Value, CodeRange]) -> Co
     if node.op in GROWING:
         low, high = fp.output_range(node.attrs["activation"], value)
         return CodeRange(np.clip(before.low, low, high), np.clip(before.high, low, high))
-    if node.op == "reshape" and x.shape[-1] == value.shape[-1]:
+    if node.op == "reshape" and x.shape[-1:] == value.shape[-1:]:
         return before
     table = table_of(node)
     return _all_codes(value) if table is None else _after_table(table, before)

@@ -9,6 +9,7 @@ import numpy as np
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import bias_or_zero, groups_of
+from edgekit.ops.supported import unsupported_layers
 from edgekit.passes.base import Pass
 from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of, takes_codes
 
@@ -35,7 +36,8 @@ class _Family:
 
 class RemoveDeadChannels(Pass):
     """Requires nothing. Ensures that, in int8 graphs, no product makes channels, beyond a multiple of four, that all
-    layers behind it read as one and the same code for every input, or with weights of zero.
+    layers behind it read as one and the same code for every input, or with weights of zero. A graph that breaks an
+    operator's constraints is left as it is: it will be refused.
 
     What such a channel adds is in the readers' biases, so that all other codes stay as they are. How many were taken
     out is the product's attribute dead_channels, for reports.
@@ -44,6 +46,8 @@ class RemoveDeadChannels(Pass):
     name = "dead-channels"
 
     def run(self, graph: Graph) -> bool:
+        if unsupported_layers(graph):
+            return False
         changed = False
         ranges = code_ranges(graph)
         for node in list(graph.nodes):
@@ -85,7 +89,7 @@ def _keeps_channels(node: Node) -> bool:
     x, y = node.input(0).shape, node.output.shape
     if node.op == "depthwise_conv2d":
         return x[-1] == y[-1]
-    return node.op in GROWING or (node.op == "reshape" and x[-1] == y[-1]) or table_of(node) is not None
+    return node.op in GROWING or (node.op == "reshape" and x[-1:] == y[-1:]) or table_of(node) is not None
 
 
 def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:

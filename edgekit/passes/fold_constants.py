@@ -7,7 +7,7 @@ from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.effort import steps_of
 from edgekit.ops.spatial import SPATIAL_OPS
-from edgekit.ops.spec import check_constraints
+from edgekit.ops.supported import broken_rules
 from edgekit.passes.base import Pass
 
 _WINDOWED = ("conv2d", "depthwise_conv2d", "avg_pool2d", "max_pool2d", *SPATIAL_OPS)
@@ -34,7 +34,7 @@ class FoldConstants(Pass):
                 node.op in _WINDOWED
                 or not foldable
                 or any(graph.is_output(v) for v in node.outputs)
-                or check_constraints(node, spec_of(node.op))
+                or broken_rules(node)
                 or _is_pending(node)
             ):
                 continue

@@ -66,13 +66,13 @@ def run_case(case: TestCase) -> None:
     """Prepare and run; raises AssertionError for results outside the case's tolerance."""
     model = case.model if case.model_dir is None else onnx.load(Path(case.model_dir) / "model.onnx")
     prepared = backend.prepare(model)
-    for inputs, expected in _data_sets(case):
+    for inputs, expected in data_sets(case):
         got = prepared.run(inputs)
         atol = NOISE.get(case.name, case.atol)
         Runner.assert_similar_outputs(expected, list(got), case.rtol, atol)
 
 
-def _data_sets(case: TestCase) -> Iterator[tuple[list[Any], list[Any]]]:
+def data_sets(case: TestCase) -> Iterator[tuple[list[Any], list[Any]]]:
     for inputs, expected in case.data_sets or ():
         yield [_array(x) for x in inputs], [_array(y) for y in expected]
     if case.data_sets is None:

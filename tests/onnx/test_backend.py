@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,11 @@ def test_the_list_is_sorted_and_names_cases() -> None:
     assert names == sorted(set(names))
     known = {name for kind in KINDS for name in cases(kind)}
     assert not set(names) - known
+
+
+def test_the_documents_give_its_length() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "onnx-backend.md").read_text(encoding="utf-8")
+    assert f"{len(passing()):,} of the ".replace(",", " ") in text
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from edgekit.importers.onnx.builder import Constant, Layer
 from edgekit.importers.onnx.movement import permutation, slice_ranges, target_shape
+from edgekit.importers.onnx.reductions import reduced_axes
 from edgekit.importers.onnx.tensors import MAX_ELEMENTS, MAX_GROWN_ELEMENTS, dense
 from edgekit.ir import Array
 
@@ -33,7 +34,7 @@ def fold(layer: Layer) -> Constant | None:
     if layer.op == "Transpose" and operands:
         moved = operands[0].transposed(permutation(layer, operands[0].array.ndim))
         return Constant(name, moved.array, moved.quant)
-    if layer.op in ("Identity", "Dropout") and operands:
+    if layer.op in ("Identity", "Dropout") and operands and len(layer.record.outputs) == 1:
         return Constant(name, operands[0].array, operands[0].quant)
     if layer.op not in FOLDERS:
         return None
@@ -95,6 +96,25 @@ def _comparison(function: Callable[[Array, Array], Array]) -> Folder:
         return np.asarray(function(a, b), np.bool_)
 
     return folded
+
+
+def _extreme(function: Callable[[Array, Array], Array]) -> Folder:
+    def folded(layer: Layer, xs: Sequence[Array]) -> Array:
+        result = xs[0]
+        for x in xs[1:]:
+            result = _binary(function)(layer, (result, x))
+        return result
+
+    return folded
+
+
+def _power(layer: Layer, xs: Sequence[Array]) -> Array:
+    # The result has the type of the base, whatever the exponent's.
+    return _binary(np.power)(layer, xs).astype(xs[0].dtype)
+
+
+def _remainder(layer: Layer, xs: Sequence[Array]) -> Array:
+    return _binary(np.fmod if layer.int_attr("fmod", 0) else np.mod)(layer, xs)
 
 
 def _where(layer: Layer, xs: Sequence[Array]) -> Array:
@@ -166,8 +186,9 @@ def _expand(layer: Layer, xs: Sequence[Array]) -> Array:
 
 def _reduce(function: Callable[..., Array]) -> Folder:
     def folded(layer: Layer, xs: Sequence[Array]) -> Array:
-        raw = layer.integers(1) if layer.has(1) else layer.ints_attr("axes", tuple(range(xs[0].ndim)))
-        axes = tuple(layer.axis(a, xs[0].ndim) for a in raw)
+        axes = reduced_axes(layer, xs[0].ndim)
+        if axes is None:
+            return xs[0]
         return np.asarray(function(xs[0], axis=axes, keepdims=bool(layer.int_attr("keepdims", 1))), xs[0].dtype)
 
     return folded
@@ -182,10 +203,10 @@ FOLDERS: dict[str, Folder] = {
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
     "Div": _binary(_divide),
-    "Pow": _binary(np.power),
-    "Min": _binary(np.minimum),
-    "Max": _binary(np.maximum),
-    "Mod": _binary(np.mod),
+    "Pow": _power,
+    "Min": _extreme(np.minimum),
+    "Max": _extreme(np.maximum),
+    "Mod": _remainder,
     "Equal": _comparison(np.equal),
     "Less": _comparison(np.less),
     "Greater": _comparison(np.greater),

@@ -112,6 +112,9 @@ def test_bytes_of_another_type(tmp_path: Path, source: str, target: str) -> None
     (Op("BITCAST", [T((3, 4), "int32")], [T((3, 4, 4), "int8")]), "int32 as int8; use types of the same size"),
     (Op("ARG_MAX", [T((3, 4)), T((), "int32")], [T((3,), "int32")]), "input 1 must be a constant"),
     (Op("REVERSE_SEQUENCE", [T((3, 4)), T((3,), "int32")], [T((3, 4))], {"seqDim": 1}), "computed lengths"),
+    (Op("REVERSE_SEQUENCE", [T((2, 1 << 20)), const([1, 2])], [T((2, 1 << 20))], {"seqDim": 1}), "2 sequences of"),
+    (Op("LOCAL_RESPONSE_NORMALIZATION", [T((1, 1, 1, 2000))], [T((1, 1, 1, 2000))],
+        {"radius": 2, "bias": 1.0, "alpha": 1.0, "beta": 0.5}), "sums over 2000 channels"),
 ])  # fmt: skip
 def test_refusals(tmp_path: Path, op: Op, match: str) -> None:
     inputs = [t for t in op.inputs if t is not None and t.data is None]
