@@ -1,4 +1,4 @@
-"""Rewrites of the graph: recognise, fold, fuse, canonicalise. `PASSES` is the ordered list and the only registration."""
+"""Rewrites of the graph: recognise, fold, fuse, canonicalise. `PASSES` is the ordered list; nothing else registers."""
 
 from __future__ import annotations
 
