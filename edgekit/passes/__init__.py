@@ -1,4 +1,4 @@
-"""Rewrites of the graph: fold, fuse, canonicalise. `PASSES` is the ordered list; there is no other registration."""
+"""Rewrites of the graph: recognise, fold, fuse, canonicalise. `PASSES` is the ordered list; nothing else registers."""
 
 from __future__ import annotations
 
