@@ -77,8 +77,10 @@ def _in_place_groups(program: Program, spans: dict[Buffer, tuple[int, int]]) -> 
         for source, target in step.in_place:
             dies_here = spans[source][1] == step.index and spans[target][0] == step.index
             if dies_here and source.size == target.size and target not in done and source is not target:
-                joined = group_of[source] + group_of[target]
-                for buffer in joined:
+                joined, added = group_of[source], group_of[target]
+                joined += added
+                # Only the added ones: a long chain of steps in place would otherwise take time by its square.
+                for buffer in added:
                     group_of[buffer] = joined
                 done.add(target)
     return [list(group) for group in {id(g): g for g in group_of.values()}.values()]

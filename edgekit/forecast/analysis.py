@@ -16,6 +16,7 @@ from edgekit.forecast.problems import problems_of
 from edgekit.importers import import_model, layer_types
 from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
+from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise
 
 
@@ -32,6 +33,7 @@ def analyze(path: Path, shapes: dict[str, list[int]], precision: str, boards: Se
     }  # fmt: skip
     try:
         graph = optimise(import_model(path, shapes, literal=precision == "float32"))
+        require_moderate(graph)
         report |= _described(graph, layer_types(path), None)
         built = built_form(graph, path.name, precision)
         forecaster = Forecaster(built, floats=precision == "float32")
