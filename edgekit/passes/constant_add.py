@@ -20,7 +20,8 @@ class AddOfConstantToAffine(Pass):
     def run(self, graph: Graph) -> bool:
         changed = False
         for node in list(graph.nodes):
-            if node.op != "add" or node.output.dtype is not DType.FLOAT32:
+            values = (*node.inputs, *node.outputs)
+            if node.op != "add" or any(v is None or v.dtype is not DType.FLOAT32 for v in values):
                 continue
             constants = [v for v in (node.input(0), node.input(1)) if v.is_constant]
             variable = node.input(1) if node.input(0).is_constant else node.input(0)

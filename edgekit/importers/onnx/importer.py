@@ -25,6 +25,7 @@ from edgekit.ops.spec import check_constraints, require_supported
 
 # Multiply-accumulates that one layer of constants may cost at import.
 MAX_FOLDED_MACS = 1 << 24
+MAX_INPUTS = 1000
 # Layers that read a constant as weights, and those that only look at it another way.
 _READS_FILLS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Identity", "Dropout", "Transpose", "Reshape")
 
@@ -59,6 +60,8 @@ def graph_of(
     record: ModelRecord, path: Path, shapes: dict[str, list[int]], literal: bool, bound: Mapping[str, Array]
 ) -> Graph:
     """`import_onnx` of a record; `path` names the model."""
+    if len(record.inputs) > MAX_INPUTS:
+        raise BadModel(f"{path.name} has {len(record.inputs)} inputs, over the limit of {MAX_INPUTS}")
     record = as_qdq(record, literal)
     quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
     builder = GraphBuilder(record.opset, quantized)
