@@ -123,23 +123,23 @@ class Step:
 
     Attributes:
         name, op: of the graph's node, for reports.
-        node: the position in the graph of the node whose outputs it leaves.
         in_place: (input, output) pairs that may share one address.
         weight_bytes: bytes of its constants in flash.
         results: the buffers of the node's outputs, in order.
         flexible: its kernels could use more scratch, or less.
+        node: the position in the graph of the node whose outputs it leaves.
     """
 
     index: int
     name: str
     op: str
     macs: int
-    node: int = 0
     calls: list[KernelCall] = field(default_factory=list)
     in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)
     weight_bytes: int = 0
     results: list[Buffer] = field(default_factory=list)
     flexible: bool = False
+    node: int = 0
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""

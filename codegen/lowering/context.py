@@ -80,7 +80,7 @@ class LoweringContext:
 
     def begin(self, name: str, op: str, macs: int, node: int) -> None:
         """Start a step, which leaves the outputs of the graph's node at that position."""
-        self.steps.append(Step(len(self.steps), name, op, macs, node))
+        self.steps.append(Step(len(self.steps), name, op, macs, node=node))
 
     def call(self, kernel: str, *args: Arg) -> None:
         """Add a kernel call to the current step."""

@@ -4,7 +4,7 @@
 
 #include "ek_requantize.h"
 
-#if defined(__ARM_FEATURE_CLZ)
+#if defined(__arm__) && defined(__ARM_FEATURE_CLZ) /* on 64-bit Arm the instruction takes both halves */
 
 static inline int32_t ek_leading_zeros(uint32_t x)
 {

@@ -8,12 +8,12 @@ typedef struct {
     int32_t quads;
 } weights;
 
-static void gather(void *source, int32_t first, int32_t pixels, uint32_t *columns)
+static void gather_windows(void *source, int32_t first, int32_t pixels, uint32_t *columns)
 {
     ek_im2col_next((ek_im2col *)source, first, pixels, columns);
 }
 
-static void widen(void *source, int32_t first, int32_t pairs, uint32_t *tile)
+static void widen_weights(void *source, int32_t first, int32_t pairs, uint32_t *tile)
 {
     const weights *s = (const weights *)source;
     ek_widen_channels(pairs, s->quads, s->p->weight_zero, 2 * s->p->out.zero_point + 1, s->w + 8 * s->quads * first,
@@ -37,7 +37,7 @@ EK_INLINE void convolve(const ek_conv_params *p, const ek_tiling *t, const int8_
                                   columns};
     ek_im2col walk = ek_im2col_start(p, x, (int8_t *)(columns + 4 * quads * t->group_pairs));
     weights source = {p, w, channels, quads};
-    ek_multiply_all(&products, gather, &walk, widen, &source, y, rounding);
+    ek_multiply_all(&products, gather_windows, &walk, widen_weights, &source, y, rounding);
 }
 
 #define CONVOLVE(name, rounding)                                                                                       \

@@ -151,13 +151,13 @@ static void widen_vectors(const vectors *s, int32_t first, int32_t count, int32_
     }
 }
 
-static void gather(void *source, int32_t first, int32_t pixels, uint32_t *columns)
+static void gather_rows(void *source, int32_t first, int32_t pixels, uint32_t *columns)
 {
     const vectors *s = (const vectors *)source;
     widen_vectors(s, first, pixels, 4 * ((s->depth + 3) >> 2), columns);
 }
 
-static void widen(void *source, int32_t first, int32_t pairs, uint32_t *tile)
+static void widen_columns(void *source, int32_t first, int32_t pairs, uint32_t *tile)
 {
     const vectors *s = (const vectors *)source;
     const int32_t quads = (s->depth + 3) >> 2;
@@ -201,7 +201,7 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
                            w->n,
                            p->b_zero,
                            constants};
-        ek_multiply_all(&products, gather, &rows, widen, &columns, y, rounding);
+        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding);
         y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }
