@@ -42,17 +42,23 @@ STEPS: dict[str, tuple[Tricks, str]] = {
 }
 
 
-def quantized_vit(shape: dict[str, Any]) -> Graph:
-    """A transformer of two blocks, calibrated on random numbers."""
+def random_vit(shape: dict[str, Any]) -> onnx.ModelProto:
+    """The model that examples/vision_transformer/random_vit.py makes of VitShape's fields."""
     spec = importlib.util.spec_from_file_location("random_vit", RANDOM_VIT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["random_vit"] = module
     spec.loader.exec_module(module)
+    model: onnx.ModelProto = module.random_vit(module.VitShape(**shape))
+    return model
+
+
+def quantized_vit(shape: dict[str, Any]) -> Graph:
+    """A transformer of two blocks, calibrated on random numbers."""
     size = {"image": 240, "channels": 3, "depth": 2, "mlp_ratio": 4.0, **shape}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vit.onnx"
-        onnx.save(module.random_vit(module.VitShape(**size)), path)
+        onnx.save(random_vit(size), path)
         graph = prepared(optimise(import_model(path, {})))
     image = np.random.default_rng(0).uniform(0, 1, (1, 3, 240, 240)).astype(np.float32)
     return quantize_graph(graph, [[image]])

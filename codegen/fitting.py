@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import Tricks
+from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.program import Program
@@ -24,7 +24,7 @@ def lower_and_plan(
     regions: Sequence[PlanRegion],
     floats: bool = False,
     feed: str = "auto",
-    tricks: Tricks = Tricks(),  # noqa: B008 - frozen
+    tricks: Tricks = USUAL_TRICKS,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
 
@@ -40,14 +40,14 @@ def lower_and_plan(
     first, *others = regions
     tricks = replace(tricks, decomposition=feed == "rows")
     program, plan = _smallest(graph, target, regions, floats, tricks)
-    if feed == "auto" and (plan is None or any(plan.arena[region.name] for region in others)):
+    if feed == "auto" and (isinstance(plan, DoesNotFit) or any(plan.arena[region.name] for region in others)):
         # An image that does not fit on the chip with all else streams in by rows, if it can.
         streaming = replace(tricks, decomposition=True)
         streamed, streamed_plan = _smallest(graph, target, regions, floats, streaming)
-        if streamed_plan is not None and any(port.row_axis for port in streamed.inputs):
+        if not isinstance(streamed_plan, DoesNotFit) and any(port.row_axis for port in streamed.inputs):
             program, plan, tricks = streamed, streamed_plan, streaming
-    if plan is None:
-        plan = plan_memory(program, regions)  # says what does not fit
+    if isinstance(plan, DoesNotFit):
+        raise plan
     if not any(step.flexible for step in program.steps):
         return program, plan
     ceiling = min(first.capacity, ceiling_of(plan.arena[first.name]))
@@ -64,13 +64,13 @@ def lower_and_plan(
 
 def _smallest(
     graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks
-) -> tuple[Program, MemoryPlan | None]:
-    """The program with the least scratch, and its plan, or None where it does not fit."""
+) -> tuple[Program, MemoryPlan | DoesNotFit]:
+    """The program with the least scratch, and its plan, or what does not fit."""
     program = lower(graph, target, floats, tricks=tricks)
     try:
         return program, plan_memory(program, regions)
-    except DoesNotFit:
-        return program, None
+    except DoesNotFit as error:
+        return program, error
 
 
 def ceiling_of(least: int) -> int:

@@ -40,6 +40,9 @@ class Tricks:
     overwriting: bool = True
 
 
+USUAL_TRICKS = Tricks()
+
+
 @dataclass(frozen=True)
 class RowChain:
     """Operators that work row by row, each on the result of the one before it; the last one's result is kept."""
@@ -76,7 +79,6 @@ class Attention:
 
     Attributes:
         norm: the layer normalization of those rows, or None where the projections read them as they are.
-        value: the value that the projections take for keys and queries, in the original graph.
         query, key, values: the projections; score, softmax, mix: the node of each step.
         result: the value with all heads side by side; starts: the first column of each head in it.
         nodes: all nodes that run in this layer, in order.
@@ -250,7 +252,7 @@ def _demand(condition: object) -> None:
 
 
 def _matched(graph: Graph, softmax: Node) -> Attention:
-    score, before = _back_through_reshapes(graph, softmax.input(0))
+    score, before = _back_through_reshapes(softmax.input(0))
     mix, after = _forward_through_reshapes(graph, softmax.output)
     _demand(score is not None and mix is not None and score.op == mix.op == "int_matmul")
     assert score is not None and mix is not None
@@ -283,7 +285,7 @@ def _matched(graph: Graph, softmax: Node) -> Attention:
     return Attention(norm, query, key, values, score, softmax, mix, result, starts, nodes)
 
 
-def _back_through_reshapes(graph: Graph, value: Value) -> tuple[Node | None, list[Node]]:
+def _back_through_reshapes(value: Value) -> tuple[Node | None, list[Node]]:
     passed: list[Node] = []
     while value.producer is not None and value.producer.op == "reshape":
         passed.append(value.producer)

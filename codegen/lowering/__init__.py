@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import PatchRows, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import USUAL_TRICKS, Group, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
@@ -143,7 +143,7 @@ def lower(
     target: Target,
     floats: bool = False,
     room: Sequence[int] = (),
-    tricks: Tricks = Tricks(),  # noqa: B008 - frozen
+    tricks: Tricks = USUAL_TRICKS,
 ) -> Program:
     """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
 
@@ -157,40 +157,46 @@ def lower(
     inputs = [_port(value, ctx, "input") for value in graph.inputs]
     positions = {node: position for position, node in enumerate(graph.nodes)}
     for layer in layers_of(graph, tricks):
-        if isinstance(layer, Node):
-            _lower_node(layer, positions[layer], ctx, floats, problems)
-            continue
-        ctx.begin(layer.last.name, layer.name, sum(spec_of(n.op).macs(n) for n in layer.nodes), positions[layer.last])
-        if isinstance(layer, RowChain):
-            lower_row_chain(layer, ctx, RULES)
-        elif isinstance(layer, PatchRows):
-            lower_patch_rows(layer, ctx, RULES)
+        try:
+            if isinstance(layer, Node):
+                _lower_node(layer, positions[layer], ctx, floats)
+            else:
+                _lower_group(layer, positions[layer.last], ctx)
+        except UnsupportedModel as error:
+            problems.append(str(error))
+        if isinstance(layer, PatchRows):
             index = graph.inputs.index(layer.image)
             inputs[index] = replace(inputs[index], row_axis=layer.row_axis)
-        else:
-            lower_attention(layer, ctx, RULES)
-        ctx.steps[-1].results = [ctx.buffer(layer.last.output)]
     require_supported(problems)
     outputs = [_port(value, ctx, "output") for value in graph.outputs]
     return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
 
 
-def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool, problems: list[str]) -> None:
-    """One node as a step of its own; what no kernel computes is added to `problems`."""
+def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -> None:
+    """One node as a step of its own, or none where it only renames a buffer."""
     if _only_renames(node):
         ctx.alias(node.output, node.input(0))
         return
-    try:
-        if not floats:
-            _require_codes(node)
-        ctx.begin(node.name, node.op, spec_of(node.op).macs(node), position)
-        if any(value.elements for value in node.outputs):
-            RULES[node.op](node, ctx)
-        else:
-            lower_nothing(node, ctx)
-        ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
-    except UnsupportedModel as error:
-        problems.append(str(error))
+    if not floats:
+        _require_codes(node)
+    ctx.begin(node.name, node.op, spec_of(node.op).macs(node), position)
+    if any(value.elements for value in node.outputs):
+        RULES[node.op](node, ctx)
+    else:
+        lower_nothing(node, ctx)
+    ctx.steps[-1].results = [ctx.buffer(value) for value in node.outputs]
+
+
+def _lower_group(group: Group, position: int, ctx: LoweringContext) -> None:
+    """Several nodes as one step, which leaves the outputs of the last one."""
+    ctx.begin(group.last.name, group.name, sum(spec_of(n.op).macs(n) for n in group.nodes), position)
+    if isinstance(group, RowChain):
+        lower_row_chain(group, ctx, RULES)
+    elif isinstance(group, PatchRows):
+        lower_patch_rows(group, ctx, RULES)
+    else:
+        lower_attention(group, ctx, RULES)
+    ctx.steps[-1].results = [ctx.buffer(group.last.output)]
 
 
 def _only_renames(node: Node) -> bool:

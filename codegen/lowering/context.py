@@ -90,8 +90,10 @@ class LoweringContext:
     def loop(self, times: int) -> Iterator[None]:
         """What is called inside is called `times` times."""
         self._loop = Loop(times)
-        yield
-        self._loop = None
+        try:
+            yield
+        finally:
+            self._loop = None
 
     def place(self, value: Value, view: View) -> None:
         """Let a value be a part of a buffer."""
@@ -112,8 +114,10 @@ class LoweringContext:
     def sharing_scratch(self, room: int) -> Iterator[None]:
         """Let the kernels called inside, one after the other, share their scratch, of about `room` bytes."""
         self._shared = self.scratch(1).buffer, room
-        yield
-        self._shared = None
+        try:
+            yield
+        finally:
+            self._shared = None
 
     def allow_in_place(self, x: Value, y: Value) -> None:
         """Let the plan give `y` the bytes of `x`, where it is computed and this its last reader."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.codegen.lowering.requantize import channel_tables, zero_of_weights
+from edgekit.codegen.lowering.requantize import channel_tables, usual_rounding, zero_of_weights
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 
@@ -12,16 +12,6 @@ CHANNELS = 4
 INPUTS = 16
 # What a lane can be shifted by.
 MOST_RIGHT = 31
-
-
-def rounding_of_dots(node: Node, records: Array) -> str | None:
-    """Which instance of the vector kernels requantizes a layer: 'once', 'twice', or None where none does."""
-    name, shift = ("twice", 1) if bool(node.attrs.get("double_rounding")) else ("once", 0)
-    return (
-        name
-        if bool((records[:, 2] == shift).all() and (records[:, 3] >= 1).all() and (records[:, 3] <= MOST_RIGHT).all())
-        else None
-    )
 
 
 def dots_of(node: Node) -> tuple[str, Array] | None:
@@ -33,7 +23,7 @@ def dots_of(node: Node) -> tuple[str, Array] | None:
     if zero_of_weights(node):
         return None
     records, codes = channel_tables(node, 0, CHANNELS)
-    rounding = rounding_of_dots(node, records)
+    rounding = usual_rounding(node, records, MOST_RIGHT)
     return None if rounding is None else (rounding, dots_table(records, codes, fp.single_quant(node.input(0))[1]))
 
 

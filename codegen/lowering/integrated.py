@@ -141,8 +141,10 @@ class _Head:
         self._ctx.place(value, view)
         return value
 
-    def _run(self, node: Node, inputs: Sequence[Value | None], output: Value) -> Value:
-        self._rules[node.op](_clone(node, inputs, [output], _on_rows(node)), self._ctx)
+    def _run(
+        self, node: Node, inputs: Sequence[Value | None], output: Value, attrs: dict[str, object] | None = None
+    ) -> Value:
+        self._rules[node.op](_clone(node, inputs, [output], attrs or _on_rows(node)), self._ctx)
         return output
 
     def lines(self, source: Value, place: View, start: int, count: int) -> Value:
@@ -185,9 +187,7 @@ class _Head:
         )
 
     def _product(self, node: Node, a: Value, b: Value, output: Value, transposed: bool) -> Value:
-        attrs = {**node.attrs, "transpose_a": False, "transpose_b": transposed}
-        self._rules[node.op](Node(node.op, node.name, [a, b], [output], attrs), self._ctx)
-        return output
+        return self._run(node, [a, b], output, {**node.attrs, "transpose_a": False, "transpose_b": transposed})
 
 
 def _rows_of_constant(constant: Value, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Value:

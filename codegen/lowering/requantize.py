@@ -93,10 +93,17 @@ def output_fields(node: Node) -> Fields:
 
 def rounding_of(node: Node, table: Array) -> str:
     """Which instance of the DSP kernels requantizes a layer, see ek_columns.h."""
-    left, right, output = table[:, 2], table[:, 3], output_fields(node)
-    name, shift = ("twice", 1) if output["double_rounding"] else ("once", 0)
-    usual = (left == shift).all() and (right >= 1).all() and (right <= LARGEST_RIGHT).all()
-    return name if usual and (output["low"], output["high"]) == (-128, 127) else "any"
+    output = output_fields(node)
+    usual = usual_rounding(node, table, LARGEST_RIGHT)
+    return usual if usual is not None and (output["low"], output["high"]) == (-128, 127) else "any"
+
+
+def usual_rounding(node: Node, records: Array, most_right: int) -> str | None:
+    """'once' or 'twice', by how a layer rounds, where its channels need no other left shift than that has, and right
+    shifts from 1 to `most_right`; else None."""
+    name, shift = ("twice", 1) if bool(node.attrs.get("double_rounding")) else ("once", 0)
+    left, right = records[:, 2], records[:, 3]
+    return name if bool((left == shift).all() and (right >= 1).all() and (right <= most_right).all()) else None
 
 
 def zero_of_weights(node: Node) -> int:

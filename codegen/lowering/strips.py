@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.codegen.lowering.dots import rounding_of_dots, vector_constants
-from edgekit.codegen.lowering.requantize import channel_tables, zero_of_weights
+from edgekit.codegen.lowering.dots import MOST_RIGHT, vector_constants
+from edgekit.codegen.lowering.requantize import channel_tables, usual_rounding, zero_of_weights
 from edgekit.ir import Array, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.window import Window, window_of
@@ -66,7 +66,7 @@ def strips_of(node: Node) -> Strips | None:
     if window.output[0] < shape.block[0] or window.output[1] < shape.block[1]:
         return None
     records, codes = channel_tables(node, 2, 1)
-    rounding = rounding_of_dots(node, records)
+    rounding = usual_rounding(node, records, MOST_RIGHT)
     if rounding is None:
         return None
     table = _table(records, codes, fp.single_quant(node.input(0))[1], shape)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.transformer_memory import random_vit
 from edgekit.cli import group
 from edgekit.codegen.integration import Attention, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering import Target, lower
@@ -22,7 +21,6 @@ from edgekit.passes import optimise
 from edgekit.quant.affine import quantize_graph
 from edgekit.quant.prepare import prepared
 
-RANDOM_VIT = Path(__file__).parents[2] / "examples" / "vision_transformer" / "random_vit.py"
 # image, channels, patch, embed, depth, heads: odd widths, tokens that fill no block, a class token, thin layers.
 SHAPES: list[dict[str, Any]] = [
     {"image": 32, "channels": 3, "patch": 8, "embed": 24, "depth": 1, "heads": 3},
@@ -31,29 +29,19 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
-def _model(shape: dict[str, Any]) -> onnx.ModelProto:
-    spec = importlib.util.spec_from_file_location("random_vit", RANDOM_VIT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["random_vit"] = module
-    spec.loader.exec_module(module)
-    model: onnx.ModelProto = module.random_vit(module.VitShape(**shape))
-    return model
-
-
 def _samples(shape: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
     size = (2, shape["channels"], shape["image"], shape["image"])
     return np.random.default_rng(0).uniform(0, 1, size).astype(np.float32)
 
 
 def _quantized(folder: Path, shape: dict[str, Any]) -> Graph:
-    onnx.save(_model(shape), folder / "vit.onnx")
+    onnx.save(random_vit(shape), folder / "vit.onnx")
     graph = prepared(optimise(import_model(folder / "vit.onnx", {})))
     return quantize_graph(graph, [[x[None]] for x in _samples(shape)])
 
 
 def _build(folder: Path, shape: dict[str, Any], board: str, *arguments: str) -> dict[str, Any]:
-    onnx.save(_model(shape), folder / "vit.onnx")
+    onnx.save(random_vit(shape), folder / "vit.onnx")
     np.savez(folder / "x.npz", x=_samples(shape))
     command = ["build", str(folder / "vit.onnx"), "--board", board, "--data", str(folder / "x.npz"), "--json"]
     result = CliRunner().invoke(group, [*command, "-o", str(folder / "out"), *arguments], catch_exceptions=False)
