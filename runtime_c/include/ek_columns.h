@@ -27,6 +27,16 @@ extern "C" {
  * quad that follows. */
 uint32_t *ek_widen_column(const int8_t *x, int32_t quads, uint32_t base, uint32_t *column);
 
+/* Zeros for one pixel of a pair of columns. */
+static inline void ek_clear_column(int32_t quads, uint32_t *column)
+{
+    for (; quads > 0; --quads) {
+        column[0] = 0;
+        column[1] = 0;
+        column += 4;
+    }
+}
+
 /* Widens pairs of channels. w: words of four int8 weights, alternating between the two channels of a pair; offset:
  * twice the output's zero point plus one. Returns the end of the tile. */
 uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, int32_t offset, const int8_t *w,

@@ -79,4 +79,34 @@ EK_INLINE void ek_depthwise_planes(const ek_conv_params *p, int32_t band_rows, c
     }
 }
 
+/* The twins of a size's four assembly functions. */
+#define EK_ROWS_TWIN(name, size, stride, twice)                                                                        \
+    void name(const uint32_t *plane, int8_t *y, const ek_plane_run *run)                                               \
+    {                                                                                                                  \
+        ek_rows_twin(plane, y, run, size, stride, twice);                                                              \
+    }
+#define EK_ROWS_TWINS(name, size)                                                                                      \
+    EK_ROWS_TWIN(ek_rows_##name##_twice, size, 1, 1)                                                                   \
+    EK_ROWS_TWIN(ek_rows_##name##_once, size, 1, 0)                                                                    \
+    EK_ROWS_TWIN(ek_rows_##name##_apart_twice, size, 2, 1)                                                             \
+    EK_ROWS_TWIN(ek_rows_##name##_apart_once, size, 2, 0)
+
+/* The kernel of a size and a rounding, on ek_rows_<name>_<rounding> at stride 1 and ek_rows_<name>_apart_<rounding> at
+ * stride 2. */
+#define EK_DEPTHWISE_PLANES(name, size, rounding)                                                                      \
+    static void rows_##rounding(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t stride)             \
+    {                                                                                                                  \
+        if (stride == 1) {                                                                                             \
+            ek_rows_##name##_##rounding(plane, y, run);                                                                \
+        } else {                                                                                                       \
+            ek_rows_##name##_apart_##rounding(plane, y, run);                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    void ek_depthwise_##name##_s8_dsp_##rounding(const ek_conv_params *p, int32_t band_rows, const int8_t *x,          \
+                                                 const int8_t *w, const ek_channel *channels, int8_t *y,               \
+                                                 void *scratch)                                                        \
+    {                                                                                                                  \
+        ek_depthwise_planes(p, band_rows, x, w, channels, y, (uint32_t *)scratch, size, rows_##rounding);              \
+    }
+
 #endif

@@ -88,4 +88,11 @@ EK_INLINE void ek_depthwise_strips(const ek_conv_params *p, const int8_t *x, con
     }
 }
 
+/* The kernel that cuts a layer to `shape` and computes its strips by `rows`. */
+#define EK_DEPTHWISE_STRIPS(name, shape, rows)                                                                         \
+    void name(const ek_conv_params *p, const int8_t *x, const int32_t *table, int8_t *y, void *scratch)                \
+    {                                                                                                                  \
+        ek_depthwise_strips(p, x, table, y, (uint32_t *)scratch, shape, rows);                                         \
+    }
+
 #endif

@@ -147,54 +147,9 @@ ROWS_3X3(ek_rows_3x3_apart_once, PAIR_STRIDE_2, EK_SCALE_ONCE, EK_ONCE);
 
 #else
 
-void ek_rows_3x3_twice(const uint32_t *plane, int8_t *y, const ek_plane_run *run)
-{
-    ek_rows_twin(plane, y, run, 3, 1, 1);
-}
-
-void ek_rows_3x3_once(const uint32_t *plane, int8_t *y, const ek_plane_run *run)
-{
-    ek_rows_twin(plane, y, run, 3, 1, 0);
-}
-
-void ek_rows_3x3_apart_twice(const uint32_t *plane, int8_t *y, const ek_plane_run *run)
-{
-    ek_rows_twin(plane, y, run, 3, 2, 1);
-}
-
-void ek_rows_3x3_apart_once(const uint32_t *plane, int8_t *y, const ek_plane_run *run)
-{
-    ek_rows_twin(plane, y, run, 3, 2, 0);
-}
+EK_ROWS_TWINS(3x3, 3)
 
 #endif
 
-static void rows_twice(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t stride)
-{
-    if (stride == 1) {
-        ek_rows_3x3_twice(plane, y, run);
-    } else {
-        ek_rows_3x3_apart_twice(plane, y, run);
-    }
-}
-
-static void rows_once(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t stride)
-{
-    if (stride == 1) {
-        ek_rows_3x3_once(plane, y, run);
-    } else {
-        ek_rows_3x3_apart_once(plane, y, run);
-    }
-}
-
-void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                   const ek_channel *channels, int8_t *y, void *scratch)
-{
-    ek_depthwise_planes(p, band_rows, x, w, channels, y, (uint32_t *)scratch, 3, rows_twice);
-}
-
-void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                  const ek_channel *channels, int8_t *y, void *scratch)
-{
-    ek_depthwise_planes(p, band_rows, x, w, channels, y, (uint32_t *)scratch, 3, rows_once);
-}
+EK_DEPTHWISE_PLANES(3x3, 3, twice)
+EK_DEPTHWISE_PLANES(3x3, 3, once)

@@ -22,15 +22,6 @@ static int8_t *copy_bytes(int8_t *to, const int8_t *from, int32_t count)
     return to;
 }
 
-static void clear(int32_t quads, uint32_t *column)
-{
-    for (; quads > 0; --quads) {
-        column[0] = 0;
-        column[1] = 0;
-        column += 4;
-    }
-}
-
 /* Puts one row of a window together that is not as it stands in the input; padding becomes the zero point. */
 static void assemble_row(const ek_im2col *walk, const int8_t *row, int32_t x0, int8_t *to)
 {
@@ -133,7 +124,7 @@ void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, uint32_t *co
         columns += (i & 1) ? second_end : 2;
     }
     if (pixels & 1) {
-        clear(walk->quads, columns);
+        ek_clear_column(walk->quads, columns);
     }
 }
 

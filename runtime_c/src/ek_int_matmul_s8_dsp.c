@@ -120,15 +120,6 @@ static void widen_four(const vectors *s, const int8_t *codes, uint32_t *first, u
     }
 }
 
-static void clear(int32_t quads, uint32_t *to)
-{
-    for (; quads > 0; --quads) {
-        to[0] = 0;
-        to[1] = 0;
-        to += 4;
-    }
-}
-
 /* `count` vectors from `first`, in pairs of words; from pair to pair `pair_words`. */
 static void widen_vectors(const vectors *s, int32_t first, int32_t count, int32_t pair_words, uint32_t *to)
 {
@@ -147,7 +138,7 @@ static void widen_vectors(const vectors *s, int32_t first, int32_t count, int32_
         }
     }
     if (count & 1) {
-        clear((s->depth + 3) >> 2, to + (count >> 1) * pair_words + 2);
+        ek_clear_column((s->depth + 3) >> 2, to + (count >> 1) * pair_words + 2);
     }
 }
 
