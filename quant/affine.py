@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
@@ -48,7 +49,14 @@ def quantize_shape(graph: Graph) -> Graph:
     require_float(graph)
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
     # Ranges that differ: tables that happen to be equal are stored once.
-    return _quantized(graph, {value: (-1.0, 1.0 + 0.01 * index) for index, value in enumerate(computed)}, {})
+    ranges = {value: (_least(value), 1.0 + 0.01 * index) for index, value in enumerate(computed)}
+    return _quantized(graph, ranges, {})
+
+
+def _least(value: Value) -> float:
+    """-1, or what a fused activation leaves of it, as in calibration: kernels differ by whether it cuts codes off."""
+    activation: str = "none" if value.producer is None else value.producer.attrs.get("activation", "none")
+    return max(-1.0, fp.ACTIVATIONS[activation][0])
 
 
 def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:

@@ -70,5 +70,4 @@ def test_analyze_says_what_build_then_reports(tmp_path: Path) -> None:
     for memory, parts in (("ram", ("total", "arena", "data_bss")), ("flash", ("total", "code", "weights"))):
         for part in parts:
             assert said[memory][part] == pytest.approx(report[memory][part], rel=LIMIT), (memory, part)
-    # Which instance of a kernel rounds a layer depends on scales that only calibration gives: frames differ.
-    assert said["ram"]["stack"] == pytest.approx(report["ram"]["stack_bound"], rel=LIMIT, abs=128)
+    assert said["ram"]["stack"] == pytest.approx(report["ram"]["stack_bound"], rel=LIMIT)
