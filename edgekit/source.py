@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.boards import load_board
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
@@ -121,11 +122,11 @@ def _calibrated(
 
 
 def _packaged(options: BuildOptions, progress: Progress) -> Source:
-    from edgekit.models import packaged_model
+    from edgekit.models import packaged_model_for
 
     if options.data is not None or options.calibration is not None:
         raise BadUsage("the packaged model brings its own samples: give MODEL, or leave --data and --calibration out")
-    packaged = packaged_model()
+    packaged = packaged_model_for(load_board(options.board))
     model, origin = packaged.model_path, "packaged test images"
     progress.stage(f"no model given: building the packaged {model.stem}")
     imported = optimised(model, options, progress)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from edgekit.cli import group
 
-NAME = "fashion_mnist_cnn"
+NAME = "fashion_mnist_vit"
 
 
 @pytest.fixture(scope="session")

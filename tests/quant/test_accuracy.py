@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,26 @@ def test_mnist(name: str, scale: float, shape: tuple[int, ...], least: float, da
     check(data_dir / "models" / "onnx_small" / f"{name}.onnx", samples[:64], samples, labels, least)
 
 
-def test_packaged_model() -> None:
-    model = packaged_model()
+@pytest.mark.parametrize(("small", "least"), [(False, 92.0), (True, 91.0)])
+def test_packaged_model(small: bool, least: float) -> None:
+    model = packaged_model(small)
     assert model.test.labels is not None
     flat = [[s[0] for s in data.samples] for data in (model.calibration, model.test)]
     # One of the hundred images is one point.
-    check(model.model_path, flat[0], flat[1], model.test.labels, 85.0, lost=1.0)
+    check(model.model_path, flat[0], flat[1], model.test.labels, least, lost=2.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("small", "least"), [(False, 92.4), (True, 91.7)])
+def test_packaged_model_on_5000_images(small: bool, least: float, data_dir: Path) -> None:
+    images, labels = (
+        gzip.decompress((data_dir / "fashion_mnist" / f"test5k-{part}-ubyte.gz").read_bytes())
+        for part in ("images-idx3", "labels-idx1")
+    )
+    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 1, 28, 28).astype(np.float32)
+    model = packaged_model(small)
+    calibration = [s[0] for s in model.calibration.samples]
+    check(model.model_path, calibration, list(pixels), np.frombuffer(labels, np.uint8, offset=8), least)
 
 
 def test_yunet_calibrates_fast(data_dir: Path) -> None:

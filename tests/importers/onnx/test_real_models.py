@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,11 @@ def test_real_model(name: str, data_dir: Path) -> None:
 
 
 def test_packaged_model() -> None:
-    graph = check_equal(packaged_model().model_path, scale=100.0)
-    assert [n.op for n in graph.nodes] == ["reshape", *["conv2d"] * 4, "mean", "reshape", "fully_connected"]
+    for small, blocks in ((False, 3), (True, 2)):
+        graph = check_equal(packaged_model(small).model_path, scale=100.0)
+        counts = Counter(n.op for n in graph.nodes)
+        expected = {"conv2d": 3, "layer_norm": 2 * blocks + 1, "gelu": blocks, "softmax": blocks, "mean": 1}
+        assert {op: counts[op] for op in expected} == expected
 
 
 def test_import_is_deterministic() -> None:
