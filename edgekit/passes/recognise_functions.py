@@ -12,8 +12,9 @@ from edgekit.ops.unary import Unary
 from edgekit.passes.base import Pass
 from edgekit.passes.regions import Region, evaluate, regions, replace_region
 
-# What all spellings of the functions below have one of.
+# What all spellings of the functions below have one of, and none more than three of.
 _CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid")
+_MOST_CURVES = 3
 _KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
     ("gelu", {}),
     ("gelu_tanh", {}),
@@ -39,8 +40,8 @@ class RecogniseFunctions(Pass):
 
     def run(self, graph: Graph) -> bool:
         changed = False
-        for region in regions(graph):
-            found = _function_of(region) if region.has(*_CURVES) else None
+        for region in regions(graph, _CURVES):
+            found = _function_of(region) if region.count(_CURVES) <= _MOST_CURVES else None
             if found is not None:
                 replace_region(graph, region, found[0], [], dict(found[1]))
                 changed = True
@@ -56,16 +57,13 @@ def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
     result = evaluate(region, rows)
     if result is None or result.shape != rows.shape:
         return None
-    return next((known for known, wanted in _wanted() if _close(result, wanted)), None)
+    values = result.reshape(-1)[: len(_POINTS)]
+    close = (np.abs(values - _wanted()) <= TOLERANCE * np.maximum(1.0, np.abs(_wanted()))).all(axis=1)
+    return _KNOWN[int(close.argmax())] if close.any() else None
 
 
 @functools.cache
-def _wanted() -> list[tuple[tuple[str, dict[str, float]], Array]]:
-    """The known functions with their values at all points."""
-    specs = [(known, spec_of(known[0])) for known in _KNOWN]
-    return [(known, spec.real(_POINTS, **known[1])) for known, spec in specs if isinstance(spec, Unary)]
-
-
-def _close(result: Array, wanted: Array) -> bool:
-    error = np.abs(result - np.resize(wanted, result.shape))
-    return bool((error <= TOLERANCE * np.maximum(1.0, np.abs(np.resize(wanted, result.shape)))).all())
+def _wanted() -> Array:
+    """float64 [K, P]: the values of the known functions at all points."""
+    specs = [(spec_of(op), attributes) for op, attributes in _KNOWN]
+    return np.array([spec.real(_POINTS, **attributes) for spec, attributes in specs if isinstance(spec, Unary)])

@@ -25,9 +25,8 @@ class RecogniseNorms(Pass):
 
     def run(self, graph: Graph) -> bool:
         changed = False
-        for region in regions(graph):
-            if region.has("mean") and region.has("sqrt", "rsqrt", "power"):
-                changed |= _replaced(graph, region)
+        for region in regions(graph, ["mean"], ["sqrt", "rsqrt", "power"]):
+            changed |= _replaced(graph, region)
         return changed
 
 

@@ -21,8 +21,8 @@ class RecogniseSoftmax(Pass):
 
     def run(self, graph: Graph) -> bool:
         changed = False
-        for region in regions(graph):
-            if region.has("exp") and region.has("reduce_sum") and _is_softmax(region):
+        for region in regions(graph, ["exp"], ["reduce_sum"]):
+            if _is_softmax(region):
                 replace_region(graph, region, "softmax", [], {"beta": 1.0})
                 changed = True
         return changed

@@ -6,7 +6,7 @@ evaluated on sample rows and compared with the operator that it may be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,9 +50,9 @@ class Region:
     def output(self) -> Value:
         return self.nodes[-1].output
 
-    def has(self, *ops: str) -> bool:
-        """Whether a node of one of these operators is in it."""
-        return any(node.op in ops for node in self.nodes)
+    def count(self, ops: Sequence[str]) -> int:
+        """How many of its nodes have one of these operators."""
+        return sum(node.op in ops for node in self.nodes)
 
     @property
     def is_real(self) -> bool:
@@ -64,50 +64,54 @@ class Region:
         return real and rows and all(node.output.dtype is kind for node in self.nodes)
 
 
-def regions(graph: Graph) -> Iterator[Region]:
-    """All regions of float arithmetic: by root from the end of the graph, for each root from large to small.
+def regions(graph: Graph, *wanted: Sequence[str]) -> Iterator[Region]:
+    """All regions of float arithmetic that have of each of `wanted` at least one operator.
 
-    The graph may be rewritten after a region was taken; regions of nodes that are gone are not given. Large ones come
-    first because layer_norm and softmax do not change where a mean or a maximum was subtracted before.
+    By root from the end of the graph, for each root from large to small: large ones come first because layer_norm and
+    softmax do not change where a mean or a maximum was subtracted before. The graph may be rewritten after a region
+    was taken; regions of nodes that are gone are not given.
     """
+    present = {node.op for node in graph.nodes}
+    if not all(present.intersection(ops) for ops in wanted):
+        return
     order = {node: index for index, node in enumerate(graph.nodes)}
     for root in reversed(list(graph.nodes)):
         if len(root.outputs) == 1 and root.output.producer is root and root.op != "reshape" and _is_arithmetic(root):
             for region in reversed(_regions_of(graph, root, order)):
-                if root.output.producer is root and region.is_real:
+                if root.output.producer is root and all(map(region.count, wanted)) and region.is_real:
                     yield region
 
 
 def _regions_of(graph: Graph, root: Node, order: Mapping[Node, int]) -> list[Region]:
     """The regions that end in `root`, each inside the next."""
     found: list[Region] = []
-    inside = {root: None}
-    while len(inside) <= 3 * MAX_STEPS and sum(node.op != "reshape" for node in inside) <= MAX_STEPS:
-        open_values = list(
-            dict.fromkeys(
-                v for n in inside for v in n.inputs if v is not None and not v.is_constant and v.producer not in inside
-            )
-        )
-        if len(open_values) == 1 and len(inside) > 1 and _is_closed(graph, root, inside):
-            found.append(Region(open_values[0], tuple(sorted(inside, key=order.__getitem__))))
-        growing = [v.producer for v in open_values if v.producer is not None and _may_be_between(v)]
+    inside, steps = {root: None}, 1
+    sources = _sources_of(root)
+    while True:
+        growing = [v.producer for v in sources if v.producer is not None and _may_be_between(v)]
         if not growing:
-            break
-        # The latest node cannot feed the other open values, so the source of all of them is never passed.
-        inside[max(growing, key=order.__getitem__)] = None
-    return found
+            return found
+        # The latest node cannot feed the other sources, so the source of all of them is never passed. What it feeds
+        # comes later still: a reader that is not inside by now never will be.
+        latest = max(growing, key=order.__getitem__)
+        if graph.is_output(latest.output) or any(reader not in inside for reader, _ in latest.output.uses):
+            return found
+        inside[latest] = None
+        steps += latest.op != "reshape"
+        if steps > MAX_STEPS or len(inside) > 3 * MAX_STEPS:
+            return found
+        del sources[latest.output]
+        sources |= _sources_of(latest)
+        if len(sources) == 1:
+            found.append(Region(next(iter(sources)), tuple(reversed(inside))))
+
+
+def _sources_of(node: Node) -> dict[Value, None]:
+    return {v: None for v in node.inputs if v is not None and not v.is_constant}
 
 
 def _may_be_between(value: Value) -> bool:
     return value.quant is None and value.producer is not None and _is_arithmetic(value.producer)
-
-
-def _is_closed(graph: Graph, root: Node, inside: Mapping[Node, None]) -> bool:
-    return all(
-        not graph.is_output(node.output) and all(reader in inside for reader, _ in node.output.uses)
-        for node in inside
-        if node is not root
-    )
 
 
 def _is_arithmetic(node: Node) -> bool:
@@ -122,15 +126,15 @@ def evaluate(region: Region, rows: Array) -> Array | None:
     """
     columns = region.source.shape[-1]
     known: dict[Value, Array] = {region.source: rows}
-    for node in region.nodes:
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        for node in region.nodes:
             result = _result(node, known, columns)
-        # Elements say whether a value has a whole row or one number per row.
-        if result is None or len(result) != len(rows):
-            return None
-        if result.shape[1] * region.source.elements != node.output.elements * columns:
-            return None
-        known[node.output] = result
+            # Elements say whether a value has a whole row or one number per row.
+            if result is None or len(result) != len(rows):
+                return None
+            if result.shape[1] * region.source.elements != node.output.elements * columns:
+                return None
+            known[node.output] = result
     return known[region.output]
 
 
