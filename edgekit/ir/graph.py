@@ -162,6 +162,7 @@ class Graph:
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         self.nodes = list(nodes)
+        self._last = 0
 
     def values(self) -> Iterator[Value]:
         """Every value once: inputs, then operands and outputs in node order."""
@@ -179,19 +180,28 @@ class Graph:
 
     def insert_before(self, anchor: Node, node: Node) -> None:
         """Place `node` right before `anchor`."""
-        self.nodes.insert(self.nodes.index(anchor), node)
+        self.nodes.insert(self._index(anchor), node)
 
     def insert_after(self, anchor: Node, node: Node) -> None:
         """Place `node` right after `anchor`."""
-        self.nodes.insert(self.nodes.index(anchor) + 1, node)
+        self.nodes.insert(self._index(anchor) + 1, node)
 
     def remove(self, node: Node) -> None:
         """Take out a node whose outputs nobody reads; raises ValueError otherwise."""
         for value in node.outputs:
             if value.uses or value in self.outputs:
                 raise ValueError(f"cannot remove {node.name!r}: {value.name!r} is still read")
-        self.nodes.remove(node)
+        del self.nodes[self._index(node)]
         node.detach()
+
+    def _index(self, node: Node) -> int:
+        """The node's position: looked for near the last one first, since passes go along the graph."""
+        first = max(0, self._last - 64)
+        try:
+            self._last = self.nodes.index(node, first, first + 128)
+        except ValueError:
+            self._last = self.nodes.index(node)
+        return self._last
 
     def is_output(self, value: Value) -> bool:
         return any(v is value for v in self.outputs)

@@ -15,7 +15,7 @@ from edgekit.importers.onnx.tensors import read_tensor, require_few_listed, type
 from edgekit.ir import Array
 
 MAX_FILE_BYTES = 1 << 28
-MAX_NODES = 20_000
+MAX_NODES = 12_000
 # Names are copied into every node that a layer becomes.
 MAX_NAME = 200
 OLDEST_OPSET = 6

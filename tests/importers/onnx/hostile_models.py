@@ -333,7 +333,7 @@ BOMBS: dict[str, Case] = {
     "cumulative_product": (lambda: _wide_chain(40, [1, 1 << 24], "Softmax"), "bytes of activations|has inputs of"),
 }  # fmt: skip
 
-NODES = 19_999
+NODES = 11_999
 
 
 def _chain(op: str, count: int = NODES, shape: Sequence[int] = (1, 4), **attrs: Any) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from tests.importers.hostile import refused, run, within_limits
 from tests.importers.onnx.hostile_models import ATTRIBUTES, BOMBS, NASTY_NAMES, STRUCTURE, TINY, nasty_names
 
 MALFORMED = STRUCTURE | ATTRIBUTES
-# Twenty thousand layers, as many as a file may have, take longer to read and rewrite than any other file.
+# Twelve thousand layers, as many as a file may have, take longer to read and rewrite than any other file.
 LONG_SECONDS = 60
 
 
