@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
 
 from edgekit.errors import BadModel, UnsupportedModel
+from edgekit.importers.limits import MAX_OPERANDS
 from edgekit.importers.onnx.tensors import read_tensor, require_few_listed, type_name
 from edgekit.ir import Array
 
@@ -125,6 +126,9 @@ def node_record(index: int, node: NodeProto, folder: Path) -> NodeRecord:
         raise BadModel(f"operator {index} has names that are not UTF-8 text")
     op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     name = (node.name or (node.output[0] if node.output else "") or f"operator {index}")[:MAX_NAME]
+    if max(len(node.input), len(node.output)) > MAX_OPERANDS:
+        counts = f"{len(node.input)} inputs and {len(node.output)} outputs"
+        raise BadModel(f"layer {name!r} ({op}): has {counts}, over the limit of {MAX_OPERANDS}")
     attrs: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.name in attrs:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import BadModel, BadUsage, UnsupportedModel
+from edgekit.importers.limits import MAX_OPERANDS
 from edgekit.importers.onnx import constants
 from edgekit.importers.onnx.branches import expand_branch
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
@@ -25,7 +26,6 @@ from edgekit.ops.spec import check_constraints, require_supported
 
 # Multiply-accumulates that one layer of constants may cost at import.
 MAX_FOLDED_MACS = 1 << 24
-MAX_INPUTS = 1000
 # Layers that read a constant as weights, and those that only look at it another way.
 _READS_FILLS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Identity", "Dropout", "Transpose", "Reshape")
 
@@ -60,8 +60,9 @@ def graph_of(
     record: ModelRecord, path: Path, shapes: dict[str, list[int]], literal: bool, bound: Mapping[str, Array]
 ) -> Graph:
     """`import_onnx` of a record; `path` names the model."""
-    if len(record.inputs) > MAX_INPUTS:
-        raise BadModel(f"{path.name} has {len(record.inputs)} inputs, over the limit of {MAX_INPUTS}")
+    if max(len(record.inputs), len(record.outputs)) > MAX_OPERANDS:
+        counts = f"{len(record.inputs)} inputs and {len(record.outputs)} outputs"
+        raise BadModel(f"{path.name} has {counts}, over the limit of {MAX_OPERANDS}")
     record = as_qdq(record, literal)
     quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
     builder = GraphBuilder(record.opset, quantized)

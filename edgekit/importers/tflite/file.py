@@ -17,6 +17,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import BadModel, UnsupportedModel
+from edgekit.importers.limits import MAX_OPERANDS
 from edgekit.ir import Array, DType, QuantType
 
 MAX_FILE_BYTES = 1 << 28
@@ -180,6 +181,8 @@ class _Reader:
         return tuple(int(d) for d in self._list(length, get, 4))
 
     def _indices(self, length: int, get: Callable[[int], int], tensors: int, what: str) -> tuple[int, ...]:
+        if length > MAX_OPERANDS:
+            raise BadModel(f"{self.name}: {what} are {length}, over the limit of {MAX_OPERANDS}")
         values = tuple(int(v) for v in self._list(length, get, 4))
         if any(not -1 <= v < tensors for v in values):
             raise BadModel(f"{self.name}: {what} refer to tensors that do not exist: {list(values)[:8]}")

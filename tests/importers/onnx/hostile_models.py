@@ -159,6 +159,8 @@ def _weights_written() -> onnx.ModelProto:
 
 
 STRUCTURE: dict[str, Case] = {
+    "operands": (lambda: _variadic("Concat", 1001, axis=1), "1001 inputs and 1 outputs, over the limit of 1000"),
+    "outputs": (lambda: _many_outputs(1001), "1 inputs and 1001 outputs, over the limit of 1000"),
     "reads_itself": (_reads_itself, "'Add_y'.*reads tensor 'y' before"),
     "unknown_shape": (_unknown_shape, "'x' has axes of unknown size"),
     "untyped_input": (_untyped, "'x'.*no tensor"),
