@@ -2,8 +2,8 @@
 
 For a group of n codes x with zero point z: t = n x - sum(x), D = n sum(x^2) - sum(x)^2 + epsilon n^2 / scale^2, and the
 normalized value is t / sqrt(D); without centring (RMS), t = n (x - z) and D = n sum((x - z)^2) + .. . D has bits behind
-the point: where codes are few or hardly differ, epsilon is a fraction beside them. In units of 2**-22 the value is scaled
-by gamma and moved by beta in one 64-bit step. The code is within 1 of the rounded real result.
+the point: where codes are few or hardly differ, epsilon is a fraction beside them. In units of 2**-22 the value is
+scaled by gamma and moved by beta in one 64-bit step. The code is within 1 of the rounded real result.
 """
 
 from __future__ import annotations
