@@ -53,6 +53,7 @@ from edgekit.codegen.lowering.plain import (
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
 from edgekit.codegen.lowering.recurrent import lower_recurrent
+from edgekit.codegen.lowering.row_statistics import ROW_STATISTICS_RULES
 from edgekit.codegen.lowering.sampling import (
     lower_col2im,
     lower_deform_conv,
@@ -133,6 +134,7 @@ RULES: dict[str, Rule] = {
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
     **INTEGER_RULES,
+    **ROW_STATISTICS_RULES,
     "int_lstm": lower_int_lstm,
     "svdf": lower_svdf,
 }
