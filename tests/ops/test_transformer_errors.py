@@ -82,6 +82,33 @@ def normalizations(centred: bool) -> Iterator[Sample]:
             yield one("layer_norm", [source, *operands], result_for(wanted, (1.0, 0.5)[index % 2]), attrs), [x], wanted
 
 
+def variances() -> Iterator[Sample]:
+    """Of a model with scales between the steps of a normalization."""
+    for index, (width, scale) in enumerate((w, s) for w in WIDTHS for s in SCALES):
+        for centred in (True, False):
+            x = rows(np.random.default_rng([index, 1]), width)
+            source = codes_of("x", x.shape, scale, -60)
+            numbers = real(source, x)
+            wanted = ((numbers - centred * numbers.mean(axis=1, keepdims=True)) ** 2).mean(axis=1, keepdims=True)
+            yield one("int_variance", [source], result_for(wanted), {"centred": centred, "factor": 1.0}), [x], wanted
+
+
+def row_scales() -> Iterator[Sample]:
+    """Rows divided by the root of one code each, for scales that make much and little of it."""
+    for index, (width, scale) in enumerate((w, s) for w in WIDTHS for s in SCALES):
+        for centred in (True, False):
+            rng = np.random.default_rng([index, 2])
+            x = rows(rng, width)
+            source, single = codes_of("x", x.shape, scale, 5), codes_of("s", (len(x), 1), 0.02 * scale, -128)
+            s = rng.integers(-127, 128, single.shape).astype(np.int8)
+            numbers = real(source, x)
+            wanted = (numbers - centred * numbers.mean(axis=1, keepdims=True)) / np.sqrt(real(single, s))
+            with np.errstate(divide="ignore"):
+                factors = 1 / np.sqrt(real(single, np.arange(-128, 128)))
+            operands = [source, single, Value.constant("factors", factors.astype(np.float32))]
+            yield one("int_row_scale", operands, result_for(wanted), {"centred": centred}), [x, s], wanted
+
+
 def functions(op: str, function: Callable[[Array], Array], **attrs: object) -> Iterator[Sample]:
     """All codes, at scales from tiny to saturating."""
     x = np.arange(-128, 128).astype(np.int8)
@@ -200,6 +227,8 @@ def gelu_tanh(x: Array) -> Array:
 SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "`layer_norm`": lambda: normalizations(True),
     "`layer_norm`, not centred (RMSNorm)": lambda: normalizations(False),
+    "`int_variance`": variances,
+    "`int_row_scale`": row_scales,
     "`gelu`": lambda: functions("gelu", gelu),
     "`gelu_tanh`": lambda: functions("gelu_tanh", gelu_tanh),
     "`silu`": lambda: functions("silu", lambda x: x * sigmoid(x), alpha=1.0),
