@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Group, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
+from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
 from edgekit.codegen.lowering.elementwise import (
@@ -30,7 +31,7 @@ from edgekit.codegen.lowering.indexing import (
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
-from edgekit.codegen.lowering.integrated import lower_attention, lower_patch_rows, lower_row_chain
+from edgekit.codegen.lowering.integrated import lower_patch_rows, lower_row_chain
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
