@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
-from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
@@ -38,14 +38,14 @@ def lower_and_plan(
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
     first, *others = regions
-    tricks = replace(tricks, decomposition=feed == "rows")
-    program, plan = _smallest(graph, target, regions, floats, tricks)
+    lowering = Lowering(graph, target, floats, replace(tricks, decomposition=feed == "rows"))
+    program, plan = _smallest(lowering, regions)
     if feed == "auto" and (isinstance(plan, DoesNotFit) or any(plan.arena[region.name] for region in others)):
         # An image that does not fit on the chip with all else streams in by rows, if it can.
-        streaming = replace(tricks, decomposition=True)
-        streamed, streamed_plan = _smallest(graph, target, regions, floats, streaming)
+        streaming = Lowering(graph, target, floats, replace(tricks, decomposition=True))
+        streamed, streamed_plan = _smallest(streaming, regions)
         if not isinstance(streamed_plan, DoesNotFit) and any(port.row_axis for port in streamed.inputs):
-            program, plan, tricks = streamed, streamed_plan, streaming
+            program, plan, lowering = streamed, streamed_plan, streaming
     if isinstance(plan, DoesNotFit):
         raise plan
     if not any(step.flexible for step in program.steps):
@@ -54,7 +54,7 @@ def lower_and_plan(
     used = [region for region in others if plan.arena[region.name]]
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
-        faster = lower(graph, target, floats, [int(share * left) for left in room], tricks)
+        faster = lowering.program([int(share * left) for left in room])
         try:
             return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
         except DoesNotFit:
@@ -62,11 +62,9 @@ def lower_and_plan(
     return program, plan
 
 
-def _smallest(
-    graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks
-) -> tuple[Program, MemoryPlan | DoesNotFit]:
+def _smallest(lowering: Lowering, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan | DoesNotFit]:
     """The program with the least scratch, and its plan, or what does not fit."""
-    program = lower(graph, target, floats, tricks=tricks)
+    program = lowering.program()
     try:
         return program, plan_memory(program, regions)
     except DoesNotFit as error:

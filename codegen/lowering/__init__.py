@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Group, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
+from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.convolution import lower_conv2d, lower_depthwise_conv2d, lower_fully_connected
 from edgekit.codegen.lowering.elementwise import (
@@ -30,7 +31,7 @@ from edgekit.codegen.lowering.indexing import (
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
-from edgekit.codegen.lowering.integrated import lower_attention, lower_patch_rows, lower_row_chain
+from edgekit.codegen.lowering.integrated import lower_patch_rows, lower_row_chain
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -53,6 +54,7 @@ from edgekit.codegen.lowering.plain import (
 )
 from edgekit.codegen.lowering.pooling import lower_mean, lower_pool
 from edgekit.codegen.lowering.recurrent import lower_recurrent
+from edgekit.codegen.lowering.row_statistics import ROW_STATISTICS_RULES
 from edgekit.codegen.lowering.sampling import (
     lower_col2im,
     lower_deform_conv,
@@ -133,43 +135,55 @@ RULES: dict[str, Rule] = {
     "dequantize": lower_dequantize,
     "requantize": lower_requantize,
     **INTEGER_RULES,
+    **ROW_STATISTICS_RULES,
     "int_lstm": lower_int_lstm,
     "svdf": lower_svdf,
 }
 
 
-def lower(
-    graph: Graph,
-    target: Target,
-    floats: bool = False,
-    room: Sequence[int] = (),
-    tricks: Tricks = USUAL_TRICKS,
-) -> Program:
-    """Lower a graph; `room` are bytes of scratch that each step may take, where it is faster with more.
+class Lowering:
+    """A graph whose layers are matched once, to be lowered with any amounts of scratch.
 
-    `tricks` say how the program saves memory.
-
-    Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
-    `floats` allows it.
+    Args:
+        floats: arithmetic in floats is allowed.
+        tricks: how programs save memory.
     """
-    ctx = LoweringContext(target, room, tricks.overwriting)
-    problems: list[str] = []
-    inputs = [_port(value, ctx, "input") for value in graph.inputs]
-    positions = {node: position for position, node in enumerate(graph.nodes)}
-    for layer in layers_of(graph, tricks):
-        try:
-            if isinstance(layer, Node):
-                _lower_node(layer, positions[layer], ctx, floats)
-            else:
-                _lower_group(layer, positions[layer.last], ctx)
-        except UnsupportedModel as error:
-            problems.append(str(error))
-        if isinstance(layer, PatchRows):
-            index = graph.inputs.index(layer.image)
-            inputs[index] = replace(inputs[index], row_axis=layer.row_axis)
-    require_supported(problems)
-    outputs = [_port(value, ctx, "output") for value in graph.outputs]
-    return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
+
+    def __init__(self, graph: Graph, target: Target, floats: bool = False, tricks: Tricks = USUAL_TRICKS) -> None:
+        self._graph, self._target, self._floats, self._tricks = graph, target, floats, tricks
+        self._layers = layers_of(graph, tricks)
+
+    def program(self, room: Sequence[int] = ()) -> Program:
+        """The program; `room` are bytes of scratch that each step may take, where it is faster with more.
+
+        Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
+        it is allowed.
+        """
+        graph, ctx = self._graph, LoweringContext(self._target, room, self._tricks.overwriting)
+        problems: list[str] = []
+        inputs = [_port(value, ctx, "input") for value in graph.inputs]
+        positions = {node: position for position, node in enumerate(graph.nodes)}
+        for layer in self._layers:
+            try:
+                if isinstance(layer, Node):
+                    _lower_node(layer, positions[layer], ctx, self._floats)
+                else:
+                    _lower_group(layer, positions[layer.last], ctx)
+            except UnsupportedModel as error:
+                problems.append(str(error))
+            if isinstance(layer, PatchRows):
+                index = graph.inputs.index(layer.image)
+                inputs[index] = replace(inputs[index], row_axis=layer.row_axis)
+        require_supported(problems)
+        outputs = [_port(value, ctx, "output") for value in graph.outputs]
+        return Program(graph.name, ctx.steps, ctx.buffers, ctx.constants, ctx.params, inputs, outputs)
+
+
+def lower(
+    graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = (), tricks: Tricks = USUAL_TRICKS
+) -> Program:
+    """One program of a graph; arguments and errors as of `Lowering`."""
+    return Lowering(graph, target, floats, tricks).program(room)
 
 
 def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -> None:
@@ -220,4 +234,4 @@ def _port(value: Value, ctx: LoweringContext, kind: str) -> Port:
     return Port(value.name, buffer, value.dtype.c_name, value.dtype.value, value.shape, scale, zero)
 
 
-__all__ = ["Target", "lower"]
+__all__ = ["Lowering", "Target", "lower"]

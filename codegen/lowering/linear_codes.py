@@ -7,6 +7,8 @@ all 65536 pairs or all sums; where none are found, the kernel that computes as t
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.codegen.program import Fields
-from edgekit.ir import Array, Node
+from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.arithmetic import QuantizedArithmetic, mul_scale
@@ -26,6 +28,8 @@ INT32 = np.iinfo(np.int32)
 STEPS = 16
 # How far constants are moved off the exact ones: all near ones, then wider.
 NEAR = sorted((s * d for d in range(1, 33) for s in (1, -1)), key=abs)
+# Candidates that are looked at together.
+BATCH = 512
 NUDGES = NEAR + [s * d for d in (48, 64, 96, 128, 192, 256, 384, 512, 1024) for s in (1, -1)]
 
 
@@ -65,14 +69,45 @@ def lane_sum_fields(node: Node) -> Fields | None:
 
     The kernel computes (a_multiplier * a >> 8) + (b_multiplier * b >> 8) + bias steps from the lowest code.
     """
+    return _lane_sum(_Sum.of(node))
+
+
+def line_fields(node: Node) -> Fields | None:
+    """Constants of ek_add_line_s8, likewise: a_multiplier * a + b_multiplier * b + bias, shifted right."""
+    return _shifted_line(_Sum.of(node))
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """What the constants of an add or sub depend on: a layer is lowered several times, and some are alike."""
+
+    op: str
+    quants: tuple[QuantType | None, ...]
+    activation: str
+
+    @staticmethod
+    def of(node: Node) -> _Sum:
+        values = (node.input(0), node.input(1), node.output)
+        return _Sum(node.op, tuple(v.quant for v in values), node.attrs["activation"])
+
+    def node(self) -> Node:
+        """A node of single codes."""
+        a, b, y = (Value(name, (1,), DType.INT8, quant) for name, quant in zip("aby", self.quants, strict=True))
+        return Node(self.op, self.op, [a, b], [y], {"activation": self.activation})
+
+
+@functools.lru_cache(maxsize=1024)
+def _lane_sum(key: _Sum) -> Fields | None:
+    node = key.node()
     ratios = _ratios(node)
     if max(map(abs, ratios)) > 60:
         return None
     return _line(all_results(node), _scaled(ratios, STEPS + 8), STEPS, 8, NUDGES)
 
 
-def line_fields(node: Node) -> Fields | None:
-    """Constants of ek_add_line_s8, likewise: a_multiplier * a + b_multiplier * b + bias, shifted right."""
+@functools.lru_cache(maxsize=1024)
+def _shifted_line(key: _Sum) -> Fields | None:
+    node = key.node()
     ratios = _ratios(node)
     reach = 256 * (sum(map(abs, ratios)) + 2)
     shift = 31 - math.ceil(math.log2(reach))
@@ -106,13 +141,43 @@ def _line(target: Target, exact: tuple[int, int], bits: int, dropped: int, nudge
     # Only pairs near the narrowest places can decide, however the constants are nudged.
     moved = 2 * (2 * max(nudges) * 128 >> dropped) + 4
     first, second = pairs = np.nonzero((low >= low.max() - moved) | (high <= high.min() + moved))
-    for a, b in _nudged(*exact, nudges):
-        sums = (a * CODES[first] >> dropped) + (b * CODES[second] >> dropped)
-        start, end = (least[pairs] - sums).max(), (limit[pairs] - sums).min()
-        bias = int(start + end - 1) // 2
-        if start < end and np.array_equal(np.clip((steps(a, b) + bias) >> bits, 0, target.top), target.codes):
-            return {"a_multiplier": a, "b_multiplier": b, "bias": bias}
+    places = CODES[first], CODES[second]
+    few: Array | slice = slice(None)
+    for candidates in _batches(_nudged(*exact, nudges)):
+        if len(candidates) == BATCH and isinstance(few, slice):
+            few = _narrowest(low[pairs], high[pairs], *places, max(nudges) >> dropped)
+        a, b = candidates.T[:, :, None]
+        sums = (a * places[0][few] >> dropped) + (b * places[1][few] >> dropped)
+        possible = (least[pairs][few] - sums).max(axis=1) < (limit[pairs][few] - sums).min(axis=1)
+        for a, b in candidates[possible].tolist():
+            sums = (a * places[0] >> dropped) + (b * places[1] >> dropped)
+            start, end = (least[pairs] - sums).max(), (limit[pairs] - sums).min()
+            bias = int(start + end - 1) // 2
+            if start < end and np.array_equal(np.clip((steps(a, b) + bias) >> bits, 0, target.top), target.codes):
+                return {"a_multiplier": a, "b_multiplier": b, "bias": bias}
     return None
+
+
+def _narrowest(low: Array, high: Array, first: Array, second: Array, reach: int) -> Array:
+    """Which pairs of codes decide for some of the constants up to `reach` steps off: enough to refuse most of the rest.
+
+    `low` and `high` are the bounds of the bias with the exact constants, at the codes `first` and `second`.
+    """
+    moves = [0.0, *(s * max(reach, 1) / (1 << k) for k in range(0, 12, 2) for s in (1, -1))]
+    found = set[int]()
+    for a, b in itertools.product(moves, repeat=2):
+        line = a * first + b * second
+        found |= {int((low - line).argmax()), int((high - line).argmin())}
+    return np.array(sorted(found), np.int64)
+
+
+def _batches(candidates: Iterator[tuple[int, int]]) -> Iterator[Array]:
+    """int64 [n, 2], few at first: the exact constants are often right."""
+    for size in itertools.chain((1, 7, 32), itertools.repeat(BATCH)):
+        batch = list(itertools.islice(candidates, size))
+        if not batch:
+            return
+        yield np.array(batch, np.int64)
 
 
 def _nudged(a: int, b: int, nudges: Sequence[int]) -> Iterator[tuple[int, int]]:

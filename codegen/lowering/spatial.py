@@ -100,7 +100,7 @@ def _lower_norm_s8(node: Node, ctx: LoweringContext) -> None:
     fields: Fields = {
         "rows": x.elements // width, "width": width, "channels": channels, "repeats": repeats,
         "input_zero": fp.single_quant(x)[1], "centred": int(node.attrs["centred"]), "epsilon": constants.epsilon,
-        "shift": constants.shift, "zero_point": fp.single_quant(y)[1],
+        "fraction": constants.fraction, "shift": constants.shift, "zero_point": fp.single_quant(y)[1],
     }  # fmt: skip
     params, scale = ctx.struct("ek_norm_params", fields), ctx.constant("int32_t", constants.scale.astype(np.int32))
     own = (channels, repeats) == (width, 1) and NORM_SHIFTS[0] <= constants.shift <= NORM_SHIFTS[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -96,14 +97,20 @@ class Tiling:
 
 def fastest_tiling(products: Products, room: int) -> Tiling:
     """The tiling with fewest instructions whose scratch is at most `room` bytes; the smallest where none is."""
-    options = list(_tilings(products))
+    options = _tilings(products)
     fitting = [option for option in options if option.scratch <= room]
     if not fitting:
         return min(options, key=lambda t: (t.scratch, t.instructions))
     return min(fitting, key=lambda t: (t.instructions, t.scratch))
 
 
-def _tilings(products: Products) -> Iterator[Tiling]:
+# Blocks of equal size, heads, and repeated lowerings ask for the same.
+@functools.lru_cache(maxsize=256)
+def _tilings(products: Products) -> tuple[Tiling, ...]:
+    return tuple(_all_tilings(products))
+
+
+def _all_tilings(products: Products) -> Iterator[Tiling]:
     groups = _cuts((products.pixels + 1) // 2)
     tiles = [tile for tile in _cuts(products.pairs) if not products.turned or tile % 2 == 0 or tile == products.pairs]
     for tile in tiles:

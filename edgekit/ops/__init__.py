@@ -35,6 +35,7 @@ from edgekit.ops.resample import Resample
 from edgekit.ops.resize import ResizeNearest
 from edgekit.ops.resize_bilinear import ResizeBilinear
 from edgekit.ops.roi_align import RoiAlign
+from edgekit.ops.row_statistics import ROW_STATISTICS_OPS
 from edgekit.ops.select import Bitcast, Cast, Where
 from edgekit.ops.softmax import Softmax
 from edgekit.ops.spatial_pool import MaxUnpool, SpatialAvgPool, SpatialMaxPool
@@ -93,6 +94,7 @@ OPS: tuple[OpSpec, ...] = (
     *INT_PRODUCT_OPS,
     ResizeBilinear(),
     *INT_REDUCE_OPS,
+    *ROW_STATISTICS_OPS,
     IntLstm(),
     Svdf(),
 )

@@ -30,6 +30,16 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return multiplier, shift
 
 
+def quantize_multipliers(real: Array) -> tuple[Int64, Int64]:
+    """`quantize_multiplier` of every number of a float64 array of numbers that are not negative."""
+    fraction, exponent = np.frexp(real)
+    multiplier = np.floor(fraction * (1 << 31) + 0.5).astype(np.int64)
+    whole = multiplier == 1 << 31
+    multiplier, shift = np.where(whole, 1 << 30, multiplier), exponent.astype(np.int64) + whole
+    small = (shift < -31) | (multiplier == 0)
+    return np.where(small, 0, multiplier), np.where(small, 0, shift)
+
+
 def saturating_rounding_doubling_high_mul(a: Array, b: Array | int) -> Int64:
     """(2 * a * b + 2**31) >> 32: round half up of a * b / 2**31. `b` is never -2**31 here."""
     high: Int64 = (np.asarray(a, np.int64) * b + (1 << 30)) >> 31
@@ -80,11 +90,8 @@ def product_multipliers(x: Value, weights: Value, y: Value, single_precision: bo
     quant = weights.quant
     if quant is None:
         raise ValueError(f"weights {weights.name!r} are not quantized")
-    pairs = []
-    for sw in quant.scale:
-        product = float(np.float32(sx) * np.float32(sw)) if single_precision else float(sx) * float(sw)
-        pairs.append(quantize_multiplier(product / float(sy)))
-    return np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64)
+    scales = np.array(quant.scale, np.float32 if single_precision else np.float64)
+    return quantize_multipliers((scales.dtype.type(sx) * scales).astype(np.float64) / float(sy))
 
 
 ACTIVATIONS: dict[str, tuple[float, float]] = {

@@ -11,7 +11,14 @@ from edgekit.errors import BadModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import math_f32 as m
-from edgekit.ops.integer_norm import MAX_COUNT, NormConstants, norm_constants, normalized, to_codes
+from edgekit.ops.integer_norm import (
+    MAX_COUNT,
+    NormConstants,
+    epsilon_is_moderate,
+    norm_constants,
+    normalized,
+    to_codes,
+)
 from edgekit.ops.reduce import ordered_sum
 from edgekit.ops.spatial import plain_floats
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, is_quantized, random_codes, real_constant
@@ -33,7 +40,7 @@ class LayerNorm(OpSpec):
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return (_floats_or_codes, _short_rows)
+        return (_floats_or_codes, _short_rows, _moderate_epsilon)
 
     def infer(self, node: Node) -> list[Shape]:
         shape, axis = node.input(0).shape, node.attrs["axis"]
@@ -82,7 +89,7 @@ class LayerNorm(OpSpec):
         assert x is not None
         constants, channels, repeats = self.constants(node)
         rows = x.reshape(math.prod(x.shape[: node.attrs["axis"]]), -1).astype(np.int64)
-        values = normalized(rows, fp.single_quant(node.input(0))[1], constants.epsilon, node.attrs["centred"])
+        values = normalized(rows, fp.single_quant(node.input(0))[1], constants, node.attrs["centred"])
         channel = (np.arange(x.size) // repeats % channels).reshape(rows.shape)
         scale, offset = constants.scale[channel], constants.offset[channel]
         return [
@@ -112,25 +119,31 @@ class LayerNorm(OpSpec):
             yield Case(f"c{index}", graph, (tuple(data),))
 
     def _integer_cases(self) -> Iterable[Case]:
-        geometries: list[tuple[Shape, int, Shape | None, Shape | None, bool]] = [
-            ((3, 37), 1, (37,), (37,), True),
-            ((2, 3, 4, 5), 2, (3, 1, 1), (3, 1, 1), True),
-            ((2, 3, 4), 1, (4,), (3, 1), True),
-            ((4, 6), 1, None, None, True),
-            ((3, 16), 1, (16,), None, False),
+        geometries: list[tuple[Shape, int, Shape | None, Shape | None, bool, float, float]] = [
+            ((3, 37), 1, (37,), (37,), True, 0.07, 1.0),
+            ((2, 3, 4, 5), 2, (3, 1, 1), (3, 1, 1), True, 0.07, 1.0),
+            ((2, 3, 4), 1, (4,), (3, 1), True, 0.07, 1.0),
+            ((4, 6), 1, None, None, True, 0.07, 1.0),
+            ((3, 16), 1, (16,), None, False, 0.07, 1.0),
+            # An epsilon that is a fraction beside the codes, or all there is; a scale that hardly counts.
+            ((5, 16), 1, (16,), (16,), True, 0.01, 1.0),
+            ((3, 20), 1, (20,), (20,), True, 1e-6, 1e-3),
+            ((4, 5), 1, None, (5,), False, 0.01, 1.0),
         ]
-        for index, (shape, axis, scale, bias, centred) in enumerate(geometries):
+        for index, (shape, axis, scale, bias, centred, x_scale, size) in enumerate(geometries):
             rng = np.random.default_rng(2350 + index)
-            x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.07, -9))
+            x = Value("x", shape, DType.INT8, QuantType.per_tensor(x_scale, -9))
             y = Value("y", shape, DType.INT8, QuantType.per_tensor(0.03, 5))
             gamma, beta = (
-                None if s is None else Value.constant(n, rng.normal(0.3, 1, s).astype(np.float32))
-                for n, s in (("scale", scale), ("bias", bias))
+                None if s is None else Value.constant(n, (rng.normal(0.3, 1, s) * by).astype(np.float32))
+                for n, s, by in (("scale", scale, size), ("bias", bias, 1.0))
             )
             attrs: dict[str, object] = {"axis": axis, "epsilon": 1e-5, "centred": centred}
             node = Node(self.name, self.name, [x, gamma, beta], [y], attrs)
-            flat = np.full(shape, 3, np.int8)
-            yield Case(f"codes{index}", Graph(self.name, [x], [y], [node]), ((random_codes(rng, shape),), (flat,)))
+            flat, almost = np.full(shape, 3, np.int8), np.full(shape, 3, np.int8)
+            almost.reshape(-1)[::7] += 1
+            data = (random_codes(rng, shape),), (flat,), (almost,)
+            yield Case(f"codes{index}", Graph(self.name, [x], [y], [node]), data)
 
 
 def _floats_or_codes(node: Node) -> bool:
@@ -144,6 +157,13 @@ def _floats_or_codes(node: Node) -> bool:
 def _short_rows(node: Node) -> bool:
     """rows of codes may have at most 32768 elements."""
     return not is_quantized(node) or math.prod(node.input(0).shape[node.attrs["axis"] :]) <= MAX_COUNT
+
+
+def _moderate_epsilon(node: Node) -> bool:
+    """epsilon must be at most 2**40 squares of the input's scale, and times the square of a row's length 2**61."""
+    x, quantized = node.input(0), is_quantized(node)
+    width = math.prod(x.shape[node.attrs["axis"] :])
+    return not quantized or epsilon_is_moderate(float(node.attrs["epsilon"]), width, fp.single_quant(x)[0])
 
 
 def block_of(node: Node, shape: Shape) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from edgekit.passes.hoist_unary import HoistUnary
 from edgekit.passes.merge_transposes import MergeTransposes
 from edgekit.passes.recognise_functions import RecogniseFunctions
 from edgekit.passes.recognise_norms import RecogniseNorms
+from edgekit.passes.recognise_row_statistics import RecogniseRowStatistics
 from edgekit.passes.recognise_softmax import RecogniseSoftmax
 from edgekit.passes.reshapes import MergeReshapes
 from edgekit.passes.sink_transposes import SinkTransposes
@@ -40,6 +41,7 @@ REWRITES: tuple[Pass, ...] = (
     FoldConstants(),
     DropTransposesAroundScale(),
     RecogniseNorms(),
+    RecogniseRowStatistics(),
     RecogniseSoftmax(),
     RecogniseFunctions(),
     FoldScaleIntoSoftmax(),

@@ -1,4 +1,4 @@
-"""Elementwise functions that exporters spell out: GELU by erf or tanh, SiLU, sigmoid by exp, Mish, softplus."""
+"""Elementwise functions that exporters spell out: GELU by erf or tanh, SiLU, sigmoid by exp, Mish, softplus, rsqrt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgekit.passes.base import Pass
 from edgekit.passes.regions import Region, evaluate, regions, replace_region
 
 # What all spellings of the functions below have one of, and none more than three of.
-_CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid")
+_CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid", "sqrt", "power")
 _MOST_CURVES = 3
 _KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
     ("gelu", {}),
@@ -24,6 +24,7 @@ _KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
     ("mish", {}),
     ("softplus", {}),
     ("hard_swish", {}),
+    ("rsqrt", {}),
 )
 # Constants are rounded in files, some to a few digits (1.4142, 0.79788). The nearest two functions differ by 4e-4.
 TOLERANCE = 2e-5
@@ -58,7 +59,8 @@ def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
     if result is None or result.shape != rows.shape:
         return None
     values = result.reshape(-1)[: len(_POINTS)]
-    close = (np.abs(values - _wanted()) <= TOLERANCE * np.maximum(1.0, np.abs(_wanted()))).all(axis=1)
+    # Poles, and what is no number, are where the function has them.
+    close = np.isclose(values, _wanted(), TOLERANCE, TOLERANCE, equal_nan=True).all(axis=1)
     return _KNOWN[int(close.argmax())] if close.any() else None
 
 
@@ -66,4 +68,5 @@ def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
 def _wanted() -> Array:
     """float64 [K, P]: the values of the known functions at all points."""
     specs = [(spec_of(op), attributes) for op, attributes in _KNOWN]
-    return np.array([spec.real(_POINTS, **attributes) for spec, attributes in specs if isinstance(spec, Unary)])
+    with np.errstate(all="ignore"):
+        return np.array([spec.real(_POINTS, **attributes) for spec, attributes in specs if isinstance(spec, Unary)])

@@ -76,7 +76,7 @@ def regions(graph: Graph, *wanted: Sequence[str]) -> Iterator[Region]:
         return
     order = {node: index for index, node in enumerate(graph.nodes)}
     for root in reversed(list(graph.nodes)):
-        if len(root.outputs) == 1 and root.output.producer is root and root.op != "reshape" and _is_arithmetic(root):
+        if len(root.outputs) == 1 and root.output.producer is root and root.op != "reshape" and is_arithmetic(root):
             for region in reversed(_regions_of(graph, root, order)):
                 if root.output.producer is root and all(map(region.count, wanted)) and region.is_real:
                     yield region
@@ -111,10 +111,11 @@ def _sources_of(node: Node) -> dict[Value, None]:
 
 
 def _may_be_between(value: Value) -> bool:
-    return value.quant is None and value.producer is not None and _is_arithmetic(value.producer)
+    return value.quant is None and value.producer is not None and is_arithmetic(value.producer)
 
 
-def _is_arithmetic(node: Node) -> bool:
+def is_arithmetic(node: Node) -> bool:
+    """Whether `evaluate` may know the operator."""
     known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op == "reshape"
     return (known or is_pointwise_affine(node)) and node.attrs.get("activation", "none") == "none"
 
@@ -124,18 +125,22 @@ def evaluate(region: Region, rows: Array) -> Array | None:
 
     C is the source's last axis. Each row stands for any one of the source's own.
     """
-    columns = region.source.shape[-1]
-    known: dict[Value, Array] = {region.source: rows}
+    return evaluate_nodes(region.nodes, region.source, {region.source: rows})
+
+
+def evaluate_nodes(nodes: Sequence[Node], source: Value, given: Mapping[Value, Array]) -> Array | None:
+    """`evaluate` of nodes with several sources: `given` are rows of `source`, and numbers [K, 1] of others per row."""
+    known, columns, count = dict(given), source.shape[-1], len(given[source])
     with np.errstate(all="ignore"):
-        for node in region.nodes:
+        for node in nodes:
             result = _result(node, known, columns)
             # Elements say whether a value has a whole row or one number per row.
-            if result is None or len(result) != len(rows):
+            if result is None or len(result) != count:
                 return None
-            if result.shape[1] * region.source.elements != node.output.elements * columns:
+            if result.shape[1] * source.elements != node.output.elements * columns:
                 return None
             known[node.output] = result
-    return known[region.output]
+    return known[nodes[-1].output]
 
 
 def _result(node: Node, known: dict[Value, Array], columns: int) -> Array | None:

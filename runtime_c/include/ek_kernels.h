@@ -15,6 +15,7 @@
 #include "ek_recurrent.h"
 #include "ek_reduce.h"
 #include "ek_requantize.h"
+#include "ek_row_statistics.h"
 #include "ek_spatial.h"
 #include "ek_tiling.h"
 #include "ek_window.h"

@@ -8,13 +8,14 @@
 extern "C" {
 #endif
 
-/* `rows` groups of `width` codes each, at most 2^15. Element i of x has scale and offset (i / repeats) % channels. */
+/* `rows` groups of `width` codes each, at most 2^15. Element i of x has scale and offset (i / repeats) % channels.
+ * epsilon is in units of 2^-fraction; fraction is even. */
 typedef struct {
     int32_t rows, width;
     int32_t channels, repeats;
     int32_t input_zero, centred;
     int64_t epsilon;
-    int32_t shift, zero_point;
+    int32_t fraction, shift, zero_point;
 } ek_norm_params;
 
 /* y may be x. */

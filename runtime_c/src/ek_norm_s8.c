@@ -13,8 +13,8 @@ void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, 
             squares += code * code;
         }
         total = p->centred ? total : 0;
-        const int64_t spread = (int64_t)p->width * squares - (int64_t)total * total + p->epsilon;
-        const ek_inverse_root r = ek_reciprocal_root(spread < 1 ? 1 : spread);
+        const int64_t spread = (int64_t)p->width * squares - (int64_t)total * total;
+        const ek_inverse_root r = ek_reciprocal_root(spread, p);
         for (int32_t k = 0; k < p->width; ++k, ++element) {
             const int32_t channel = element / p->repeats % p->channels;
             const int32_t t = p->width * (x[k] - p->input_zero) - total;

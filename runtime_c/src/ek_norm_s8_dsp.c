@@ -42,8 +42,8 @@ void ek_norm_s8_dsp(const ek_norm_params *p, const int8_t *x, const int32_t *sca
     for (int32_t row = 0; row < p->rows; ++row) {
         const sums s = sums_of(x, width, zero);
         const int32_t total = p->centred ? s.total : 0;
-        const int64_t spread = (int64_t)width * s.squares - (int64_t)total * total + p->epsilon;
-        const ek_inverse_root r = ek_reciprocal_root(spread < 1 ? 1 : spread);
+        const int64_t spread = (int64_t)width * s.squares - (int64_t)total * total;
+        const ek_inverse_root r = ek_reciprocal_root(spread, p);
         const int32_t start = -width * zero - total;
         /* |t| is at most 255 * width. */
         if (r.shift <= 32 && r.shift > 8 && width < 1 << (r.shift - 9)) {

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 
 from benchmarks.transformer_memory import random_vit
 from edgekit.cli import group
+from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Attention, PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory import PlanRegion
 from edgekit.importers import import_model
 from edgekit.ir import Graph, Node
 from edgekit.passes import optimise
@@ -27,6 +29,9 @@ SHAPES: list[dict[str, Any]] = [
     {"image": 35, "channels": 1, "patch": 5, "embed": 20, "depth": 2, "heads": 2, "class_token": True, "head_width": 7},
     {"image": 28, "channels": 3, "patch": 4, "embed": 16, "depth": 1, "heads": 1, "rank_ratio": 0.5},
 ]
+
+# More tokens than an arena may grow by to keep them all normalized.
+LONG: dict[str, Any] = {"image": 36, "channels": 1, "patch": 4, "embed": 64, "depth": 1, "heads": 2}
 
 
 def _samples(shape: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -74,6 +79,15 @@ def test_transformers_equal_the_reference(tmp_path: Path, shape: dict[str, Any],
     report = _build(tmp_path, shape, board, "--feed", "rows")
     assert report["validation"]["bit_exact"] and report["ram"]["stack_measured"] <= report["ram"]["stack_bound"]
     assert any("attention" in layer["op"] for layer in report["instructions"]["per_layer"])
+
+
+@pytest.mark.parametrize(("shape", "stored"), [(SHAPES[0], True), (LONG, False)], ids=["stored", "recomputed"])
+def test_rows_are_normalized_once_where_there_is_room(tmp_path: Path, shape: dict[str, Any], stored: bool) -> None:
+    program, _ = lower_and_plan(_quantized(tmp_path, shape), Target(dsp=True), [PlanRegion("ram", 300 * 1024)])
+    (attention,) = (step for step in program.steps if "attention" in step.op)
+    norms = [call for call in attention.calls if call.kernel.startswith("ek_norm")]
+    assert len(norms) == (1 if stored else 2 * shape["heads"] * 2)
+    assert _build(tmp_path, shape, "stm32f746")["validation"]["bit_exact"]
 
 
 def test_streamed_and_whole_images_give_the_same(tmp_path: Path) -> None:
