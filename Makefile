@@ -6,7 +6,7 @@ MINUTES ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py constraints.txt
-C_SOURCES = $(shell find runtime_c edgekit/exports -name '*.[ch]')
+C_SOURCES = $(shell find runtime_c codegen edgekit/exports -name '*.[ch]')
 
 .PHONY: firmware test lint benchmark docs sizes fuzz clean
 

@@ -5,6 +5,7 @@ from setuptools import find_packages, setup
 PATTERNS = [
     "*.toml",
     "*.c",
+    "*.h",
     "*.j2",
     "*.onnx",
     "*.npz",

@@ -25,7 +25,7 @@ class UnsupportedModel(EdgekitError):
 
 
 class BadData(EdgekitError):
-    """The data file does not fit the model: wrong shape, type, or not readable."""
+    """A data file is not readable or not of its kind, or does not fit the model: wrong shape or type."""
 
 
 class BadUsage(EdgekitError):

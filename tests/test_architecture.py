@@ -22,7 +22,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "passes": frozenset({"errors", "ir", "ops"}),
     "importers": frozenset({"errors", "ir", "ops", "passes"}),
     "quant": frozenset({"errors", "ir", "ops", "passes", "progress"}),
-    "codegen": frozenset({"errors", "ir", "ops", "boards", "runtime_c"}),
+    "codegen": frozenset({"errors", "ir", "ops", "boards", "runtime_c", "toolchains"}),
     "toolchains": frozenset({"errors", "boards", "runtime_c"}),
     "emulators": frozenset({"errors", "boards", "toolchains"}),
 }

@@ -6,27 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from edgekit.codegen.memory.block import Block
 from edgekit.codegen.program import Buffer, Program
 
 
 @dataclass(frozen=True)
-class Lifetime:
-    """Bytes that must not overlap any other live ones from step `first` to step `last`, both included.
+class Lifetime(Block):
+    """The bytes of one buffer, or of several that share them in order because steps work in place."""
 
-    Attributes:
-        buffers: those that share these bytes, in order (more than one where steps work in place).
-        size, alignment: bytes.
-    """
-
-    buffers: tuple[Buffer, ...]
-    size: int
-    alignment: int
-    first: int
-    last: int
-
-    def overlaps(self, other: Lifetime) -> bool:
-        """Whether both are live at some step."""
-        return self.first <= other.last and other.first <= self.last
+    buffers: tuple[Buffer, ...] = ()
 
 
 def lifetimes(program: Program) -> list[Lifetime]:
@@ -49,18 +37,18 @@ def lifetimes(program: Program) -> list[Lifetime]:
     groups = _in_place_groups(program, spans)
     result = [
         Lifetime(
-            tuple(group),
-            max(b.size for b in group),
-            max(b.alignment for b in group),
-            min(spans[b][0] for b in group),
-            max(spans[b][1] for b in group),
+            size=max(b.size for b in group),
+            alignment=max(b.alignment for b in group),
+            first=min(spans[b][0] for b in group),
+            last=max(spans[b][1] for b in group),
+            buffers=tuple(group),
         )
         for group in groups
     ]
     return sorted(result, key=lambda life: (life.first, life.buffers[0].index))
 
 
-def live_bytes(lives: Sequence[Lifetime]) -> list[int]:
+def live_bytes(lives: Sequence[Block]) -> list[int]:
     """Bytes alive at every step, from 0 to the last one of any lifetime."""
     changes = [0] * (max((life.last for life in lives), default=-1) + 2)
     for life in lives:

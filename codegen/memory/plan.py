@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.codegen.memory.greedy import lower_bound
+from edgekit.codegen.memory.block import lower_bound
 from edgekit.codegen.memory.liveness import Lifetime, lifetimes, live_bytes
-from edgekit.codegen.memory.solver import TIME_LIMIT_S, Placement, place
+from edgekit.codegen.memory.solver import EFFORT, Placement, place
 from edgekit.codegen.program import Buffer, Program
 from edgekit.errors import DoesNotFit
 
-# Each exact search may take seconds; where many lifetimes must move out, the first-fit placement decides.
+# Each search may take a second; where many lifetimes must move out, the first-fit placement decides.
 SOLVED_TRIES = 4
 
 
@@ -76,7 +76,7 @@ def plan_memory(program: Program, regions: Sequence[PlanRegion]) -> MemoryPlan:
             here = [life for life in here if life is not coldest]
             there.append(coldest)
             tries += 1
-            placement = place(here, TIME_LIMIT_S if tries < SOLVED_TRIES else 0.0)
+            placement = place(here, effort=EFFORT if tries < SOLVED_TRIES else 0)
         if placement.peak > region.capacity:
             raise DoesNotFit(region.name, placement.peak, region.capacity, _costliest(program, here))
         chosen[region.name] = (here, placement)

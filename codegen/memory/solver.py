@@ -1,70 +1,86 @@
-"""Optimal offsets with CP-SAT, started from a greedy plan and stopped at the lower bound."""
+"""Placement of blocks in one memory: first fit, then the search, up to the lower bound."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
-from edgekit.codegen.memory.greedy import lower_bound, peak_of, place_greedy
-from edgekit.codegen.memory.liveness import Lifetime
+from edgekit.codegen.memory.block import Block, lower_bound, peak_of
+from edgekit.codegen.memory.greedy import place_greedy
+from edgekit.codegen.memory.search import MAX_BLOCKS, search
 
-TIME_LIMIT_S = 10.0
-# With more lifetimes the solver takes gigabytes before it has placed any.
-MAX_SOLVED = 2000
+# Work of one search for a smaller placement (see search.py): a third of a second, and at most SEARCHES of them.
+EFFORT = 24_000_000
+SEARCHES = 8
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Offsets of lifetimes in one region; `proven` where no smaller peak exists."""
+    """Offsets of blocks in one memory.
+
+    Attributes:
+        peak: bytes spanned.
+        lower_bound: no placement has a smaller peak; `proven` where this one reaches it.
+    """
 
     offsets: tuple[int, ...]
     peak: int
     lower_bound: int
-    proven: bool
+
+    @property
+    def proven(self) -> bool:
+        """Whether no smaller placement exists."""
+        return self.peak == self.lower_bound
 
 
-def place(lives: Sequence[Lifetime], time_limit_s: float = TIME_LIMIT_S) -> Placement:
-    """The smallest placement found; optimal unless the time limit ends the search first (then not `proven`).
+def place(blocks: Sequence[Block], capacity: int | None = None, effort: int = EFFORT) -> Placement:
+    """The first placement found that needs at most `capacity`; without one, the smallest found.
 
-    Without time, or with more than MAX_SOLVED lifetimes, it is the best first-fit placement.
+    Args:
+        effort: work of each search; with 0, or more than MAX_BLOCKS blocks, the best first-fit placement is the result.
+
+    Returns a placement above `capacity` where none within it was found; then there is none if its lower bound is above
+    it too. Fixed blocks that overlap each other have no placement: do not give such.
     """
-    bound = lower_bound(lives)
-    greedy = place_greedy(lives)
-    peak = peak_of(lives, greedy)
-    if peak == bound or len(lives) > MAX_SOLVED or time_limit_s <= 0:
-        return Placement(tuple(greedy), peak, bound, peak == bound)
-    return _solve(lives, greedy, bound, time_limit_s)
+    bound = lower_bound(blocks)
+    offsets = place_greedy(blocks)
+    best = Placement(tuple(offsets), peak_of(blocks, offsets), bound)
+    if effort <= 0 or len(blocks) > MAX_BLOCKS:
+        return best
+    if capacity is None:
+        return _smallest(blocks, best, effort)
+    if best.peak <= capacity or bound > capacity:
+        return best
+    return _within(blocks, capacity, best, effort)
 
 
-def _solve(lives: Sequence[Lifetime], greedy: Sequence[int], bound: int, time_limit_s: float) -> Placement:
-    # Imported here: it takes half a second, and most programs never need it.
-    from ortools.sat.python import cp_model
+def _within(blocks: Sequence[Block], capacity: int, known: Placement, effort: int) -> Placement:
+    """A placement below `capacity`, or the known one, with the lower bound that the search proved."""
+    outcome = search(blocks, capacity, effort)
+    if outcome.offsets is not None:
+        return Placement(tuple(outcome.offsets), peak_of(blocks, outcome.offsets), known.lower_bound)
+    if not outcome.proven:
+        return known
+    unit = _unit(blocks)
+    return Placement(known.offsets, known.peak, capacity // unit * unit + unit)
 
-    start = peak_of(lives, greedy)
-    unit = min((life.alignment for life in lives), default=1)
-    model = cp_model.CpModel()
-    peak = model.new_int_var(bound, start, "peak")
-    variables, x_intervals, y_intervals = [], [], []
-    for index, life in enumerate(lives):
-        slot = model.new_int_var(0, (start - life.size) // unit, f"o{index}")
-        model.add_hint(slot, greedy[index] // unit)
-        if life.alignment > unit:
-            model.add_modulo_equality(0, slot, life.alignment // unit)
-        size = -(-life.size // unit)
-        model.add(slot * unit + life.size <= peak)
-        span = life.last - life.first + 1
-        x_intervals.append(model.new_fixed_size_interval_var(life.first, span, f"t{index}"))
-        y_intervals.append(model.new_fixed_size_interval_var(slot, size, f"a{index}"))
-        variables.append(slot)
-    model.add_no_overlap_2d(x_intervals, y_intervals)
-    model.minimize(peak)
-    solver = cp_model.CpSolver()
-    # One worker and a fixed seed with a deterministic limit: the same plan on every machine.
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 1
-    solver.parameters.max_deterministic_time = time_limit_s
-    status = solver.solve(model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Placement(tuple(greedy), start, bound, False)
-    offsets = tuple(solver.value(v) * unit for v in variables)
-    return Placement(offsets, peak_of(lives, offsets), bound, status == cp_model.OPTIMAL)
+
+def _smallest(blocks: Sequence[Block], best: Placement, effort: int) -> Placement:
+    """Try the lower bound, then bisect between what was not found and what was."""
+    unit = _unit(blocks)
+    target = best.lower_bound
+    not_found = target - unit
+    for _ in range(SEARCHES):
+        if target >= best.peak:
+            break
+        best = _within(blocks, target, best, effort)
+        if best.peak > target:
+            not_found = target
+        target = not_found + max(1, (best.peak - not_found) // unit // 2) * unit
+    return best
+
+
+def _unit(blocks: Sequence[Block]) -> int:
+    """What all tops of placements that the search makes are multiples of."""
+    return gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))

@@ -17,6 +17,7 @@ VERBS = {
     "doctor": "which toolchains and emulators are here",
     "export": "a built folder as a CMake, Zephyr, Arduino or STM32CubeIDE project",
     "ops": "the table of supported operators",
+    "plan": "the memory planner alone: offsets for blocks with given lives",
     "run": "run a built image in the emulator",
     "validate": "accuracy and layer diff of a built image",
 }

@@ -12,8 +12,8 @@ import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 from edgekit.emulators.machine import BlockCount
-from edgekit.emulators.native import shared_library
 from edgekit.errors import ToolchainError
+from edgekit.toolchains.native import shared_library
 
 SOURCE = Path(__file__).with_name("count_hook.c")
 AT_WATCH, OUT_OF_BUDGET, OUT_OF_MEMORY = 1, 2, 3

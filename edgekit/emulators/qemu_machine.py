@@ -18,10 +18,10 @@ from pathlib import Path
 from edgekit.boards import Board
 from edgekit.emulators.gdb_link import GdbLink
 from edgekit.emulators.machine import BOOT_BUDGET, RUN_BUDGET, Machine, RunCounts
-from edgekit.emulators.native import shared_library
 from edgekit.emulators.qemu_state import Counts, PluginState
 from edgekit.errors import CheckFailed, ToolchainError
 from edgekit.toolchains import Image
+from edgekit.toolchains.native import shared_library
 
 COMMAND = "qemu-system-arm"
 PLUGIN = Path(__file__).with_name("qemu_count_plugin.c")

@@ -1,4 +1,4 @@
-"""The emulators' C parts, compiled for this computer by zig when first needed, and kept."""
+"""edgekit's own C parts for this computer, compiled by zig when first needed, and kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,13 +19,18 @@ _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
 @cache
-def shared_library(source: Path) -> Path:
+def shared_library(source: Path, headers: Sequence[Path] = (), libc: bool = True) -> Path:
     """A C file of this package as a shared library; symbols that it lacks are left to the process that loads it.
+
+    Args:
+        headers: files beside the source that it includes.
+        libc: whether it calls the C library, which takes zig ten seconds to prepare when it is new on a computer.
 
     Raises:
         ToolchainError: zig is missing or refuses the file.
     """
-    key = hashlib.sha256(source.read_bytes() + f"{zig_version()} {sys.platform}".encode()).hexdigest()[:16]
+    text = b"".join(path.read_bytes() for path in (source, *headers))
+    key = hashlib.sha256(text + f"{zig_version()} {sys.platform} {libc}".encode()).hexdigest()[:16]
     kept = cache_dir() / "native" / f"{source.stem}-{key}{_SUFFIX}"
     if kept.exists():
         return kept
@@ -34,6 +40,8 @@ def shared_library(source: Path) -> Path:
         # The plainest CPU: the cache may be in a home folder that several computers share.
         command = [str(zig_binary()), "cc", "-shared", "-O2", "-mcpu=baseline", "-std=c11", "-fno-sanitize=all"]
         command += ["-Wall", "-Wextra", "-Werror", *_LINK_FLAGS.get(sys.platform, [])]
+        if not libc and sys.platform in _LINK_FLAGS:
+            command.append("-nostdlib")
         command += ["-o", str(made), str(source)]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         if result.returncode:

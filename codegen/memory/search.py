@@ -1,0 +1,201 @@
+"""The Python side of search.c: a placement under a capacity, or the proof that there is none.
+
+The result depends on the blocks and the effort alone, never on time or on how many processors there are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.codegen.memory.block import Block, lower_bound
+from edgekit.codegen.memory.contraction import contract
+from edgekit.codegen.memory.sections import Sections, sections_of
+from edgekit.codegen.memory.strategies import STRATEGIES, Strategy, ranks
+from edgekit.toolchains.native import shared_library
+
+SOURCE = Path(__file__).with_name("search.c")
+HEADERS = (SOURCE.with_name("search_state.h"), SOURCE.with_name("search_inference.h"))
+INFEASIBLE, FOUND, GAVE_UP = range(3)
+# Threads that search at the same time, each with its share of the strategies.
+LANES = 2
+# Work of a strategy's first turn; a unit of work is about 10 ns. Every round of turns has twice as much.
+FIRST_TURN = 2_000_000
+MAX_BLOCKS = 2000
+_TRAIL, _LISTS, _FAILED, _DEPTH = 1 << 21, 1 << 22, 1 << 19, 20_000
+_STACK = 16 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search says: offsets, or None; `proven` where None means that there are none."""
+
+    offsets: list[int] | None
+    proven: bool
+
+
+class _State(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("capacity", "work", "limit")),
+        *((name, ctypes.c_void_p) for name in ("size", "alignment", "least", "most", "support", "trail_least")),
+        *((name, ctypes.c_void_p) for name in ("trail_support", "weight", "bound", "failed", "first", "last", "rank")),
+        *((name, ctypes.c_void_p) for name in ("near_start", "near", "section_start", "section", "trail", "queue")),
+        *((name, ctypes.c_void_p) for name in ("lists", "scratch", "placed", "dirty")),
+        ("failed_mask", ctypes.c_uint64),
+        *((name, ctypes.c_int32) for name in ("blocks", "sections", "rule", "filling", "trail_room", "list_room")),
+        *((name, ctypes.c_int32) for name in ("trailed", "queued", "depth", "deepest")),
+    )
+
+
+def search(blocks: Sequence[Block], capacity: int, effort: int) -> Outcome:
+    """Offsets below `capacity`, within about `effort` units of work per lane.
+
+    Args:
+        blocks: at most MAX_BLOCKS.
+
+    Raises ToolchainError where the search does not compile for this computer.
+    """
+    if lower_bound(blocks) > capacity:
+        return Outcome(None, True)
+    unit = gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))
+    scaled = [
+        Block(b.size // unit, b.alignment // unit, b.first, b.last, None if b.fixed is None else b.fixed // unit)
+        for b in blocks
+    ]
+    merged, stands_for = contract(scaled, capacity // unit)
+    if any(block.fixed is not None and block.fixed % block.alignment for block in merged):
+        return Outcome(None, True)
+    # By first step, as search.c wants them.
+    order = sorted(range(len(merged)), key=lambda i: (merged[i].first, merged[i].last, -merged[i].size, i))
+    offsets, proven = _portfolio([merged[i] for i in order], capacity // unit, effort)
+    if offsets is None:
+        return Outcome(None, proven)
+    by_merged = dict(zip(order, offsets, strict=True))
+    return Outcome([by_merged[index] * unit for index in stands_for], True)
+
+
+def _portfolio(blocks: Sequence[Block], capacity: int, effort: int) -> tuple[list[int] | None, bool]:
+    """All strategies in turn, in lanes side by side; whichever lane needed less work for an answer has it."""
+    lanes = [_Lane(blocks, capacity) for _ in range(LANES)]
+    used, turn = 0, FIRST_TURN
+    with _deep_stacks(), ThreadPoolExecutor(LANES) as pool:
+        while used < effort:
+            for first in range(0, len(STRATEGIES), LANES):
+                for lane, strategy in zip(lanes, STRATEGIES[first : first + LANES], strict=True):
+                    lane.prepare(strategy, turn)
+                results = list(pool.map(lambda lane: lane.run(lanes), lanes))
+                answers = [(lane.work, i) for i, lane in enumerate(lanes) if results[i] != GAVE_UP]
+                if answers:
+                    _, best = min(answers)
+                    return (lanes[best].offsets(), True) if results[best] == FOUND else (None, True)
+                used += turn
+            turn *= 2
+    return None, False
+
+
+@contextmanager
+def _deep_stacks() -> Iterator[None]:
+    """Threads that start here can go as deep as the search may."""
+    before = threading.stack_size(_STACK)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(str(shared_library(SOURCE, HEADERS, libc=False)))
+
+
+class _Lane:
+    """The memory of one search: what it learns from one strategy's turn serves the next."""
+
+    def __init__(self, blocks: Sequence[Block], capacity: int) -> None:
+        self._blocks = blocks
+        self._sections = sections_of(blocks)
+        self._start = np.array([block.fixed or 0 for block in blocks], np.int64)
+        most = [capacity - block.size if block.fixed is None else block.fixed for block in blocks]
+        self._order = np.arange(len(blocks), dtype=np.int32)
+        self._arrays = _tables(blocks, self._sections) | {"most": np.array(most, np.int64)}
+        self._state = _State(
+            capacity=capacity,
+            failed_mask=_FAILED - 1,
+            blocks=len(blocks),
+            sections=self._sections.count,
+            trail_room=_TRAIL,
+            list_room=_LISTS,
+            deepest=_DEPTH,
+            **{name: array.ctypes.data for name, array in self._arrays.items()},
+        )
+
+    @property
+    def work(self) -> int:
+        """Units of work of the last turn."""
+        return int(self._state.work)
+
+    def prepare(self, strategy: Strategy, turn: int) -> None:
+        """Set the next turn's strategy and how much work it may take."""
+        self._arrays["least"][:] = self._start
+        self._arrays["support"][:] = self._start
+        self._arrays["placed"][:] = 0
+        self._arrays["rank"][:] = ranks(self._blocks, self._sections, strategy.criteria)
+        state = self._state
+        state.rule, state.filling = strategy.rule, int(strategy.filling)
+        state.work = state.trailed = state.queued = state.depth = 0
+        state.limit = turn
+
+    def run(self, lanes: Sequence[_Lane]) -> int:
+        """The turn; an answer ends the turns of those lanes that have already used more work."""
+        state = self._state
+        result = int(_library().ek_place(ctypes.byref(state), ctypes.c_void_p(self._order.ctypes.data)))
+        if result != GAVE_UP:
+            for other in lanes:
+                other._state.limit = min(other._state.limit, state.work)
+        return result
+
+    def offsets(self) -> list[int]:
+        """Where the last turn placed the blocks."""
+        return [int(offset) for offset in self._arrays["least"]]
+
+
+def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[Any]]:
+    """The arrays of search_state.h, by name."""
+    count = len(blocks)
+    section_start, section = sections.members()
+    near_start, near = sections.neighbours()
+    return {
+        "size": np.array([block.size for block in blocks], np.int64),
+        "alignment": np.array([block.alignment for block in blocks], np.int64),
+        "least": np.zeros(count, np.int64),
+        "support": np.zeros(count, np.int64),
+        "trail_least": np.empty(_TRAIL, np.int64),
+        "trail_support": np.empty(_TRAIL, np.int64),
+        "weight": np.zeros(sections.count, np.int64),
+        "bound": np.zeros(sections.count, np.int64),
+        "rank": np.zeros(count, np.int32),
+        "failed": np.zeros(_FAILED, np.uint64),
+        "first": sections.first,
+        "last": sections.last,
+        "near_start": near_start,
+        "near": near,
+        "section_start": section_start,
+        "section": section,
+        "trail": np.empty(_TRAIL, np.int32),
+        "queue": np.empty(sections.count, np.int32),
+        "lists": np.empty(_LISTS, np.int32),
+        "scratch": np.empty(count, np.int32),
+        "placed": np.zeros(count, np.uint8),
+        "dirty": np.zeros(sections.count, np.uint8),
+    }
