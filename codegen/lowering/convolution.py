@@ -17,7 +17,7 @@ from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_wind
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
 from edgekit.codegen.lowering.strips import strips_of
-from edgekit.codegen.lowering.tiling import Products, fastest_tiling
+from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
@@ -107,13 +107,15 @@ def _call_products(
 ) -> None:
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables
-    tiling = fastest_tiling(products, ctx.room())
+    rounding = rounding_of(node, table)
+    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target, products)
+    tiling = fastest_tiling(products, ctx.room(), loops)
     records, packed = (
         ctx.constant("ek_channel", table),
         ctx.constant("int8_t", interleave_rows(codes[:, products.order], 2)),
     )
     tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
-    kernel = f"ek_conv2d_s8_dsp_{rounding_of(node, table)}"
+    kernel = f"ek_conv2d_s8_dsp_{rounding}{tiling.loop.suffix}"
     for x, y in images:
         ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
 

@@ -192,7 +192,7 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
                            w->n,
                            p->b_zero,
                            constants};
-        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding);
+        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding, EK_TWOS);
         y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }
