@@ -69,7 +69,9 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
             ctx.call("ek_conv2d_s8", params, x, plain, records, y)
         return
     table, codes = channel_tables(node, 0, 2)
-    products = Products(height * width, outputs, kernel_h, kernel_w * channels, pointwise and channels % 4 == 0)
+    products = Products(
+        height * width, outputs, kernel_h, kernel_w * channels, channels, pointwise and channels % 4 == 0
+    )
     _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
 
 
@@ -108,7 +110,7 @@ def _call_products(
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables
     rounding = rounding_of(node, table)
-    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target, products)
+    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target)
     tiling = fastest_tiling(products, ctx.room(), loops)
     records, packed = (
         ctx.constant("ek_channel", table),
@@ -193,7 +195,9 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
     if ctx.target.dsp and rows > 1:
         params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
         table, codes = channel_tables(node, 0, 2)
-        _call_products(node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs % 4 == 0), whole)
+        _call_products(
+            node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs, inputs % 4 == 0), whole
+        )
         return
     params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
     table, codes = channel_tables(node, 0, 4 if ctx.target.dsp else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgekit.codegen.lowering.context import Target
@@ -16,14 +16,14 @@ _GATHER_PIXEL = 80
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
 _TURN_PAIR_QUAD = 16
-_CALL = 60
+_CALL = 40
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
 _FEW = 6
 _PAIR_CONSTANTS_BYTES = 32  # ek_columns.h: two biases, then multiplier, shift and offset of both
-_RESULT = 10
-# Instructions for a multiply-accumulate that windows may take so that they need fewer cycles.
-_MOST_FOR_SPEED = 1.15
+_RESULT = 9
+# Instructions for a multiply-accumulate up to which a layer may have a loop of fewer cycles, see docs/kernels.md.
+_LEAST_FOR_SPEED, _SHARED_FOR_SPEED, _MOST_FOR_SPEED = 0.72, 14.5, 1.17
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Loop:
 
     Attributes:
         suffix: of the kernels that have it.
-        pairs: of pixels that it takes at once.
         instructions, cycles: for four inputs of two pixels and two channels, on the core that it is for.
+        bounded: whether a layer has it only up to a number of instructions (`Products.most_for_speed`).
     """
 
     suffix: str
-    pairs: int
     instructions: float
     cycles: float
+    bounded: bool = False
 
 
 # Of single-issue cores the cycles are Cortex-M4's; Cortex-M33 has two fewer in both.
-TWOS, _GROUPED = Loop("", 1, 10.4, 18.6), Loop("_grouped", 2, 14.4, 16.6)
-_TWOS_DUAL, _BESIDE = Loop("", 1, 10.4, 12.2), Loop("_beside", 2, 14.4, 8.2)
+TWOS, _GROUPED = Loop("", 10.4, 18.6), Loop("_grouped", 14.4, 16.6)
+_TWOS_DUAL, _BESIDE = Loop("", 10.4, 12.2), Loop("_beside", 14.4, 8.2, bounded=True)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Products:
     Attributes:
         pixels: rows of the product (pixels or tokens); outputs: channels.
         rows, row: a window's kernel rows and the inputs in each of them.
+        channels: inputs of a pixel.
         pointwise: a pixel is its own window, whole quads of inputs.
         turned: channels stand side by side, and are widened two pairs at a time.
     """
@@ -62,6 +63,7 @@ class Products:
     outputs: int
     rows: int
     row: int
+    channels: int
     pointwise: bool
     turned: bool = False
 
@@ -96,7 +98,7 @@ class Products:
     def gathering(self) -> int:
         """Instructions that make one pixel's column."""
         if self.pointwise:
-            return _GATHER_QUAD * self.quads + _CALL
+            return _GATHER_QUAD * self.quads + _GATHER_ROW
         row = _GATHER_ROW + _GATHER_REST * (self.row % 4)
         return _GATHER_QUAD * self.quads + self.rows * row + _GATHER_PIXEL
 
@@ -105,19 +107,12 @@ class Products:
         """Scratch that gathering takes beside the columns."""
         return 0 if self.pointwise else 4 * (-(-self.row // 4) + -(-self.rows * (self.row % 4) // 4))
 
-
-    def together(self, loop: Loop, group_pairs: int) -> int:
-        """Pairs of pixels that a loop takes at once, where a group is gathered at a time."""
-        groups, rest = divmod(self.pixels, 2 * group_pairs)
-        at_once = 2 * loop.pairs
-        return loop.pairs * (groups * (2 * group_pairs // at_once) + rest // at_once)
-
-
-def loops_of(target: Target, products: Products) -> tuple[Loop, ...]:
-    """The inner loops that a convolution may have on a core; that of pairs of pixels first."""
-    if not target.dual_issue:
-        return TWOS, _GROUPED
-    return (_TWOS_DUAL,) if products.pointwise else (_TWOS_DUAL, _BESIDE)
+    @property
+    def most_for_speed(self) -> float:
+        """Instructions up to which a loop of fewer cycles may be taken: more of them where few channels share what is
+        done for a pixel.
+        """
+        return min(_MOST_FOR_SPEED, _LEAST_FOR_SPEED + _SHARED_FOR_SPEED / self.channels) * self.macs
 
 
 @dataclass(frozen=True)
@@ -125,8 +120,8 @@ class Tiling:
     """One way to cut a layer.
 
     Attributes:
-        tile_pairs, group_pairs, tiles_outer: the ek_tiling struct.
-        loop: the inner loop.
+        tile_pairs, group_pairs, tiles_outer, fours: the ek_tiling struct.
+        loop: that of pixels by fours; of pairs of pixels where there are none.
         scratch: bytes.
         instructions: of the whole layer; cycles: those of the products, and an instruction each for what else it does.
     """
@@ -134,6 +129,7 @@ class Tiling:
     tile_pairs: int
     group_pairs: int
     tiles_outer: bool
+    fours: int
     loop: Loop
     scratch: int
     instructions: float
@@ -146,37 +142,37 @@ class Tiling:
             "tile_pairs": self.tile_pairs,
             "group_pairs": self.group_pairs,
             "tiles_outer": int(self.tiles_outer),
+            "fours": self.fours,
         }
 
 
-def fastest_tiling(products: Products, room: int, loops: Sequence[Loop] = (TWOS,)) -> Tiling:
+def loops_of(target: Target) -> tuple[Loop, Loop]:
+    """The inner loops of a convolution on a core: by pairs of pixels, and by fours."""
+    return (_TWOS_DUAL, _BESIDE) if target.dual_issue else (TWOS, _GROUPED)
+
+
+def fastest_tiling(products: Products, room: int, loops: tuple[Loop, ...] = (TWOS,)) -> Tiling:
     """The tiling of fewest cycles whose scratch is at most `room` bytes; the smallest where none is.
 
     Args:
-        loops: those to choose from, that of pairs of pixels first: all others only up to `_MOST_FOR_SPEED`.
+        loops: by pairs of pixels, and by fours where there is one.
     """
-    most = _MOST_FOR_SPEED * products.macs
-    options = [
-        option
-        for loop in loops
-        for option in _tilings(products, loop, loops[0])
-        if loop is loops[0] or option.instructions <= most
-    ]
+    options = list(_tilings(products, loops))
     fitting = [option for option in options if option.scratch <= room]
     if not fitting:
         return min(options, key=lambda t: (t.scratch, t.cycles))
     return min(fitting, key=lambda t: (t.cycles, t.scratch))
 
 
-def _tilings(products: Products, loop: Loop, twos: Loop) -> Iterator[Tiling]:
+def _tilings(products: Products, loops: tuple[Loop, ...]) -> Iterator[Tiling]:
     groups = _cuts((products.pixels + 1) // 2)
     tiles = [tile for tile in _cuts(products.pairs) if not products.turned or tile % 2 == 0 or tile == products.pairs]
     for tile in tiles:
         for group in groups[:_FEW]:
-            yield _tiling(products, tile, group, True, (loop, twos))
+            yield _tiling(products, tile, group, True, loops)
     for group in groups:
         for tile in tiles[:_FEW]:
-            yield _tiling(products, tile, group, False, (loop, twos))
+            yield _tiling(products, tile, group, False, loops)
 
 
 def _cuts(count: int) -> list[int]:
@@ -184,9 +180,8 @@ def _cuts(count: int) -> list[int]:
     return sorted({-(-count // parts) for parts in range(1, count + 1)})
 
 
-def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops: tuple[Loop, Loop]) -> Tiling:
-    """One tiling with the first of two loops; the second one takes the pairs of pixels that are left."""
-    loop, twos = loops
+def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops: tuple[Loop, ...]) -> Tiling:
+    twos, *others = loops
     tiles, pixel_pairs = -(-products.pairs // tile), (products.pixels + 1) // 2
     gathered = products.pixels * products.gathering
     widened = products.pairs * products.widening
@@ -194,11 +189,20 @@ def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops:
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
     groups = -(-pixel_pairs // group)
-    together = products.together(loop, group)
-    alone = pixel_pairs - together
-    calls = _CALL * tiles * (alone + together // loop.pairs) + _GROUP * groups * (tiles if tiles_outer else 1)
+    calls = _CALL * tiles * pixel_pairs + _GROUP * groups * (tiles if tiles_outer else 1)
     beside = repeated + calls + _RESULT * products.pixels * products.outputs
     units = products.quads * products.pairs
-    instructions = beside + units * (together * loop.instructions + alone * twos.instructions)
-    cycles = beside + units * (together * loop.cycles + alone * twos.cycles)
-    return Tiling(tile, group, tiles_outer, loop, scratch, instructions, cycles)
+    instructions = beside + units * pixel_pairs * twos.instructions
+    cycles = beside + units * pixel_pairs * twos.cycles
+    for loop in others:
+        # Of every group as many fours as there are, up to the instructions that are allowed.
+        more = 2 * units * groups * (loop.instructions - twos.instructions)
+        fours = group // 2
+        if loop.bounded:
+            fours = min(fours, max(0, int((products.most_for_speed - instructions) / more)))
+        if fours:
+            taken = fours * (products.pixels // (2 * group)) + min(fours, products.pixels % (2 * group) // 4)
+            instructions += 2 * units * taken * (loop.instructions - twos.instructions)
+            cycles += 2 * units * taken * (loop.cycles - twos.cycles)
+            return Tiling(tile, group, tiles_outer, fours, loop, scratch, instructions, cycles)
+    return Tiling(tile, group, tiles_outer, 0, twos, scratch, instructions, cycles)

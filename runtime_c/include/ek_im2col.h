@@ -21,7 +21,6 @@ typedef struct {
     int32_t rest_quads;               /* of what is left of all rows */
     int32_t last_row, last_column;    /* the last places of a window inside the input */
     int32_t pointwise;                /* a pixel is its own window */
-    int32_t fours;                    /* four pixels go together as long as there are as many */
     int32_t row, column;              /* of the next window */
     int8_t *bytes, *rests;            /* one row of a window; what is left of all rows */
 } ek_im2col;
@@ -34,11 +33,11 @@ extern "C" {
  *
  * The order of a window's inputs: per kernel row as many whole quads of KW * C codes as there are, then the up to three
  * codes left of each row, zeros to a whole quad. */
-ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *bytes, int32_t fours);
+ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *bytes);
 
-/* Makes the columns of the `pixels` windows from `first`: called in their order, and again from 0. The second one of an
- * odd last pair is zero. */
-void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, uint32_t *columns);
+/* Makes the columns of the `pixels` windows from `first`, `fours` times four and then in pairs: called in their order,
+ * and again from 0. The second one of an odd last pair is zero. */
+void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns);
 
 #ifdef __cplusplus
 }

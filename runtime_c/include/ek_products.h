@@ -5,8 +5,8 @@
 #include "ek_fours.h"
 #include "ek_kernels.h"
 
-/* How codes are made of accumulators, and how pixels go together: two at a time, or four with one of the loops of
- * ek_fours.h and what is left by twos. */
+/* How codes are made of accumulators, and how pixels go together: two at a time, or some of them four at a time with
+ * one of the loops of ek_fours.h. */
 enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
 enum { EK_TWOS, EK_GROUPED, EK_BESIDE };
 
@@ -21,9 +21,9 @@ typedef struct {
     uint32_t *tile, *columns;
 } ek_products;
 
-/* Makes the columns of the `pixels` pixels from `first`, in fours where the loop takes those, and in pairs: called in
- * their order, and again from 0. */
-typedef void ek_gather(void *source, int32_t first, int32_t pixels, uint32_t *columns);
+/* Makes the columns of the `pixels` pixels from `first`, so many times four and then in pairs: called in their order,
+ * and again from 0. */
+typedef void ek_gather(void *source, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns);
 
 /* Makes the tile of `pairs` pairs of channels from pair `first`. */
 typedef void ek_widen(void *source, int32_t first, int32_t pairs, uint32_t *tile);
@@ -58,6 +58,17 @@ EK_INLINE void ek_multiply(const ek_products *p, const uint32_t *columns, const 
     }
 }
 
+static inline int32_t ek_at_most(int32_t count, int32_t left)
+{
+    return count < left ? count : left;
+}
+
+/* How many times four pixels of a group go together. */
+EK_INLINE int32_t ek_fours_of(const ek_tiling *t, int32_t pixels, int32_t loop)
+{
+    return loop == EK_TWOS ? 0 : ek_at_most(t->fours, pixels >> 2);
+}
+
 EK_INLINE void ek_multiply_fours(const uint32_t *columns, const uint32_t *tile, int8_t *y, const ek_run *run,
                                  int32_t rounding, int32_t loop)
 {
@@ -81,7 +92,7 @@ EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t f
     const uint32_t *columns = p->columns, *last = p->tile + EK_PAIR_WORDS(p->quads) * whole;
     ek_run run = {whole, p->quads, p->y_row};
     y += 2 * first;
-    for (; loop != EK_TWOS && pixels >= 4; pixels -= 4) {
+    for (int32_t fours = ek_fours_of(p->t, pixels, loop); fours > 0; --fours, pixels -= 4) {
         if (whole > 0) {
             ek_multiply_fours(columns, p->tile, y, &run, rounding, loop);
         }
@@ -113,11 +124,6 @@ EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t f
     }
 }
 
-static inline int32_t ek_at_most(int32_t count, int32_t left)
-{
-    return count < left ? count : left;
-}
-
 /* The whole product; `gather`, `widen`, `rounding` and `loop` are constants in each instance. */
 EK_INLINE void ek_multiply_all(const ek_products *p, ek_gather *gather, void *pixels, ek_widen *widen, void *channels,
                                int8_t *y, int32_t rounding, int32_t loop)
@@ -131,7 +137,7 @@ EK_INLINE void ek_multiply_all(const ek_products *p, ek_gather *gather, void *pi
         }
         for (int32_t pixel = 0; pixel < p->pixels; pixel += group) {
             const int32_t count = ek_at_most(group, p->pixels - pixel);
-            gather(pixels, pixel, count, p->columns);
+            gather(pixels, pixel, count, ek_fours_of(p->t, count, loop), p->columns);
             for (int32_t first = tile; first < end; first += tile_pairs) {
                 const int32_t some = ek_at_most(tile_pairs, end - first);
                 if (!p->t->tiles_outer) {

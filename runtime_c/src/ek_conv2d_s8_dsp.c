@@ -8,9 +8,9 @@ typedef struct {
     int32_t quads;
 } weights;
 
-static void gather_windows(void *source, int32_t first, int32_t pixels, uint32_t *columns)
+static void gather_windows(void *source, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns)
 {
-    ek_im2col_next((ek_im2col *)source, first, pixels, columns);
+    ek_im2col_next((ek_im2col *)source, first, pixels, fours, columns);
 }
 
 static void widen_weights(void *source, int32_t first, int32_t pairs, uint32_t *tile)
@@ -35,7 +35,7 @@ EK_INLINE void convolve(const ek_conv_params *p, const ek_tiling *t, const int8_
                                   t,
                                   tile,
                                   scratch};
-    ek_im2col walk = ek_im2col_start(p, x, (int8_t *)(tile + EK_PAIR_WORDS(quads) * t->tile_pairs), loop != EK_TWOS);
+    ek_im2col walk = ek_im2col_start(p, x, (int8_t *)(tile + EK_PAIR_WORDS(quads) * t->tile_pairs));
     weights source = {p, w, channels, quads};
     ek_multiply_all(&products, gather_windows, &walk, widen_weights, &source, y, rounding, loop);
 }

@@ -6,6 +6,9 @@
 uint32_t *ek_widen_rows_of_two(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests);
 uint32_t *ek_widen_rows_of_four(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests);
 
+/* Widens pairs of pixels, each `rows->quads` whole quads that stand one after the other; at least one. */
+void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t pairs);
+
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
 /* r0 codes, of any alignment, r1 column, r2 minus_zero, r3 rests, r4-r7 the rows, r8 what is left of one, r9-r12 and lr
@@ -51,6 +54,28 @@ uint32_t *ek_widen_rows_of_four(const int8_t *codes, uint32_t *column, const ek_
 WIDEN_ROWS(ek_widen_rows_of_two, 16);
 WIDEN_ROWS(ek_widen_rows_of_four, 32);
 
+/* r0 and r5 two pixels, r1 columns, r2 minus_zero, r3 pairs, r4 quads, r6 those left, r7-r10 a quad of both. */
+__asm__(EK_FUNCTION(ek_widen_pixel_pairs) "push {r4-r10}\n"
+                                          "ldrd r2, r4, [r2]\n"
+                                          "1:\n"
+                                          "add r5, r0, r4, lsl #2\n"
+                                          "mov r6, r4\n"
+                                          "2:\n"
+                                          "ldr r7, [r0], #4\n"
+                                          "ldr r9, [r5], #4\n"
+                                          "subs r6, r6, #1\n"
+                                          "sxtab16 r8, r2, r7, ror #8\n"
+                                          "sxtab16 r7, r2, r7\n"
+                                          "sxtab16 r10, r2, r9, ror #8\n"
+                                          "sxtab16 r9, r2, r9\n"
+                                          "stmia r1!, {r7-r10}\n"
+                                          "bne 2b\n"
+                                          "mov r0, r5\n"
+                                          "subs r3, r3, #1\n"
+                                          "bne 1b\n"
+                                          "pop {r4-r10}\n"
+                                          "bx lr\n" EK_END(ek_widen_pixel_pairs));
+
 #else
 
 static uint32_t *widen_rows(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests,
@@ -80,6 +105,15 @@ uint32_t *ek_widen_rows_of_two(const int8_t *codes, uint32_t *column, const ek_w
 uint32_t *ek_widen_rows_of_four(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests)
 {
     return widen_rows(codes, column, rows, rests, EK_FOUR_QUAD);
+}
+
+void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t pairs)
+{
+    for (int32_t pixel = 0; pixel < 2 * pairs; ++pixel) {
+        widen_rows(x, columns + 2 * (pixel & 1), rows, 0, 4);
+        x += 4 * rows->quads;
+        columns += (pixel & 1) ? 4 * rows->quads : 0;
+    }
 }
 
 #endif
@@ -174,7 +208,7 @@ __attribute__((noinline)) static uint32_t *widen_assembled(const ek_im2col *walk
 }
 
 /* One window into a column: row by row the whole quads, then what is left of all rows, side by side. */
-static void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
+__attribute__((noinline)) static void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
 {
     const ek_window *w = &walk->p->window;
     const int32_t y0 = walk->row * w->stride_h - w->pad_top, x0 = walk->column * w->stride_w - w->pad_left;
@@ -195,27 +229,48 @@ static void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
     }
 }
 
-void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, uint32_t *columns)
+/* Pixels that are their own windows. */
+static void gather_pixels(const ek_im2col *walk, const int8_t *x, int32_t pixels, int32_t fours, uint32_t *columns)
 {
-    const int32_t in_c = walk->p->window.in_c, quads = walk->quads, fours = walk->fours ? pixels & ~3 : 0;
-    const int8_t *x = walk->x + first * in_c;
+    const int32_t in_c = walk->p->window.in_c, left = pixels - 4 * fours;
+    for (int32_t i = 0; i < 4 * fours; ++i) {
+        ek_widen_rows_of_four(x, columns + 2 * (i & 3), &walk->inside, 0);
+        x += in_c;
+        columns += (i & 3) == 3 ? EK_FOUR_QUAD * walk->quads : 0;
+    }
+    if (left > 1) {
+        ek_widen_pixel_pairs(x, columns, &walk->inside, left >> 1);
+    }
+    if (left & 1) {
+        ek_widen_rows_of_two(x + (left - 1) * in_c, columns + (left >> 1) * 4 * walk->quads, &walk->inside, 0);
+    }
+}
+
+static void gather_windows(ek_im2col *walk, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns)
+{
+    const int32_t quads = walk->quads;
     if (first == 0) {
         walk->row = 0;
         walk->column = 0;
     }
     for (int32_t i = 0; i < pixels; ++i) {
-        const int32_t four = i < fours;
-        uint32_t *column = four ? columns + (i >> 2) * EK_FOUR_QUAD * quads + 2 * (i & 3)
-                                : columns + (i >> 1) * 4 * quads + 2 * (i & 1);
-        if (walk->pointwise) {
-            widen(x, column, &walk->inside, 0, four);
-            x += in_c;
+        if (i < 4 * fours) {
+            gather_window(walk, columns + (i >> 2) * EK_FOUR_QUAD * quads + 2 * (i & 3), 1);
         } else {
-            gather_window(walk, column, four);
+            gather_window(walk, columns + (i >> 1) * 4 * quads + 2 * (i & 1), 0);
         }
     }
+}
+
+void ek_im2col_next(ek_im2col *walk, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns)
+{
+    if (walk->pointwise) {
+        gather_pixels(walk, walk->x + first * walk->p->window.in_c, pixels, fours, columns);
+    } else {
+        gather_windows(walk, first, pixels, fours, columns);
+    }
     if (pixels & 1) {
-        ek_clear_column(quads, columns + (pixels >> 1) * 4 * quads + 2);
+        ek_clear_column(walk->quads, columns + (pixels >> 1) * 4 * walk->quads + 2);
     }
 }
 
@@ -226,12 +281,12 @@ static int32_t is_pointwise(const ek_window *w)
            w->in_h == w->out_h && w->in_w == w->out_w && (w->pad_top | w->pad_left) == 0;
 }
 
-ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *bytes, int32_t fours)
+ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *bytes)
 {
     const ek_window *w = &p->window;
     const int32_t row = w->kernel_w * w->in_c, quads = (w->kernel_h * row + 3) >> 2;
     const uint32_t minus_zero = ek_pair(-p->input_zero, -p->input_zero);
-    ek_im2col walk = {.p = p, .x = x, .quads = quads, .bytes = bytes, .pointwise = is_pointwise(w), .fours = fours};
+    ek_im2col walk = {.p = p, .x = x, .quads = quads, .bytes = bytes, .pointwise = is_pointwise(w)};
     walk.assembled = (ek_window_rows){minus_zero, row >> 2, row & 3, 0, 1};
     walk.inside = walk.assembled;
     walk.inside.skip = w->dilation_h * w->in_w * w->in_c - row;
