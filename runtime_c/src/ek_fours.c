@@ -60,15 +60,15 @@
 #define STACK_COLUMNS_END "[sp, #16]"
 #define STACK_TILE_END "[sp, #20]"
 
-/* `scale` makes codes of four accumulators. The loop over quads runs four at a time; its first round is entered where
- * the count is a multiple of four from there. */
+/* `scale` makes codes of four accumulators. The loop over quads runs eight at a time; its first round is entered where
+ * the count is a multiple of eight from there. */
 #define MULTIPLY(name, start, first, quad, scale)                                                                      \
     __asm__(EK_FUNCTION(name) "push {r4-r11, lr}\n"                                                                    \
                               "sub sp, sp, #28\n"                                                                      \
                               "ldm r3, {r4-r6}\n" /* pairs, quads, y_step */                                           \
                               "strd r2, r6, " STACK_Y "\n" start "str r0, " STACK_COLUMNS "\n"                         \
                               "rsb r6, r5, #0\n"                                                                       \
-                              "and r6, r6, #3\n"                                                                       \
+                              "and r6, r6, #7\n"                                                                       \
                               "str r6, " STACK_ENTRY "\n"                                                              \
                               "add r6, r0, r5, lsl #5\n"                                                               \
                               "str r6, " STACK_COLUMNS_END "\n"                                                        \
@@ -85,13 +85,14 @@
                               "mov r11, r10\n"                                                                         \
                               "mov r12, r10\n"                                                                         \
                               "mov lr, r10\n"                                                                          \
-                              "tbb [pc, r5]\n"                                                                         \
+                              "tbh [pc, r5, lsl #1]\n"                                                                 \
                               "2:\n"                                                                                   \
-                              ".byte (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n" quad(10)        \
-                                  quad(11) quad(12) quad(13) "ldr r5, " STACK_COLUMNS_END "\n"                         \
-                                                             "cmp r0, r5\n"                                            \
-                                                             "bne 10b\n" scale(r6, r7, r8, r9)                         \
-                                                                 scale(r10, r11, r12, lr) STORE                        \
+                              ".short (10f - 2b) / 2, (11f - 2b) / 2, (12f - 2b) / 2, (13f - 2b) / 2\n"                \
+                              ".short (14f - 2b) / 2, (15f - 2b) / 2, (16f - 2b) / 2, (17f - 2b) / 2\n" quad(10)       \
+                                  quad(11) quad(12) quad(13) quad(14) quad(15) quad(16)                                \
+                                      quad(17) "ldr r5, " STACK_COLUMNS_END "\n"                                       \
+                                               "cmp r0, r5\n"                                                          \
+                                               "bne 10b\n" scale(r6, r7, r8, r9) scale(r10, r11, r12, lr) STORE        \
             "bne 1b\n"                                                                                                 \
             "add sp, sp, #28\n"                                                                                        \
             "pop {r4-r11, pc}\n" EK_END(name))
@@ -136,23 +137,24 @@
     "ssat " #c ", #8, " #c ", asr #1\n"                                                                                \
     "ssat " #d ", #8, " #d ", asr #1\n"
 
-/* r4 y, r5 its step, r0 three steps. */
+/* r4 y of one pixel after the other, r5 their step. */
 #define STORE                                                                                                          \
     "ldrd r4, r5, " STACK_Y "\n"                                                                                       \
     "ldr r2, " STACK_TILE_END "\n"                                                                                     \
-    "add r0, r5, r5, lsl #1\n"                                                                                         \
+    "adds r0, r4, #2\n"                                                                                                \
+    "strb r6, [r4]\n"                                                                                                  \
+    "cmp r1, r2\n"                                                                                                     \
     "strb r10, [r4, #1]\n"                                                                                             \
-    "strb r6, [r4], #1\n"                                                                                              \
-    "strb r11, [r4, r5]\n"                                                                                             \
-    "strb r12, [r4, r5, lsl #1]\n"                                                                                     \
-    "strb lr, [r4, r0]\n"                                                                                              \
-    "subs r4, r4, #1\n"                                                                                                \
-    "strb r7, [r4, r5]\n"                                                                                              \
-    "strb r8, [r4, r5, lsl #1]\n"                                                                                      \
-    "strb r9, [r4, r0]\n"                                                                                              \
-    "adds r4, r4, #2\n"                                                                                                \
-    "str r4, " STACK_Y "\n"                                                                                            \
-    "cmp r1, r2\n"
+    "add r4, r4, r5\n"                                                                                                 \
+    "strb r7, [r4]\n"                                                                                                  \
+    "strb r11, [r4, #1]\n"                                                                                             \
+    "add r4, r4, r5\n"                                                                                                 \
+    "strb r8, [r4]\n"                                                                                                  \
+    "strb r12, [r4, #1]\n"                                                                                             \
+    "add r4, r4, r5\n"                                                                                                 \
+    "strb r9, [r4]\n"                                                                                                  \
+    "strb lr, [r4, #1]\n"                                                                                              \
+    "str r0, " STACK_Y "\n"
 
 MULTIPLY(ek_multiply_fours_grouped_twice, GROUPED_START, GROUPED_FIRST, GROUPED_QUAD, SCALE_TWICE);
 MULTIPLY(ek_multiply_fours_grouped_once, GROUPED_START, GROUPED_FIRST, GROUPED_QUAD, SCALE_ONCE);

@@ -24,10 +24,10 @@ void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_ro
                               "subs r8, r4, #3\n"                                                                      \
                               "ble 3f\n"                                                                               \
                               "2:\n"                                                                                   \
-                              "ldr r9, [r0], #4\n"                                                                     \
-                              "ldr r10, [r0], #4\n"                                                                    \
-                              "ldr r11, [r0], #4\n"                                                                    \
-                              "ldr r12, [r0], #4\n" WIDEN(r9, next) WIDEN(r10, next) WIDEN(r11, next) WIDEN(           \
+                              "ldr r10, [r0, #4]\n"                                                                    \
+                              "ldr r11, [r0, #8]\n"                                                                    \
+                              "ldr r12, [r0, #12]\n"                                                                   \
+                              "ldr r9, [r0], #16\n" WIDEN(r9, next) WIDEN(r10, next) WIDEN(r11, next) WIDEN(           \
                                   r12, next) "subs r8, r8, #4\n"                                                       \
                                              "bgt 2b\n"                                                                \
                                              "3:\n"                                                                    \
