@@ -16,13 +16,14 @@ typedef struct {
 typedef struct {
     const ek_conv_params *p;
     const int8_t *x;
-    int32_t quads;                    /* of a window */
-    ek_window_rows inside, assembled; /* a window as it stands in the input; one of its rows, put together */
-    int32_t rest_quads;               /* of what is left of all rows */
-    int32_t last_row, last_column;    /* the last places of a window inside the input */
-    int32_t pointwise;                /* a pixel is its own window */
-    int32_t row, column;              /* of the next window */
-    int8_t *bytes, *rests;            /* one row of a window; what is left of all rows */
+    int32_t quads;                        /* of a window */
+    ek_window_rows inside, assembled;     /* a window as it stands in the input; one of its rows, put together */
+    int32_t rest_quads;                   /* of what is left of all rows */
+    uint32_t rows_inside, columns_inside; /* where a window may start so that it lies inside the input */
+    int32_t end;                          /* of a row of windows: where the next one would start */
+    int32_t pointwise;                    /* a pixel is its own window */
+    int32_t y0, x0;                       /* of the next window */
+    int8_t *bytes, *rests;                /* one row of a window; what is left of all rows */
 } ek_im2col;
 
 #ifdef __cplusplus

@@ -170,8 +170,7 @@ static uint32_t *clear(int32_t quads, uint32_t *column, int32_t four)
 }
 
 /* A window that reaches over the border, of pixels of whole words side by side. */
-__attribute__((noinline)) static void widen_border(const ek_im2col *walk, int32_t y0, int32_t x0, uint32_t *column,
-                                                   int32_t four)
+static uint32_t *widen_border(const ek_im2col *walk, int32_t y0, int32_t x0, uint32_t *column, int32_t four)
 {
     const ek_window *w = &walk->p->window;
     const int32_t pixel = w->in_c >> 2, over = x0 + w->kernel_w - w->in_w;
@@ -188,6 +187,7 @@ __attribute__((noinline)) static void widen_border(const ek_im2col *walk, int32_
             column = clear(right * pixel, column, four);
         }
     }
+    return column;
 }
 
 /* A window that reaches over the border or whose taps are apart, row by row. Out of line: it would take the registers
@@ -207,25 +207,34 @@ __attribute__((noinline)) static uint32_t *widen_assembled(const ek_im2col *walk
     return column;
 }
 
-/* One window into a column: row by row the whole quads, then what is left of all rows, side by side. */
-__attribute__((noinline)) static void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
+/* Out of line: it would take the registers of the usual way. */
+__attribute__((noinline)) static uint32_t *widen_outside(const ek_im2col *walk, uint32_t *column, int32_t four)
 {
     const ek_window *w = &walk->p->window;
-    const int32_t y0 = walk->row * w->stride_h - w->pad_top, x0 = walk->column * w->stride_w - w->pad_left;
-    if (y0 >= 0 && x0 >= 0 && y0 <= walk->last_row && x0 <= walk->last_column) {
-        column = widen(walk->x + (y0 * w->in_w + x0) * w->in_c, column, &walk->inside, walk->rests, four);
-    } else if ((w->in_c & 3) == 0 && w->dilation_w == 1) {
-        widen_border(walk, y0, x0, column, four);
+    if ((w->in_c & 3) == 0 && w->dilation_w == 1) {
+        return widen_border(walk, walk->y0, walk->x0, column, four);
+    }
+    return widen_assembled(walk, walk->y0, walk->x0, column, four);
+}
+
+/* One window into a column: row by row the whole quads, then what is left of all rows, side by side. */
+EK_INLINE void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
+{
+    const ek_window *w = &walk->p->window;
+    if ((uint32_t)walk->y0 < walk->rows_inside && (uint32_t)walk->x0 < walk->columns_inside) {
+        const int8_t *codes = walk->x + (walk->y0 * w->in_w + walk->x0) * w->in_c;
+        column = widen(codes, column, &walk->inside, walk->rests, four);
     } else {
-        column = widen_assembled(walk, y0, x0, column, four);
+        column = widen_outside(walk, column, four);
     }
     if (walk->rest_quads) {
         const ek_window_rows all = {walk->inside.minus_zero, walk->rest_quads, 0, 0, 1};
         widen(walk->rests, column, &all, 0, four);
     }
-    if (++walk->column == w->out_w) {
-        walk->column = 0;
-        ++walk->row;
+    walk->x0 += w->stride_w;
+    if (walk->x0 == walk->end) {
+        walk->x0 = -w->pad_left;
+        walk->y0 += w->stride_h;
     }
 }
 
@@ -248,17 +257,17 @@ static void gather_pixels(const ek_im2col *walk, const int8_t *x, int32_t pixels
 
 static void gather_windows(ek_im2col *walk, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns)
 {
-    const int32_t quads = walk->quads;
     if (first == 0) {
-        walk->row = 0;
-        walk->column = 0;
+        walk->y0 = -walk->p->window.pad_top;
+        walk->x0 = -walk->p->window.pad_left;
     }
-    for (int32_t i = 0; i < pixels; ++i) {
-        if (i < 4 * fours) {
-            gather_window(walk, columns + (i >> 2) * EK_FOUR_QUAD * quads + 2 * (i & 3), 1);
-        } else {
-            gather_window(walk, columns + (i >> 1) * 4 * quads + 2 * (i & 1), 0);
-        }
+    for (int32_t i = 0; i < 4 * fours; ++i) {
+        gather_window(walk, columns + 2 * (i & 3), 1);
+        columns += (i & 3) == 3 ? EK_FOUR_QUAD * walk->quads : 0;
+    }
+    for (int32_t i = 0; i < pixels - 4 * fours; ++i) {
+        gather_window(walk, columns + 2 * (i & 1), 0);
+        columns += (i & 1) ? 4 * walk->quads : 0;
     }
 }
 
@@ -292,8 +301,10 @@ ek_im2col ek_im2col_start(const ek_conv_params *p, const int8_t *x, int8_t *byte
     walk.inside.skip = w->dilation_h * w->in_w * w->in_c - row;
     walk.inside.rows = w->kernel_h;
     walk.rest_quads = quads - (row >> 2) * w->kernel_h;
-    walk.last_row = w->in_h - 1 - (w->kernel_h - 1) * w->dilation_h;
-    walk.last_column = w->dilation_w == 1 ? w->in_w - w->kernel_w : -1;
+    const int32_t rows_inside = w->in_h - (w->kernel_h - 1) * w->dilation_h, columns_inside = w->in_w - w->kernel_w + 1;
+    walk.rows_inside = rows_inside > 0 ? (uint32_t)rows_inside : 0;
+    walk.columns_inside = columns_inside > 0 && w->dilation_w == 1 ? (uint32_t)columns_inside : 0;
+    walk.end = w->out_w * w->stride_w - w->pad_left;
     walk.rests = bytes + 4 * ((row + 3) >> 2);
     fill_bytes(walk.rests, (int8_t)p->input_zero, 4 * walk.rest_quads);
     return walk;
