@@ -199,7 +199,7 @@ def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops:
         more = 2 * units * groups * (loop.instructions - twos.instructions)
         fours = group // 2
         if loop.bounded:
-            fours = min(fours, max(0, int((products.most_for_speed - instructions) / more)))
+            fours = int(min(fours, max(0.0, (products.most_for_speed - instructions) / more)))
         if fours:
             taken = fours * (products.pixels // (2 * group)) + min(fours, products.pixels % (2 * group) // 4)
             instructions += 2 * units * taken * (loop.instructions - twos.instructions)
