@@ -38,15 +38,17 @@ class Target:
     Attributes:
         dsp: the two-lane 16-bit instructions of Armv7E-M and Armv8-M with DSP.
         mve: integer vectors of 128 bit (Armv8.1-M); has dsp too.
+        dual_issue: the core issues two instructions a cycle (Cortex-M7).
     """
 
     dsp: bool
     mve: bool = False
+    dual_issue: bool = False
 
     @classmethod
     def of(cls, board: Board) -> Target:
         """What the board's core has."""
-        return cls(board.dsp, board.mve)
+        return cls(board.dsp, board.mve, board.core == "cortex-m7")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_wind
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
 from edgekit.codegen.lowering.strips import strips_of
-from edgekit.codegen.lowering.tiling import Products, fastest_tiling
+from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
@@ -69,7 +69,9 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
             ctx.call("ek_conv2d_s8", params, x, plain, records, y)
         return
     table, codes = channel_tables(node, 0, 2)
-    products = Products(height * width, outputs, kernel_h, kernel_w * channels, pointwise and channels % 4 == 0)
+    products = Products(
+        height * width, outputs, kernel_h, kernel_w * channels, channels, pointwise and channels % 4 == 0
+    )
     _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
 
 
@@ -107,13 +109,15 @@ def _call_products(
 ) -> None:
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables
-    tiling = fastest_tiling(products, ctx.room())
+    rounding = rounding_of(node, table)
+    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target)
+    tiling = fastest_tiling(products, ctx.room(), loops)
     records, packed = (
         ctx.constant("ek_channel", table),
         ctx.constant("int8_t", interleave_rows(codes[:, products.order], 2)),
     )
     tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
-    kernel = f"ek_conv2d_s8_dsp_{rounding_of(node, table)}"
+    kernel = f"ek_conv2d_s8_dsp_{rounding}{tiling.loop.suffix}"
     for x, y in images:
         ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
 
@@ -191,7 +195,9 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
     if ctx.target.dsp and rows > 1:
         params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
         table, codes = channel_tables(node, 0, 2)
-        _call_products(node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs % 4 == 0), whole)
+        _call_products(
+            node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs, inputs % 4 == 0), whole
+        )
         return
     params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
     table, codes = channel_tables(node, 0, 4 if ctx.target.dsp else 1)

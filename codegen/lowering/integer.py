@@ -148,7 +148,7 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
             ctx.scratch(size),
         )  # fmt: skip
         return
-    tiling = fastest_tiling(Products(rows, columns, 1, depth, True, not node.attrs["transpose_b"]), ctx.room())
+    tiling = fastest_tiling(Products(rows, columns, 1, depth, depth, True, not node.attrs["transpose_b"]), ctx.room())
     usual = -LARGEST_RIGHT <= scale[1] <= -1
     ctx.call(
         f"ek_{node.op}_s8_dsp_{'twice' if usual else 'any'}", params, ctx.struct("ek_tiling", tiling.fields),

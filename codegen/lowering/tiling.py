@@ -6,20 +6,46 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.program import Fields
 
 # Instructions on a Cortex-M7, counted in the emulator; only their ratios matter.
 _GATHER_QUAD = 5
-_GATHER_ROW = 60
-_GATHER_REST = 9
+_GATHER_ROW = 9
+_GATHER_REST = 6
+_GATHER_PIXEL = 80
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
 _TURN_PAIR_QUAD = 16
-_CALL = 60
+_CALL = 40
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
 _FEW = 6
 _PAIR_CONSTANTS_BYTES = 32  # ek_columns.h: two biases, then multiplier, shift and offset of both
+_RESULT = 9
+# Instructions for a multiply-accumulate up to which a layer may have a loop of fewer cycles, see docs/kernels.md.
+_LEAST_FOR_SPEED, _SHARED_FOR_SPEED, _MOST_FOR_SPEED = 0.72, 14.5, 1.17
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An inner loop of ek_columns.h or ek_fours.h.
+
+    Attributes:
+        suffix: of the kernels that have it.
+        instructions, cycles: for four inputs of two pixels and two channels, on the core that it is for.
+        bounded: whether a layer has it only up to a number of instructions (`Products.most_for_speed`).
+    """
+
+    suffix: str
+    instructions: float
+    cycles: float
+    bounded: bool = False
+
+
+# Of single-issue cores the cycles are Cortex-M4's; Cortex-M33 has two fewer in both.
+TWOS, _GROUPED = Loop("", 10.4, 18.6), Loop("_grouped", 14.2, 16.4)
+_TWOS_DUAL, _BESIDE = Loop("", 10.4, 12.2), Loop("_beside", 14.2, 8.2, bounded=True)
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,7 @@ class Products:
     Attributes:
         pixels: rows of the product (pixels or tokens); outputs: channels.
         rows, row: a window's kernel rows and the inputs in each of them.
+        channels: inputs of a pixel.
         pointwise: a pixel is its own window, whole quads of inputs.
         turned: channels stand side by side, and are widened two pairs at a time.
     """
@@ -37,6 +64,7 @@ class Products:
     outputs: int
     rows: int
     row: int
+    channels: int
     pointwise: bool
     turned: bool = False
 
@@ -44,6 +72,11 @@ class Products:
     def pairs(self) -> int:
         """Pairs of output channels."""
         return -(-self.outputs // 2)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.pixels * self.outputs * self.rows * self.row
 
     @property
     def quads(self) -> int:
@@ -66,24 +99,42 @@ class Products:
     def gathering(self) -> int:
         """Instructions that make one pixel's column."""
         if self.pointwise:
-            return _GATHER_QUAD * self.quads + _CALL
-        return _GATHER_QUAD * self.quads + self.rows * (_GATHER_ROW + _GATHER_REST * (self.row % 4))
+            return _GATHER_QUAD * self.quads + _GATHER_ROW
+        row = _GATHER_ROW + _GATHER_REST * (self.row % 4)
+        return _GATHER_QUAD * self.quads + self.rows * row + _GATHER_PIXEL
 
     @property
     def gathering_bytes(self) -> int:
         """Scratch that gathering takes beside the columns."""
         return 0 if self.pointwise else 4 * (-(-self.row // 4) + -(-self.rows * (self.row % 4) // 4))
 
+    @property
+    def most_for_speed(self) -> float:
+        """Instructions up to which a loop of fewer cycles may be taken: more of them where few channels share what is
+        done for a pixel.
+        """
+        return min(_MOST_FOR_SPEED, _LEAST_FOR_SPEED + _SHARED_FOR_SPEED / self.channels) * self.macs
+
 
 @dataclass(frozen=True)
 class Tiling:
-    """One way to cut a layer, with the scratch bytes that it needs and its instructions beside the products' own."""
+    """One way to cut a layer.
+
+    Attributes:
+        tile_pairs, group_pairs, tiles_outer, fours: the ek_tiling struct.
+        loop: that of pixels by fours; of pairs of pixels where there are none.
+        scratch: bytes.
+        instructions: of the whole layer; cycles: those of the products, and an instruction each for what else it does.
+    """
 
     tile_pairs: int
     group_pairs: int
     tiles_outer: bool
+    fours: int
+    loop: Loop
     scratch: int
-    instructions: int
+    instructions: float
+    cycles: float
 
     @property
     def fields(self) -> Fields:
@@ -92,33 +143,43 @@ class Tiling:
             "tile_pairs": self.tile_pairs,
             "group_pairs": self.group_pairs,
             "tiles_outer": int(self.tiles_outer),
+            "fours": self.fours,
         }
 
 
-def fastest_tiling(products: Products, room: int) -> Tiling:
-    """The tiling with fewest instructions whose scratch is at most `room` bytes; the smallest where none is."""
-    options = _tilings(products)
+def loops_of(target: Target) -> tuple[Loop, Loop]:
+    """The inner loops of a convolution on a core: by pairs of pixels, and by fours."""
+    return (_TWOS_DUAL, _BESIDE) if target.dual_issue else (TWOS, _GROUPED)
+
+
+def fastest_tiling(products: Products, room: int, loops: tuple[Loop, ...] = (TWOS,)) -> Tiling:
+    """The tiling of fewest cycles whose scratch is at most `room` bytes; the smallest where none is.
+
+    Args:
+        loops: by pairs of pixels, and by fours where there is one.
+    """
+    options = _tilings(products, loops)
     fitting = [option for option in options if option.scratch <= room]
     if not fitting:
-        return min(options, key=lambda t: (t.scratch, t.instructions))
-    return min(fitting, key=lambda t: (t.instructions, t.scratch))
+        return min(options, key=lambda t: (t.scratch, t.cycles))
+    return min(fitting, key=lambda t: (t.cycles, t.scratch))
 
 
 # Blocks of equal size, heads, and repeated lowerings ask for the same.
 @functools.lru_cache(maxsize=256)
-def _tilings(products: Products) -> tuple[Tiling, ...]:
-    return tuple(_all_tilings(products))
+def _tilings(products: Products, loops: tuple[Loop, ...]) -> tuple[Tiling, ...]:
+    return tuple(_all_tilings(products, loops))
 
 
-def _all_tilings(products: Products) -> Iterator[Tiling]:
+def _all_tilings(products: Products, loops: tuple[Loop, ...]) -> Iterator[Tiling]:
     groups = _cuts((products.pixels + 1) // 2)
     tiles = [tile for tile in _cuts(products.pairs) if not products.turned or tile % 2 == 0 or tile == products.pairs]
     for tile in tiles:
         for group in groups[:_FEW]:
-            yield _tiling(products, tile, group, True)
+            yield _tiling(products, tile, group, True, loops)
     for group in groups:
         for tile in tiles[:_FEW]:
-            yield _tiling(products, tile, group, False)
+            yield _tiling(products, tile, group, False, loops)
 
 
 def _cuts(count: int) -> list[int]:
@@ -126,7 +187,8 @@ def _cuts(count: int) -> list[int]:
     return sorted({-(-count // parts) for parts in range(1, count + 1)})
 
 
-def _tiling(products: Products, tile: int, group: int, tiles_outer: bool) -> Tiling:
+def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops: tuple[Loop, ...]) -> Tiling:
+    twos, *others = loops
     tiles, pixel_pairs = -(-products.pairs // tile), (products.pixels + 1) // 2
     gathered = products.pixels * products.gathering
     widened = products.pairs * products.widening
@@ -135,4 +197,19 @@ def _tiling(products: Products, tile: int, group: int, tiles_outer: bool) -> Til
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
     groups = -(-pixel_pairs // group)
     calls = _CALL * tiles * pixel_pairs + _GROUP * groups * (tiles if tiles_outer else 1)
-    return Tiling(tile, group, tiles_outer, scratch, repeated + calls)
+    beside = repeated + calls + _RESULT * products.pixels * products.outputs
+    units = products.quads * products.pairs
+    instructions = beside + units * pixel_pairs * twos.instructions
+    cycles = beside + units * pixel_pairs * twos.cycles
+    for loop in others:
+        # Of every group as many fours as there are, up to the instructions that are allowed.
+        more = 2 * units * groups * (loop.instructions - twos.instructions)
+        fours = group // 2
+        if loop.bounded:
+            fours = int(min(fours, max(0.0, (products.most_for_speed - instructions) / more)))
+        if fours:
+            taken = fours * (products.pixels // (2 * group)) + min(fours, products.pixels % (2 * group) // 4)
+            instructions += 2 * units * taken * (loop.instructions - twos.instructions)
+            cycles += 2 * units * taken * (loop.cycles - twos.cycles)
+            return Tiling(tile, group, tiles_outer, fours, loop, scratch, instructions, cycles)
+    return Tiling(tile, group, tiles_outer, 0, twos, scratch, instructions, cycles)

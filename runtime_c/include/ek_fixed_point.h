@@ -35,17 +35,18 @@ static inline int32_t ek_shift_left_saturated(int32_t x, int32_t shift)
     return wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
 }
 
-/* 1 / (1 + a), both Q0.31, by three Newton steps on Q2.29 from the minimax line 48/17 - 32/17 d. */
+/* 1 / (1 + a), both Q0.31 and not negative, by three Newton steps on Q2.29 from the minimax line 48/17 - 32/17 d. For
+ * every a, x stays below 2^30 until the last step and nothing in between saturates: so each product is one of 32 bits.
+ */
 static inline int32_t ek_one_over_one_plus(int32_t a)
 {
-    const int32_t half_denominator = (int32_t)(((int64_t)a + INT32_MAX + 1) >> 1);
-    int32_t x = 1515870810 + ek_doubling_high_mul(half_denominator, -1010580540);
+    const int32_t half_denominator = (int32_t)(((uint32_t)a + (UINT32_C(1) << 31)) >> 1);
+    int32_t x = 1515870810 + ek_smmulr(half_denominator, -2021161080);
     for (int32_t step = 0; step < 3; ++step) {
-        const int32_t error = (1 << 29) - ek_doubling_high_mul(half_denominator, x);
-        const int64_t next = (int64_t)x + ek_shift_left_saturated(ek_doubling_high_mul(x, error), 2);
-        x = next > INT32_MAX ? INT32_MAX : (next < INT32_MIN ? INT32_MIN : (int32_t)next);
+        const int32_t twice = 2 * x, error = (1 << 29) - ek_smmulr(half_denominator, twice);
+        x += 4 * ek_smmulr(twice, error);
     }
-    return ek_shift_left_saturated(x, 1);
+    return x >= 1 << 30 ? INT32_MAX : 2 * x;
 }
 
 #endif

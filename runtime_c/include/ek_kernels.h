@@ -54,13 +54,21 @@ typedef struct {
 void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
 
 /* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
- * zeros to a multiple of four and channels to a multiple of two. Scratch, 4-byte aligned: a tile and the columns of a
- * group (ek_columns.h), then one row of bytes where in_c is no multiple of four. One or two roundings as
- * ek_columns.h limits them, or any. */
+ * zeros to a multiple of four and channels to a multiple of two. Scratch, 4-byte aligned: the columns of a group and a
+ * tile (ek_columns.h), then one row of bytes where in_c is no multiple of four. One or two roundings as ek_columns.h
+ * limits them, or any; two pixels at a time, or four by a loop of ek_fours.h. */
 void ek_conv2d_s8_dsp_once(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                            const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_once_grouped(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                                   const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_once_beside(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                                  const ek_channel *channels, int8_t *y, void *scratch);
 void ek_conv2d_s8_dsp_twice(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                             const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_twice_grouped(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                                    const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_twice_beside(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
+                                   const ek_channel *channels, int8_t *y, void *scratch);
 void ek_conv2d_s8_dsp_any(const ek_conv_params *p, const ek_tiling *t, const int8_t *x, const int8_t *w,
                           const ek_channel *channels, int8_t *y, void *scratch);
 

@@ -2,10 +2,13 @@
 #ifndef EK_PRODUCTS_H
 #define EK_PRODUCTS_H
 
-#include "ek_columns.h"
+#include "ek_fours.h"
 #include "ek_kernels.h"
 
+/* How codes are made of accumulators, and how pixels go together: two at a time, or some of them four at a time with
+ * one of the loops of ek_fours.h. */
 enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
+enum { EK_TWOS, EK_GROUPED, EK_BESIDE };
 
 /* A product of `pixels` columns and `out_c` channels, cut as `t` says; from pixel to pixel of the output are y_row
  * codes. channels: one record for each channel, or with channel_step 0 one for all. */
@@ -18,8 +21,9 @@ typedef struct {
     uint32_t *tile, *columns;
 } ek_products;
 
-/* Makes the columns of the `pixels` pixels from `first`, in pairs: called in their order, and again from 0. */
-typedef void ek_gather(void *source, int32_t first, int32_t pixels, uint32_t *columns);
+/* Makes the columns of the `pixels` pixels from `first`, so many times four and then in pairs: called in their order,
+ * and again from 0. */
+typedef void ek_gather(void *source, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns);
 
 /* Makes the tile of `pairs` pairs of channels from pair `first`. */
 typedef void ek_widen(void *source, int32_t first, int32_t pairs, uint32_t *tile);
@@ -54,15 +58,55 @@ EK_INLINE void ek_multiply(const ek_products *p, const uint32_t *columns, const 
     }
 }
 
+static inline int32_t ek_at_most(int32_t count, int32_t left)
+{
+    return count < left ? count : left;
+}
+
+/* How many times four pixels of a group go together. */
+EK_INLINE int32_t ek_fours_of(const ek_tiling *t, int32_t pixels, int32_t loop)
+{
+    return loop == EK_TWOS ? 0 : ek_at_most(t->fours, pixels >> 2);
+}
+
+EK_INLINE void ek_multiply_fours(const uint32_t *columns, const uint32_t *tile, int8_t *y, const ek_run *run,
+                                 int32_t rounding, int32_t loop)
+{
+    if (loop == EK_GROUPED && rounding == EK_ONCE_EACH) {
+        ek_multiply_fours_grouped_once(columns, tile, y, run);
+    } else if (loop == EK_GROUPED) {
+        ek_multiply_fours_grouped_twice(columns, tile, y, run);
+    } else if (rounding == EK_ONCE_EACH) {
+        ek_multiply_fours_beside_once(columns, tile, y, run);
+    } else {
+        ek_multiply_fours_beside_twice(columns, tile, y, run);
+    }
+}
+
 /* A group of pixels times the tile that starts at pair `first`. */
 EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t first, int32_t pairs, int8_t *y,
-                                 int32_t rounding)
+                                 int32_t rounding, int32_t loop)
 {
     const int32_t out_c = p->out_c;
     const int32_t whole = 2 * (first + pairs) > out_c ? pairs - 1 : pairs; /* less one of a single channel */
     const uint32_t *columns = p->columns, *last = p->tile + EK_PAIR_WORDS(p->quads) * whole;
     ek_run run = {whole, p->quads, p->y_row};
     y += 2 * first;
+    for (int32_t fours = ek_fours_of(p->t, pixels, loop); fours > 0; --fours, pixels -= 4) {
+        if (whole > 0) {
+            ek_multiply_fours(columns, p->tile, y, &run, rounding, loop);
+        }
+        if (whole < pairs) {
+            const ek_run one = {1, p->quads, 2};
+            int8_t codes[8];
+            ek_multiply_fours(columns, last, codes, &one, rounding, loop);
+            for (int32_t i = 0; i < 4; ++i) {
+                y[i * p->y_row + 2 * whole] = codes[2 * i];
+            }
+        }
+        columns += EK_FOUR_QUAD * p->quads;
+        y += 4 * p->y_row;
+    }
     for (; pixels > 0; pixels -= 2) {
         run.y_step = pixels == 1 ? 0 : p->y_row;
         if (whole > 0) {
@@ -80,14 +124,9 @@ EK_INLINE void ek_multiply_group(const ek_products *p, int32_t pixels, int32_t f
     }
 }
 
-static inline int32_t ek_at_most(int32_t count, int32_t left)
-{
-    return count < left ? count : left;
-}
-
-/* The whole product; `gather`, `widen` and `rounding` are constants in each instance. */
+/* The whole product; `gather`, `widen`, `rounding` and `loop` are constants in each instance. */
 EK_INLINE void ek_multiply_all(const ek_products *p, ek_gather *gather, void *pixels, ek_widen *widen, void *channels,
-                               int8_t *y, int32_t rounding)
+                               int8_t *y, int32_t rounding, int32_t loop)
 {
     const int32_t pairs = (p->out_c + 1) >> 1, tile_pairs = p->t->tile_pairs, group = 2 * p->t->group_pairs;
     const int32_t outer = p->t->tiles_outer ? tile_pairs : pairs;
@@ -98,13 +137,13 @@ EK_INLINE void ek_multiply_all(const ek_products *p, ek_gather *gather, void *pi
         }
         for (int32_t pixel = 0; pixel < p->pixels; pixel += group) {
             const int32_t count = ek_at_most(group, p->pixels - pixel);
-            gather(pixels, pixel, count, p->columns);
+            gather(pixels, pixel, count, ek_fours_of(p->t, count, loop), p->columns);
             for (int32_t first = tile; first < end; first += tile_pairs) {
                 const int32_t some = ek_at_most(tile_pairs, end - first);
                 if (!p->t->tiles_outer) {
                     widen(channels, first, some, p->tile);
                 }
-                ek_multiply_group(p, count, first, some, y + pixel * p->y_row, rounding);
+                ek_multiply_group(p, count, first, some, y + pixel * p->y_row, rounding, loop);
             }
         }
     }

@@ -142,8 +142,9 @@ static void widen_vectors(const vectors *s, int32_t first, int32_t count, int32_
     }
 }
 
-static void gather_rows(void *source, int32_t first, int32_t pixels, uint32_t *columns)
+static void gather_rows(void *source, int32_t first, int32_t pixels, int32_t fours, uint32_t *columns)
 {
+    (void)fours; /* always by twos */
     const vectors *s = (const vectors *)source;
     widen_vectors(s, first, pixels, 4 * ((s->depth + 3) >> 2), columns);
 }
@@ -192,7 +193,7 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
                            w->n,
                            p->b_zero,
                            constants};
-        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding);
+        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding, EK_TWOS);
         y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }

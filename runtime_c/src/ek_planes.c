@@ -1,23 +1,37 @@
 #include "ek_planes.h"
 #include "ek_assembly.h"
 
-/* A run of pairs of pixels: bytes from pixel to pixel, pairs, minus the zero point in both lanes, bytes from plane to
- * plane and from pair to pair. The order is known to the assembly. */
+/* Rows of pairs of pixels: bytes from pixel to pixel, pairs of a row, minus the zero point in both lanes, bytes from
+ * plane to plane and from pair to pair; rows, and bytes from the end of one to the next, of the input and of the
+ * planes. The order is known to the assembly. */
 typedef struct {
     int32_t step, pairs;
     uint32_t minus_zero;
-    int32_t plane_bytes, pair_bytes;
+    int32_t plane_bytes, pair_bytes, rows, x_skip, to_skip;
 } turn;
 
-/* Pairs of pixels of four channels, minus their zero point, to a word in each of four planes; at least one. */
+/* Pairs of pixels of four channels, minus their zero point, to a word in each of four planes; at least one pair and one
+ * row. */
 void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t);
+
+/* Two pixels of four channels, minus their zero point, to planes `plane` words apart. */
+EK_INLINE void turn_pair(uint32_t left, uint32_t right, uint32_t minus_zero, int32_t plane, uint32_t *to)
+{
+    const uint32_t first = ek_pack_low(left, right), last = ek_pack_high(left, right);
+    to[0] = ek_sxtab16(minus_zero, first);
+    to[plane] = ek_sxtab16_odd(minus_zero, first);
+    to[2 * plane] = ek_sxtab16(minus_zero, last);
+    to[3 * plane] = ek_sxtab16_odd(minus_zero, last);
+}
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
 /* r0 x, r1 to, r2-r5 and r7 the run, r6 three planes, r8 and r9 the pixels, r10 and r11 both pixels' codes of two
- * channels. Codes are paired before they are widened, so that the lanes come in their order. */
-__asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11}\n"
-                                   "ldm r2, {r2-r6}\n"
+ * channels, r12 the run's place, lr rows left. Codes are paired before they are widened, so that the lanes come in
+ * their order. */
+__asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11, lr}\n"
+                                   "mov r12, r2\n"
+                                   "ldm r2, {r2-r6, lr}\n"
                                    "mov r7, r6\n"
                                    "add r6, r5, r5, lsl #1\n"
                                    "1:\n"
@@ -37,82 +51,100 @@ __asm__(EK_FUNCTION(ek_turn_pairs) "push {r4-r11}\n"
                                    "str r11, [r1, r6]\n"
                                    "add r1, r1, r7\n"
                                    "bne 1b\n"
-                                   "pop {r4-r11}\n"
-                                   "bx lr\n" EK_END(ek_turn_pairs));
+                                   "ldrd r8, r9, [r12, #24]\n"
+                                   "ldr r3, [r12, #4]\n"
+                                   "subs lr, lr, #1\n"
+                                   "add r0, r0, r8\n"
+                                   "add r1, r1, r9\n"
+                                   "bne 1b\n"
+                                   "pop {r4-r11, pc}\n" EK_END(ek_turn_pairs));
 
 #else
 
 void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t)
 {
-    const int32_t plane = t->plane_bytes >> 2;
-    for (int32_t i = 0; i < t->pairs; ++i) {
-        const uint32_t left = ek_load32(x), right = ek_load32(x + t->step);
-        const uint32_t first = ek_pack_low(left, right), last = ek_pack_high(left, right);
-        to[0] = ek_sxtab16(t->minus_zero, first);
-        to[plane] = ek_sxtab16_odd(t->minus_zero, first);
-        to[2 * plane] = ek_sxtab16(t->minus_zero, last);
-        to[3 * plane] = ek_sxtab16_odd(t->minus_zero, last);
-        x += 2 * t->step;
-        to += t->pair_bytes >> 2;
+    for (int32_t row = 0; row < t->rows; ++row) {
+        for (int32_t i = 0; i < t->pairs; ++i) {
+            turn_pair(ek_load32(x), ek_load32(x + t->step), t->minus_zero, t->plane_bytes >> 2, to);
+            x += 2 * t->step;
+            to += t->pair_bytes >> 2;
+        }
+        x += t->x_skip;
+        to += t->to_skip >> 2;
     }
 }
 
 #endif
 
-static void clear_row(const ek_plane_source *s, int32_t plane, uint32_t *to)
+/* Zeros, which is what padding becomes, in four planes. */
+static void clear(uint32_t *to, int32_t count, int32_t step, int32_t plane)
 {
-    for (int32_t i = 0; i < s->columns; ++i) {
-        for (int32_t c = 0; c < 4; ++c) {
-            to[c * plane] = 0;
+    for (; count > 0; --count) {
+        to[0] = 0;
+        to[plane] = 0;
+        to[2 * plane] = 0;
+        to[3 * plane] = 0;
+        to += step;
+    }
+}
+
+/* Pairs of columns of which one or both lie outside the input. x: the first row. */
+static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, int32_t pairs, const turn *t,
+                        uint32_t *to)
+{
+    const uint32_t zero = (uint32_t)(s->p->input_zero & 0xFF) * 0x01010101u, width = (uint32_t)s->p->window.in_w;
+    const int32_t plane = t->plane_bytes >> 2, x_row = s->p->window.in_w * t->step;
+    for (; pairs > 0; --pairs, column += 2, to += s->rows) {
+        const int32_t has_left = (uint32_t)column < width, has_right = (uint32_t)(column + 1) < width;
+        int32_t at = column * t->step;
+        if (!has_left && !has_right) {
+            clear(to, t->rows, 1, plane);
+            continue;
         }
-        to += s->rows;
+        for (int32_t row = 0; row < t->rows; ++row) {
+            turn_pair(has_left ? ek_load32(x + at) : zero, has_right ? ek_load32(x + at + t->step) : zero,
+                      t->minus_zero, plane, to + row);
+            at += x_row;
+        }
     }
 }
 
-/* A pair of columns of which one or both may lie outside the input; the zero point, taken off, is padding. */
-static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, const turn *t, uint32_t *to)
+static int32_t between(int32_t value, int32_t low, int32_t high)
 {
-    const uint32_t zero = (uint32_t)(s->p->input_zero & 0xFF) * 0x01010101u;
-    uint32_t pixels[2];
-    for (int32_t i = 0; i < 2; ++i, ++column) {
-        pixels[i] = column < 0 || column >= s->p->window.in_w ? zero : ek_load32(x + column * t->step);
-    }
-    const turn one = {4, 1, t->minus_zero, t->plane_bytes, 0};
-    ek_turn_pairs((const int8_t *)pixels, to, &one);
-}
-
-static void fill_row(const ek_plane_source *s, const int8_t *x, turn *t, uint32_t *to)
-{
-    int32_t column = -s->p->window.pad_left, left = s->columns;
-    for (; left > 0 && column < 0; --left, column += 2, to += s->rows) {
-        turn_border(s, x, column, t, to);
-    }
-    const int32_t whole = (s->p->window.in_w - column) >> 1;
-    t->pairs = whole < left ? whole : left;
-    if (t->pairs > 0) {
-        ek_turn_pairs(x + column * t->step, to, t);
-        left -= t->pairs;
-        column += 2 * t->pairs;
-        to += t->pairs * s->rows;
-    }
-    for (; left > 0; --left, column += 2, to += s->rows) {
-        turn_border(s, x, column, t, to);
-    }
+    return value < low ? low : (value > high ? high : value);
 }
 
 void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes)
 {
     const ek_window *w = &source->p->window;
-    const int32_t plane = source->rows * source->columns;
-    const uint32_t minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero);
-    turn t = {w->in_c, 0, minus_zero, 4 * plane, 4 * source->rows};
-    for (int32_t row = top; row < top + source->rows; ++row) {
-        if (row < 0 || row >= w->in_h) {
-            clear_row(source, plane, planes++);
-        } else {
-            fill_row(source, source->x + row * w->in_w * w->in_c, &t, planes++);
+    const int32_t plane = source->rows * source->columns, x_row = w->in_w * w->in_c;
+    const int32_t first = between(-top, 0, source->rows), end = between(w->in_h - top, first, source->rows);
+    const int32_t left = between((w->pad_left + 1) >> 1, 0, source->columns), column = 2 * left - w->pad_left;
+    const int32_t whole = between((w->in_w - column) >> 1, 0, source->columns - left);
+    for (int32_t row = 0; row < source->rows; ++row) {
+        if (row < first || row >= end) {
+            clear(planes + row, source->columns, source->rows, plane);
         }
     }
+    if (first == end) {
+        return;
+    }
+    const turn t = {.step = w->in_c,
+                    .pairs = whole,
+                    .minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero),
+                    .plane_bytes = 4 * plane,
+                    .pair_bytes = 4 * source->rows,
+                    .rows = end - first,
+                    .x_skip = x_row - 2 * whole * w->in_c,
+                    .to_skip = 4 - 4 * source->rows * whole};
+    const int8_t *x = source->x + (top + first) * x_row;
+    uint32_t *to = planes + first;
+    turn_border(source, x, -w->pad_left, left, &t, to);
+    to += left * source->rows;
+    if (whole > 0) {
+        ek_turn_pairs(x + column * w->in_c, to, &t);
+    }
+    turn_border(source, x, column + 2 * whole, source->columns - left - whole, &t, to + whole * source->rows);
 }
 
 ek_plane_run ek_start_run(const ek_conv_params *p, const ek_channel *channel, int32_t plane_rows, int32_t rows)

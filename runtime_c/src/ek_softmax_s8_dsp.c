@@ -4,20 +4,29 @@
 /* Signed codes to codes counted from the least, and back. */
 #define FLIP 0x80808080u
 
+/* Out of line: it would cost every row of more what it prepares. */
+__attribute__((noinline)) static int32_t largest_of_few(const int8_t *x, int32_t width)
+{
+    int32_t best = *x;
+    for (int32_t i = 1; i < width; ++i) {
+        best = x[i] > best ? x[i] : best;
+    }
+    return best;
+}
+
 static int32_t largest(const int8_t *x, int32_t width)
 {
-    const int8_t *const end = x + width;
-    uint32_t four = FLIP;
+    if (width < 4) {
+        return largest_of_few(x, width);
+    }
+    /* The last word goes back over codes that were compared already. */
+    uint32_t four = ek_load32(x + width - 4);
     for (const int8_t *const words = x + (width & ~3); x != words;) {
         four = ek_max_codes(four, ek_next_word(&x));
     }
     four = ek_max_codes(four, (four << 16) | (four >> 16));
     four = ek_max_codes(four, four >> 8);
-    int32_t best = (int8_t)(four & 0xFFu);
-    for (; x != end; ++x) {
-        best = *x > best ? *x : best;
-    }
-    return best;
+    return (int8_t)(four & 0xFFu);
 }
 
 /* The sum of all exponentials / 2^12, each rounded. */
@@ -59,7 +68,7 @@ EK_INLINE void shares(const int8_t *x, int32_t width, const int32_t *exponential
     }
     for (; x != end; ++x, ++y) {
         const uint32_t one = share(scale, exponential[*x + 128], half, shift, odd);
-        *y = (int8_t)((int32_t)(one > 255u ? 255u : one) - 128);
+        *y = (int8_t)(ek_usat16(one) ^ 0x80u);
     }
 }
 
