@@ -10,7 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from edgekit.project import write_sources
 from edgekit.toolchains import get_toolchain, linker_script
 
 Attributes = dict[str, object]
+ROOM = 128 << 10
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,13 @@ VECTORS: dict[str, tuple[float | None, float]] = {
 }
 
 
+def roomy(board: Board) -> Board:
+    """The board with 128 KB of RAM at least: the largest layers need more than the small cores' boards have."""
+    main = board.ram_internal.name
+    regions = tuple(replace(r, size=max(r.size, ROOM)) if r.name == main else r for r in board.regions)
+    return replace(board, regions=regions)
+
+
 def count(graph: Graph, board: Board, toolchain: str, folder: Path) -> Count:
     """Build one graph into `folder` and run it once on random codes."""
     program, plan = lower_and_plan(graph, Target.of(board), plan_regions(board, external=False))
@@ -247,7 +255,7 @@ def main() -> int:
     parser.add_argument("--toolchain", nargs="+", default=["zig", "gcc"], choices=["zig", "gcc"])
     parser.add_argument("layers", nargs="*", help="only titles that hold one of these words")
     options = parser.parse_args()
-    board, wrong = emulated_board(load_board(options.board)), False
+    board, wrong = roomy(emulated_board(load_board(options.board))), False
     print(f"{'layer':30} {'peer':>6} {'goal':>6}", *(f"{t:>7} {'code B':>7} {'arena B':>8}" for t in options.toolchain))
     for layer in LAYERS:
         if options.layers and not any(word in layer.title for word in options.layers):

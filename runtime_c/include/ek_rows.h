@@ -1,0 +1,59 @@
+/* Products of rows of int8 codes on cores without two-lane arithmetic or vectors. Both sides are read as they stand:
+ * loading a code takes one instruction on every core, so there is no tile. The input's zero point is part of the
+ * channels' biases; sums and biases are modulo 2^32, and what is left at the end fits. */
+#ifndef EK_ROWS_H
+#define EK_ROWS_H
+
+#include "ek_requantize.h"
+
+/* Rows of at least one code. The order is known to the assembly. */
+typedef struct {
+    int32_t count; /* codes of a row */
+    const int8_t *rows[5];
+} ek_row_block;
+
+/* Rows of w, one for each output channel, times rows of x. A channel's bias has -input_zero * sum(w - weight_zero) in
+ * it. */
+typedef struct {
+    int32_t inputs, outputs;
+    int32_t weight_zero;
+    const int8_t *w;
+    const ek_channel *channels;
+    ek_output out;
+} ek_row_layer;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sums of products of two rows of x (rows 0 and 1) with two of w (rows 2 and 3): x0 w0, x1 w0, x0 w1, x1 w1. */
+void ek_sum_two_by_two(const ek_row_block *block, uint32_t *sums);
+
+/* Sums of products of one row of x (row 0) with four of w. */
+void ek_sum_one_by_four(const ek_row_block *block, uint32_t *sums);
+
+/* All channels of one row of x, and of two; y_step: from a code of the first one to that of the second one. */
+void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y);
+void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y, int32_t y_step);
+
+/* The code of a channel's sum, which may wrap. */
+EK_INLINE int8_t ek_code_of_sum(uint32_t sum, const ek_channel *channel, ek_output out)
+{
+    return ek_requantize((int32_t)(sum + (uint32_t)channel->bias), channel, out, out.double_rounding);
+}
+
+/* The sum of `count` codes that are `step` apart. */
+static inline int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step)
+{
+    int32_t sum = 0;
+    for (; count > 0; --count) {
+        sum += *codes;
+        codes += step;
+    }
+    return sum;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

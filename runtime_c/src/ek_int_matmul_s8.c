@@ -1,0 +1,77 @@
+#include "ek_integer.h"
+#include "ek_rows.h"
+
+/* Vectors of `depth` codes that are `step` apart, from one to the next `vector`. */
+typedef struct {
+    const int8_t *codes;
+    int32_t depth, step, vector;
+} vectors;
+
+/* A vector as it stands, if its codes are neighbours, else copied to `to`. */
+static const int8_t *row_of(const vectors *v, int32_t index, int8_t *to)
+{
+    const int8_t *codes = v->codes + (ptrdiff_t)index * v->vector;
+    if (v->step == 1) {
+        return codes;
+    }
+    for (int32_t k = 0; k < v->depth; ++k) {
+        to[k] = *codes;
+        codes += v->step;
+    }
+    return to;
+}
+
+static int8_t code_of(const ek_int_matmul_params *p, uint32_t sum)
+{
+    return (int8_t)ek_clamp(ek_rescaled((int32_t)sum, &p->scale) + p->zero_point, -128, 127);
+}
+
+/* Two columns of the result, or where `second` is 0 only the first one. starts: what the rows' sums start with. */
+static void multiply_columns(const ek_int_matmul_params *p, const vectors *rows, ek_row_block *block,
+                             const uint32_t *starts, int8_t *y, int32_t second, int8_t *copies)
+{
+    const int32_t m = p->walk.m, depth = rows->depth;
+    const uint32_t all = (uint32_t)(depth * p->a_zero * p->b_zero);
+    uint32_t bases[2];
+    for (int32_t i = 0; i < 2; ++i) {
+        bases[i] = all - (uint32_t)(p->a_zero * ek_sum_codes(block->rows[2 + i], depth, 1));
+    }
+    for (int32_t row = 0; row < m; row += 2) {
+        const int32_t pair = row + 1 < m;
+        uint32_t sums[4];
+        block->rows[0] = row_of(rows, row, copies);
+        block->rows[1] = pair ? row_of(rows, row + 1, copies + depth) : block->rows[0];
+        ek_sum_two_by_two(block, sums);
+        for (int32_t i = 0; i <= pair; ++i) {
+            y[0] = code_of(p, sums[i] + starts[i] + bases[0]);
+            if (second) {
+                y[1] = code_of(p, sums[2 + i] + starts[i] + bases[1]);
+            }
+            y += p->y_row;
+        }
+        starts += 2;
+    }
+}
+
+void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+{
+    const ek_matmul_params *w = &p->walk;
+    uint32_t *const starts = (uint32_t *)scratch;
+    int8_t *const b_copies = (int8_t *)(starts + w->m), *const a_copies = b_copies + (w->b_row == 1 ? 0 : 2 * w->k);
+    int32_t index[EK_MAX_RANK + 1] = {0};
+    do {
+        const vectors rows = {a + ek_row_offset(w->batch.rank + 1, index, w->batch.a), w->k, w->a_column, w->a_row};
+        const vectors columns = {b + ek_row_offset(w->batch.rank + 1, index, w->batch.b), w->k, w->b_row, w->b_column};
+        for (int32_t row = 0; row < w->m; ++row) {
+            const int8_t *codes = rows.codes + (ptrdiff_t)row * rows.vector;
+            starts[row] = (uint32_t)(-p->b_zero * ek_sum_codes(codes, rows.depth, rows.step));
+        }
+        for (int32_t column = 0; column < w->n; column += 2) {
+            const int32_t second = column + 1 < w->n;
+            ek_row_block block = {w->k, {0, 0, row_of(&columns, column, b_copies), 0, 0}};
+            block.rows[3] = second ? row_of(&columns, column + 1, b_copies + w->k) : block.rows[2];
+            multiply_columns(p, &rows, &block, starts, y + column, second, a_copies);
+        }
+        y += (ptrdiff_t)w->m * p->y_row;
+    } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
+}

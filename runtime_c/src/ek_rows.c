@@ -1,0 +1,221 @@
+#include "ek_rows.h"
+#include "ek_assembly.h"
+
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH_ISA_THUMB == 2
+
+/* Each step of either function takes one code of every row; the twins follow below.
+ *
+ * r0-r3 and r12 rows, r4-r7 sums, r8-r11 codes, lr the end of row 0. Loads stand side by side, where Cortex-M3 takes
+ * one cycle for each that follows another one. */
+#define STEP_TWO                                                                                                       \
+    "ldrsb r8, [r0], #1\n"                                                                                             \
+    "ldrsb r9, [r1], #1\n"                                                                                             \
+    "ldrsb r10, [r2], #1\n"                                                                                            \
+    "ldrsb r11, [r3], #1\n"                                                                                            \
+    "mla r4, r8, r10, r4\n"                                                                                            \
+    "mla r5, r9, r10, r5\n"                                                                                            \
+    "mla r6, r8, r11, r6\n"                                                                                            \
+    "mla r7, r9, r11, r7\n"
+#define STEP_FOUR                                                                                                      \
+    "ldrsb r8, [r0], #1\n"                                                                                             \
+    "ldrsb r9, [r1], #1\n"                                                                                             \
+    "ldrsb r10, [r2], #1\n"                                                                                            \
+    "ldrsb r11, [r3], #1\n"                                                                                            \
+    "mla r4, r8, r9, r4\n"                                                                                             \
+    "ldrsb r9, [r12], #1\n"                                                                                            \
+    "mla r5, r8, r10, r5\n"                                                                                            \
+    "mla r6, r8, r11, r6\n"                                                                                            \
+    "mla r7, r8, r9, r7\n"
+
+/* Four steps a round; the first round is entered where a multiple of four is left. */
+#define SUM(name, step)                                                                                                \
+    __asm__(EK_FUNCTION(name) "push {r1, r4-r11, lr}\n"                                                                \
+                              "ldr lr, [r0], #4\n"                                                                     \
+                              "ldr r12, [r0, #16]\n"                                                                   \
+                              "ldm r0, {r0-r3}\n"                                                                      \
+                              "rsb r8, lr, #0\n"                                                                       \
+                              "and r8, r8, #3\n"                                                                       \
+                              "add lr, r0, lr\n"                                                                       \
+                              "movs r4, #0\n"                                                                          \
+                              "movs r5, #0\n"                                                                          \
+                              "movs r6, #0\n"                                                                          \
+                              "movs r7, #0\n"                                                                          \
+                              "tbb [pc, r8]\n"                                                                         \
+                              "1:\n"                                                                                   \
+                              ".byte (10f - 1b) / 2, (11f - 1b) / 2, (12f - 1b) / 2, (13f - 1b) / 2\n"                 \
+                              "10:\n" step "11:\n" step "12:\n" step "13:\n" step "cmp r0, lr\n"                       \
+                              "bne 10b\n"                                                                              \
+                              "pop {r0}\n"                                                                             \
+                              "stm r0, {r4-r7}\n"                                                                      \
+                              "pop {r4-r11, pc}\n" EK_END(name))
+
+#elif defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+
+/* r0-r3 and r7 the ends of the rows, r4 counts up to them, r5-r7 codes, r8-r11 sums. A product destroys one factor. */
+#define STEP_TWO                                                                                                       \
+    "ldrsb r5, [r2, r4]\n"                                                                                             \
+    "ldrsb r6, [r0, r4]\n"                                                                                             \
+    "mov r7, r5\n"                                                                                                     \
+    "muls r7, r6\n"                                                                                                    \
+    "add r8, r7\n"                                                                                                     \
+    "ldrsb r7, [r1, r4]\n"                                                                                             \
+    "muls r5, r7\n"                                                                                                    \
+    "add r9, r5\n"                                                                                                     \
+    "ldrsb r5, [r3, r4]\n"                                                                                             \
+    "muls r6, r5\n"                                                                                                    \
+    "add r10, r6\n"                                                                                                    \
+    "muls r7, r5\n"                                                                                                    \
+    "add r11, r7\n"                                                                                                    \
+    "adds r4, #1\n"
+#define STEP_FOUR                                                                                                      \
+    "ldrsb r5, [r0, r4]\n"                                                                                             \
+    "ldrsb r6, [r1, r4]\n"                                                                                             \
+    "muls r6, r5\n"                                                                                                    \
+    "add r8, r6\n"                                                                                                     \
+    "ldrsb r6, [r2, r4]\n"                                                                                             \
+    "muls r6, r5\n"                                                                                                    \
+    "add r9, r6\n"                                                                                                     \
+    "ldrsb r6, [r3, r4]\n"                                                                                             \
+    "muls r6, r5\n"                                                                                                    \
+    "add r10, r6\n"                                                                                                    \
+    "ldrsb r6, [r7, r4]\n"                                                                                             \
+    "muls r6, r5\n"                                                                                                    \
+    "add r11, r6\n"                                                                                                    \
+    "adds r4, #1\n"
+
+/* As above; a step has 28 bytes. */
+#define SUM(name, step)                                                                                                \
+    __asm__(EK_FUNCTION(name) "push {r4-r7, lr}\n"                                                                     \
+                              "mov r4, r8\n"                                                                           \
+                              "mov r5, r9\n"                                                                           \
+                              "mov r6, r10\n"                                                                          \
+                              "mov r7, r11\n"                                                                          \
+                              "push {r4-r7}\n"                                                                         \
+                              "mov r12, r1\n"                                                                          \
+                              "ldr r7, [r0, #20]\n"                                                                    \
+                              "ldr r4, [r0]\n"                                                                         \
+                              "ldr r1, [r0, #8]\n"                                                                     \
+                              "ldr r2, [r0, #12]\n"                                                                    \
+                              "ldr r3, [r0, #16]\n"                                                                    \
+                              "ldr r0, [r0, #4]\n"                                                                     \
+                              "adds r0, r0, r4\n"                                                                      \
+                              "adds r1, r1, r4\n"                                                                      \
+                              "adds r2, r2, r4\n"                                                                      \
+                              "adds r3, r3, r4\n"                                                                      \
+                              "adds r7, r7, r4\n"                                                                      \
+                              "rsbs r4, r4, #0\n"                                                                      \
+                              "movs r6, #0\n"                                                                          \
+                              "mov r8, r6\n"                                                                           \
+                              "mov r9, r6\n"                                                                           \
+                              "mov r10, r6\n"                                                                          \
+                              "mov r11, r6\n"                                                                          \
+                              "movs r5, #3\n"                                                                          \
+                              "ands r5, r4\n"                                                                          \
+                              "movs r6, #28\n"                                                                         \
+                              "muls r5, r6\n"                                                                          \
+                              "add pc, r5\n"                                                                           \
+                              "nop\n"                                                                                  \
+                              "1:\n" step step step step "bne 1b\n"                                                    \
+                              "mov r0, r12\n"                                                                          \
+                              "mov r4, r8\n"                                                                           \
+                              "mov r5, r9\n"                                                                           \
+                              "mov r6, r10\n"                                                                          \
+                              "mov r7, r11\n"                                                                          \
+                              "stmia r0!, {r4-r7}\n"                                                                   \
+                              "pop {r4-r7}\n"                                                                          \
+                              "mov r8, r4\n"                                                                           \
+                              "mov r9, r5\n"                                                                           \
+                              "mov r10, r6\n"                                                                          \
+                              "mov r11, r7\n"                                                                          \
+                              "pop {r4-r7, pc}\n" EK_END(name))
+
+#endif
+
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+
+SUM(ek_sum_two_by_two, STEP_TWO);
+SUM(ek_sum_one_by_four, STEP_FOUR);
+
+#else
+
+void ek_sum_two_by_two(const ek_row_block *block, uint32_t *sums)
+{
+    const int8_t *const *rows = block->rows;
+    uint32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (int32_t i = 0; i < block->count; ++i) {
+        const int32_t x0 = rows[0][i], x1 = rows[1][i], w0 = rows[2][i], w1 = rows[3][i];
+        first += (uint32_t)(x0 * w0);
+        second += (uint32_t)(x1 * w0);
+        third += (uint32_t)(x0 * w1);
+        fourth += (uint32_t)(x1 * w1);
+    }
+    sums[0] = first;
+    sums[1] = second;
+    sums[2] = third;
+    sums[3] = fourth;
+}
+
+void ek_sum_one_by_four(const ek_row_block *block, uint32_t *sums)
+{
+    const int8_t *const *rows = block->rows;
+    uint32_t first = 0, second = 0, third = 0, fourth = 0;
+    for (int32_t i = 0; i < block->count; ++i) {
+        const int32_t x = rows[0][i];
+        first += (uint32_t)(x * rows[1][i]);
+        second += (uint32_t)(x * rows[2][i]);
+        third += (uint32_t)(x * rows[3][i]);
+        fourth += (uint32_t)(x * rows[4][i]);
+    }
+    sums[0] = first;
+    sums[1] = second;
+    sums[2] = third;
+    sums[3] = fourth;
+}
+
+#endif
+
+/* What the sums of a row of x start with. */
+static uint32_t start_of(const ek_row_layer *layer, const int8_t *x)
+{
+    return layer->weight_zero ? (uint32_t)(-layer->weight_zero * ek_sum_codes(x, layer->inputs, 1)) : 0;
+}
+
+void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y)
+{
+    const ek_output out = layer->out;
+    const uint32_t start = start_of(layer, x);
+    const ek_channel *channel = layer->channels;
+    const int8_t *w = layer->w;
+    ek_row_block block = {layer->inputs, {x, 0, 0, 0, 0}};
+    for (int32_t left = layer->outputs; left > 0; left -= 4) {
+        const int32_t count = left < 4 ? left : 4;
+        uint32_t sums[4];
+        for (int32_t i = 0; i < 4; ++i) {
+            block.rows[1 + i] = w;
+            w += i + 1 < left ? layer->inputs : 0; /* the last one again for those there are not */
+        }
+        ek_sum_one_by_four(&block, sums);
+        for (int32_t i = 0; i < count; ++i) {
+            *y++ = ek_code_of_sum(start + sums[i], channel++, out);
+        }
+    }
+}
+
+void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y, int32_t y_step)
+{
+    const ek_output out = layer->out;
+    const uint32_t first = start_of(layer, x0), second = start_of(layer, x1);
+    const ek_channel *channel = layer->channels;
+    const int32_t inputs = layer->inputs;
+    ek_row_block block = {inputs, {x0, x1, layer->w, 0, 0}};
+    for (int32_t left = layer->outputs; left > 0; left -= 2) {
+        uint32_t sums[4];
+        block.rows[3] = block.rows[2] + (left > 1 ? inputs : 0);
+        ek_sum_two_by_two(&block, sums);
+        block.rows[2] += 2 * inputs;
+        for (const uint32_t *sum = sums, *const end = left > 1 ? sums + 4 : sums + 2; sum != end; sum += 2) {
+            y[y_step] = ek_code_of_sum(second + sum[1], channel, out);
+            *y++ = ek_code_of_sum(first + sum[0], channel++, out);
+        }
+    }
+}
