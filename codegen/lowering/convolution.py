@@ -100,7 +100,9 @@ def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
     records, weights = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
     scratch = ctx.scratch((1 + pairs) * filter_bytes)
     for x, y in batches(node, ctx):
-        ctx.call("ek_conv2d_s8", params, Literal(int(pairs)), x, weights, records, y, scratch)
+        ctx.call(
+            f"ek_conv2d_s8_{rounding_of(node, table)}", params, Literal(int(pairs)), x, weights, records, y, scratch
+        )
 
 
 def _call_dots(
@@ -214,7 +216,7 @@ def _call_taps(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
     scratch = ctx.scratch(2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + channels, POINTER_BYTES)
     for x, y in batches(node, ctx):
-        ctx.call("ek_depthwise_taps_s8", params, x, weights, records, y, scratch)
+        ctx.call(f"ek_depthwise_taps_s8_{rounding_of(node, table)}", params, x, weights, records, y, scratch)
 
 
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
@@ -241,7 +243,8 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
     records = ctx.constant("ek_channel", table)
     x, y = ctx.read(node.input(0)), ctx.write(node.output)
     if not ctx.target.dsp:
-        ctx.call("ek_fully_connected_s8", params, x, ctx.constant("int8_t", codes.reshape(-1)), records, y)
+        weights = ctx.constant("int8_t", codes.reshape(-1))
+        ctx.call(f"ek_fully_connected_s8_{rounding_of(node, table)}", params, x, weights, records, y)
         return
     packed = ctx.constant("int8_t", interleave_rows(codes, 4))
     ctx.call("ek_fully_connected_s8_dsp", params, x, packed, records, y, ctx.scratch(2 * (-(-inputs // 4) * 4)))

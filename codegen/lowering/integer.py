@@ -144,10 +144,12 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     if wide:
         ctx.call(f"ek_{node.op}_s16", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
         return
-    if not ctx.target.dsp or (depth * 255 * 255) << max(scale[1], 0) >= 1 << 30:
+    small = (depth * 255 * 255) << max(scale[1], 0) < 1 << 30
+    rounding = "twice" if small and -LARGEST_RIGHT <= scale[1] <= -1 else "any"
+    if not ctx.target.dsp or not small:
         copied = (walk["a_column"] != 1) + (walk["b_row"] != 1)
         scratch = ctx.scratch(4 * rows + 2 * depth * copied)
-        ctx.call(f"ek_{node.op}_s8", params, ctx.operand(a), ctx.operand(b), ctx.write(y), scratch)
+        ctx.call(f"ek_{node.op}_s8_{rounding}", params, ctx.operand(a), ctx.operand(b), ctx.write(y), scratch)
         return
     if ctx.target.mve and -MOST_RIGHT <= scale[1] <= -1:
         fours, size = fours_of_matmul(depth, columns, ctx.room())
@@ -157,9 +159,8 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
         )  # fmt: skip
         return
     tiling = fastest_tiling(Products(rows, columns, 1, depth, True, not node.attrs["transpose_b"]), ctx.room())
-    usual = -LARGEST_RIGHT <= scale[1] <= -1
     ctx.call(
-        f"ek_{node.op}_s8_dsp_{'twice' if usual else 'any'}", params, ctx.struct("ek_tiling", tiling.fields),
+        f"ek_{node.op}_s8_dsp_{rounding}", params, ctx.struct("ek_tiling", tiling.fields),
         ctx.operand(a), ctx.operand(b), ctx.write(y), ctx.scratch(tiling.scratch),
     )  # fmt: skip
 

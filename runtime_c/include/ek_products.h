@@ -5,8 +5,6 @@
 #include "ek_columns.h"
 #include "ek_kernels.h"
 
-enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
-
 /* A product of `pixels` columns and `out_c` channels, cut as `t` says; from pixel to pixel of the output are y_row
  * codes. channels: one record for each channel, or with channel_step 0 one for all. */
 typedef struct {

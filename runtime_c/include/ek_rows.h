@@ -32,15 +32,16 @@ void ek_sum_two_by_two(const ek_row_block *block, uint32_t *sums);
 /* Sums of products of one row of x (row 0) with four of w. */
 void ek_sum_one_by_four(const ek_row_block *block, uint32_t *sums);
 
-/* All channels of one row of x, and of two; y_step: from a code of the first one to that of the second one. */
-void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y);
-void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y, int32_t y_step);
+#define EK_DECLARE_ROWS(rounding)                                                                                      \
+    void ek_multiply_row_##rounding(const ek_row_layer *layer, const int8_t *x, int8_t *y);                            \
+    void ek_multiply_two_rows_##rounding(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y,     \
+                                         int32_t y_step);
 
-/* The code of a channel's sum, which may wrap. */
-EK_INLINE int8_t ek_code_of_sum(uint32_t sum, const ek_channel *channel, ek_output out)
-{
-    return ek_requantize((int32_t)(sum + (uint32_t)channel->bias), channel, out, out.double_rounding);
-}
+/* All channels of one row of x, and of two; y_step: from a code of the first one to that of the second one. Roundings
+ * as of ek_requantize.h. */
+EK_DECLARE_ROWS(any)
+EK_DECLARE_ROWS(once)
+EK_DECLARE_ROWS(twice)
 
 /* The sum of `count` codes that are `step` apart. */
 static inline int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step)

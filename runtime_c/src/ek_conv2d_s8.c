@@ -60,32 +60,38 @@ static const int8_t *next_window(windows *walk, int8_t *to)
     return to;
 }
 
-void ek_conv2d_s8(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w, const ek_channel *channels,
-                  int8_t *y, void *scratch)
-{
-    const ek_window *g = &p->window;
-    const int32_t depth = g->in_c / p->groups, outputs = g->out_c / p->groups;
-    const int32_t filter = g->kernel_h * g->kernel_w * depth;
-    int8_t *const first = (int8_t *)scratch, *const second = first + filter;
-    for (int32_t group = 0; group < p->groups; ++group) {
-        const ek_row_layer layer = {filter, outputs, p->weight_zero, w, channels, p->out};
-        windows walk = {p, x, depth, 0, 0};
-        int8_t *to = y;
-        for (int32_t left = g->out_h * g->out_w; left > 0;) {
-            const int8_t *x0 = next_window(&walk, first);
-            if (pairs && left > 1) {
-                ek_multiply_two_rows(&layer, x0, next_window(&walk, second), to, g->out_c);
-                left -= 2;
-                to += 2 * g->out_c;
-            } else {
-                ek_multiply_row(&layer, x0, to);
-                left -= 1;
-                to += g->out_c;
-            }
-        }
-        x += depth;
-        y += outputs;
-        w += outputs * filter;
-        channels += outputs;
+#define CONVOLVE(rounding)                                                                                             \
+    void ek_conv2d_s8_##rounding(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,             \
+                                 const ek_channel *channels, int8_t *y, void *scratch)                                 \
+    {                                                                                                                  \
+        const ek_window *g = &p->window;                                                                               \
+        const int32_t depth = g->in_c / p->groups, outputs = g->out_c / p->groups;                                     \
+        const int32_t filter = g->kernel_h * g->kernel_w * depth;                                                      \
+        int8_t *const first = (int8_t *)scratch;                                                                       \
+        for (int32_t group = 0; group < p->groups; ++group) {                                                          \
+            const ek_row_layer layer = {filter, outputs, p->weight_zero, w, channels, p->out};                         \
+            windows walk = {p, x, depth, 0, 0};                                                                        \
+            int8_t *to = y;                                                                                            \
+            for (int32_t left = g->out_h * g->out_w; left > 0;) {                                                      \
+                const int8_t *x0 = next_window(&walk, first);                                                          \
+                if (pairs && left > 1) {                                                                               \
+                    const int8_t *x1 = next_window(&walk, first + filter);                                             \
+                    ek_multiply_two_rows_##rounding(&layer, x0, x1, to, g->out_c);                                     \
+                    left -= 2;                                                                                         \
+                    to += 2 * g->out_c;                                                                                \
+                } else {                                                                                               \
+                    ek_multiply_row_##rounding(&layer, x0, to);                                                        \
+                    left -= 1;                                                                                         \
+                    to += g->out_c;                                                                                    \
+                }                                                                                                      \
+            }                                                                                                          \
+            x += depth;                                                                                                \
+            y += outputs;                                                                                              \
+            w += outputs * filter;                                                                                     \
+            channels += outputs;                                                                                       \
+        }                                                                                                              \
     }
-}
+
+CONVOLVE(any)
+CONVOLVE(once)
+CONVOLVE(twice)

@@ -1,7 +1,6 @@
 #include "ek_assembly.h"
 #include "ek_bytes.h"
 #include "ek_kernels.h"
-#include "ek_rows.h"
 
 /* Two pixels of two channels. taps: of each tap both pixels' codes of all channels, behind the last one a null pointer;
  * w: the first tap's weights of all channels, `step` apart from tap to tap. The order is known to the assembly. */
@@ -147,8 +146,8 @@ static void next_taps(windows *walk, const int8_t **taps)
 }
 
 /* All channels of two pixels, `y_step` codes apart. */
-static void multiply_taps(const ek_conv_params *p, tap_block *block, const ek_channel *channels, int8_t *y,
-                          int32_t y_step)
+EK_INLINE void multiply_taps(const ek_conv_params *p, tap_block *block, const ek_channel *channels, int8_t *y,
+                             int32_t y_step, int32_t rounding)
 {
     const ek_output out = p->out;
     const int32_t count = p->window.in_c;
@@ -159,14 +158,14 @@ static void multiply_taps(const ek_conv_params *p, tap_block *block, const ek_ch
         block->channels[1] = last;
         ek_sum_taps(block, sums);
         for (const uint32_t *sum = sums, *const end = last > first ? sums + 4 : sums + 2; sum != end; sum += 2) {
-            y[y_step] = ek_code_of_sum(sum[1], channels, out);
-            *y++ = ek_code_of_sum(sum[0], channels++, out);
+            y[y_step] = ek_code_of_sum(sum[1], channels, out, rounding);
+            *y++ = ek_code_of_sum(sum[0], channels++, out, rounding);
         }
     }
 }
 
-void ek_depthwise_taps_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
-                          int8_t *y, void *scratch)
+EK_INLINE void convolve(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                        int8_t *y, void *scratch, int32_t rounding)
 {
     const ek_window *g = &p->window;
     const int8_t **taps = (const int8_t **)scratch;
@@ -178,7 +177,18 @@ void ek_depthwise_taps_s8(const ek_conv_params *p, const int8_t *x, const int8_t
         windows second = walk; /* the same pixel again where no other one is left */
         next_taps(&walk, taps);
         next_taps(left > 1 ? &walk : &second, taps + 1);
-        multiply_taps(p, &block, channels, y, left > 1 ? g->in_c : 0);
+        multiply_taps(p, &block, channels, y, left > 1 ? g->in_c : 0, rounding);
         y += 2 * g->in_c;
     }
 }
+
+#define DEPTHWISE(name, rounding)                                                                                      \
+    void ek_depthwise_taps_s8_##name(const ek_conv_params *p, const int8_t *x, const int8_t *w,                        \
+                                     const ek_channel *channels, int8_t *y, void *scratch)                             \
+    {                                                                                                                  \
+        convolve(p, x, w, channels, y, scratch, rounding);                                                             \
+    }
+
+DEPTHWISE(any, EK_ANY)
+DEPTHWISE(once, EK_ONCE_EACH)
+DEPTHWISE(twice, EK_TWICE_EACH)

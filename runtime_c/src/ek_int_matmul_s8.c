@@ -21,14 +21,19 @@ static const int8_t *row_of(const vectors *v, int32_t index, int8_t *to)
     return to;
 }
 
-static int8_t code_of(const ek_int_matmul_params *p, uint32_t sum)
+EK_INLINE int8_t code_of(const ek_int_matmul_params *p, uint32_t sum, int32_t rounding)
 {
+    if (rounding == EK_TWICE_EACH) {
+        const ek_channel channel = {0, p->scale.multiplier, 1, (uint16_t)p->scale.right};
+        const ek_output out = {p->zero_point, -128, 127, 1};
+        return ek_code_of_sum(sum, &channel, out, rounding);
+    }
     return (int8_t)ek_clamp(ek_rescaled((int32_t)sum, &p->scale) + p->zero_point, -128, 127);
 }
 
 /* Two columns of the result, or where `second` is 0 only the first one. starts: what the rows' sums start with. */
-static void multiply_columns(const ek_int_matmul_params *p, const vectors *rows, ek_row_block *block,
-                             const uint32_t *starts, int8_t *y, int32_t second, int8_t *copies)
+EK_INLINE void multiply_columns(const ek_int_matmul_params *p, const vectors *rows, ek_row_block *block,
+                                const uint32_t *starts, int8_t *y, int32_t second, int8_t *copies, int32_t rounding)
 {
     const int32_t m = p->walk.m, depth = rows->depth;
     const uint32_t all = (uint32_t)(depth * p->a_zero * p->b_zero);
@@ -43,9 +48,9 @@ static void multiply_columns(const ek_int_matmul_params *p, const vectors *rows,
         block->rows[1] = pair ? row_of(rows, row + 1, copies + depth) : block->rows[0];
         ek_sum_two_by_two(block, sums);
         for (int32_t i = 0; i <= pair; ++i) {
-            y[0] = code_of(p, sums[i] + starts[i] + bases[0]);
+            y[0] = code_of(p, sums[i] + starts[i] + bases[0], rounding);
             if (second) {
-                y[1] = code_of(p, sums[2 + i] + starts[i] + bases[1]);
+                y[1] = code_of(p, sums[2 + i] + starts[i] + bases[1], rounding);
             }
             y += p->y_row;
         }
@@ -53,7 +58,8 @@ static void multiply_columns(const ek_int_matmul_params *p, const vectors *rows,
     }
 }
 
-void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+EK_INLINE void multiply(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch,
+                        int32_t rounding)
 {
     const ek_matmul_params *w = &p->walk;
     uint32_t *const starts = (uint32_t *)scratch;
@@ -70,8 +76,18 @@ void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8
             const int32_t second = column + 1 < w->n;
             ek_row_block block = {w->k, {0, 0, row_of(&columns, column, b_copies), 0, 0}};
             block.rows[3] = second ? row_of(&columns, column + 1, b_copies + w->k) : block.rows[2];
-            multiply_columns(p, &rows, &block, starts, y + column, second, a_copies);
+            multiply_columns(p, &rows, &block, starts, y + column, second, a_copies, rounding);
         }
         y += (ptrdiff_t)w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
+}
+
+void ek_int_matmul_s8_any(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+{
+    multiply(p, a, b, y, scratch, EK_ANY);
+}
+
+void ek_int_matmul_s8_twice(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+{
+    multiply(p, a, b, y, scratch, EK_TWICE_EACH);
 }

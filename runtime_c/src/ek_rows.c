@@ -180,7 +180,7 @@ static uint32_t start_of(const ek_row_layer *layer, const int8_t *x)
     return layer->weight_zero ? (uint32_t)(-layer->weight_zero * ek_sum_codes(x, layer->inputs, 1)) : 0;
 }
 
-void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y)
+EK_INLINE void multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y, int32_t rounding)
 {
     const ek_output out = layer->out;
     const uint32_t start = start_of(layer, x);
@@ -196,12 +196,13 @@ void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y)
         }
         ek_sum_one_by_four(&block, sums);
         for (int32_t i = 0; i < count; ++i) {
-            *y++ = ek_code_of_sum(start + sums[i], channel++, out);
+            *y++ = ek_code_of_sum(start + sums[i], channel++, out, rounding);
         }
     }
 }
 
-void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y, int32_t y_step)
+EK_INLINE void multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y,
+                                 int32_t y_step, int32_t rounding)
 {
     const ek_output out = layer->out;
     const uint32_t first = start_of(layer, x0), second = start_of(layer, x1);
@@ -214,8 +215,23 @@ void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int
         ek_sum_two_by_two(&block, sums);
         block.rows[2] += 2 * inputs;
         for (const uint32_t *sum = sums, *const end = left > 1 ? sums + 4 : sums + 2; sum != end; sum += 2) {
-            y[y_step] = ek_code_of_sum(second + sum[1], channel, out);
-            *y++ = ek_code_of_sum(first + sum[0], channel++, out);
+            y[y_step] = ek_code_of_sum(second + sum[1], channel, out, rounding);
+            *y++ = ek_code_of_sum(first + sum[0], channel++, out, rounding);
         }
     }
 }
+
+#define ROWS(name, rounding)                                                                                           \
+    void ek_multiply_row_##name(const ek_row_layer *layer, const int8_t *x, int8_t *y)                                 \
+    {                                                                                                                  \
+        multiply_row(layer, x, y, rounding);                                                                           \
+    }                                                                                                                  \
+    void ek_multiply_two_rows_##name(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y,         \
+                                     int32_t y_step)                                                                   \
+    {                                                                                                                  \
+        multiply_two_rows(layer, x0, x1, y, y_step, rounding);                                                         \
+    }
+
+ROWS(any, EK_ANY)
+ROWS(once, EK_ONCE_EACH)
+ROWS(twice, EK_TWICE_EACH)
