@@ -208,14 +208,28 @@ static inline int32_t ek_smmulr(int32_t a, int32_t b)
 /* y / 2 rounded down, to int8. */
 static inline int32_t ek_saturated_half(int32_t y)
 {
-#if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
     int32_t code;
+#if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(code) : "r"(y));
-    return code;
+#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+    __asm__(".syntax unified\n"
+            "asrs %1, %1, #1\n"
+            "sxtb %0, %1\n"
+            "cmp %0, %1\n"
+            "beq 1f\n"
+            "asrs %1, %1, #31\n"
+            "movs %0, #127\n"
+            "eors %0, %1\n"
+            "1:\n"
+            : "=&l"(code), "+l"(y)
+            :
+            : "cc");
 #else
-    const int32_t half = y >> 1, code = (int8_t)(half & 0xFF);
-    return code == half ? code : 127 ^ (half >> 31);
+    const int32_t half = y >> 1;
+    code = half < -128 ? -128 : half;
+    code = code > 127 ? 127 : code;
 #endif
+    return code;
 }
 
 #endif

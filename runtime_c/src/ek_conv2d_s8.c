@@ -6,56 +6,80 @@
 typedef struct {
     const ek_conv_params *p;
     const int8_t *x;
-    int32_t depth;       /* channels of the group */
-    int32_t row, column; /* of the next window */
+    int32_t depth;                 /* channels of the group */
+    int32_t row_codes, pitch;      /* of a kernel row, and from one to the next in the input */
+    int32_t last_row, last_column; /* of a window that stands in the input row by row; -1 where none does */
+    int32_t row, column;           /* of the next window */
 } windows;
 
-/* Codes are few where input channels are, and then a call would cost more than their copy. */
-static int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
+static windows start_walk(const ek_conv_params *p, const int8_t *x, int32_t depth)
 {
-    if (count >= 16) {
+    const ek_window *g = &p->window;
+    windows walk = {.p = p, .x = x, .depth = depth, .row_codes = g->kernel_w * depth};
+    walk.pitch = g->dilation_h * g->in_w * g->in_c;
+    walk.last_row = g->in_h - 1 - (g->kernel_h - 1) * g->dilation_h;
+    walk.last_column = g->kernel_w == 1 || (g->dilation_w == 1 && depth == g->in_c) ? g->in_w - g->kernel_w : -1;
+    return walk;
+}
+
+/* Codes are few where input channels are, and then a call would cost more than their copy. */
+static inline int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
+{
+    if (count >= 24) {
         return ek_copy_codes(to, from, count);
     }
-    for (int8_t *const end = to + count; to != end;) {
+    for (; count >= 4; count -= 4) {
+        to[0] = from[0];
+        to[1] = from[1];
+        to[2] = from[2];
+        to[3] = from[3];
+        to += 4;
+        from += 4;
+    }
+    for (; count > 0; --count) {
         *to++ = *from++;
     }
     return to;
 }
 
-/* One row of a window; padding becomes the zero point. */
-static int8_t *gather_row(const windows *walk, const int8_t *row, int32_t x0, int8_t *to)
+/* A window that reaches over the border, or whose taps are apart; padding becomes the zero point. */
+static void assemble(const windows *walk, int32_t y0, int32_t x0, int8_t *to)
 {
     const ek_window *g = &walk->p->window;
-    const int32_t pixel = g->in_c;
-    if (row && g->dilation_w == 1 && walk->depth == pixel && x0 >= 0 && x0 + g->kernel_w <= g->in_w) {
-        return copy(to, row + x0 * pixel, g->kernel_w * pixel);
-    }
-    for (int32_t kx = 0; kx < g->kernel_w; ++kx, x0 += g->dilation_w) {
-        if (row == 0 || x0 < 0 || x0 >= g->in_w) {
-            to = ek_fill_codes(to, (int8_t)walk->p->input_zero, walk->depth);
-        } else {
-            to = copy(to, row + x0 * pixel, walk->depth);
+    for (int32_t ky = 0; ky < g->kernel_h; ++ky, y0 += g->dilation_h) {
+        int32_t column = x0;
+        for (int32_t kx = 0; kx < g->kernel_w; ++kx, column += g->dilation_w) {
+            if (y0 < 0 || y0 >= g->in_h || column < 0 || column >= g->in_w) {
+                to = ek_fill_codes(to, (int8_t)walk->p->input_zero, walk->depth);
+            } else {
+                to = copy(to, walk->x + (y0 * g->in_w + column) * g->in_c, walk->depth);
+            }
         }
     }
-    return to;
 }
 
 /* The next window, as it stands in the input if it is one pixel, else put together at `to`. */
 static const int8_t *next_window(windows *walk, int8_t *to)
 {
     const ek_window *g = &walk->p->window;
-    const int32_t x0 = walk->column * g->stride_w - g->pad_left;
-    int32_t y0 = walk->row * g->stride_h - g->pad_top;
+    const int32_t y0 = walk->row * g->stride_h - g->pad_top, x0 = walk->column * g->stride_w - g->pad_left;
     if (++walk->column == g->out_w) {
         walk->column = 0;
         ++walk->row;
     }
-    if (g->kernel_h * g->kernel_w == 1 && y0 >= 0 && y0 < g->in_h && x0 >= 0 && x0 < g->in_w) {
-        return walk->x + (y0 * g->in_w + x0) * g->in_c;
+    if (y0 < 0 || x0 < 0 || y0 > walk->last_row || x0 > walk->last_column) {
+        assemble(walk, y0, x0, to);
+        return to;
     }
+    const int8_t *codes = walk->x + (y0 * g->in_w + x0) * g->in_c;
+    if (g->kernel_h * g->kernel_w == 1) {
+        return codes;
+    }
+    const int32_t count = walk->row_codes, pitch = walk->pitch;
     int8_t *end = to;
-    for (int32_t ky = 0; ky < g->kernel_h; ++ky, y0 += g->dilation_h) {
-        end = gather_row(walk, y0 < 0 || y0 >= g->in_h ? 0 : walk->x + y0 * g->in_w * g->in_c, x0, end);
+    for (int32_t left = g->kernel_h; left > 0; --left) {
+        end = copy(end, codes, count);
+        codes += pitch;
     }
     return to;
 }
@@ -70,7 +94,7 @@ static const int8_t *next_window(windows *walk, int8_t *to)
         int8_t *const first = (int8_t *)scratch;                                                                       \
         for (int32_t group = 0; group < p->groups; ++group) {                                                          \
             const ek_row_layer layer = {filter, outputs, p->weight_zero, w, channels, p->out};                         \
-            windows walk = {p, x, depth, 0, 0};                                                                        \
+            windows walk = start_walk(p, x, depth);                                                                    \
             int8_t *to = y;                                                                                            \
             for (int32_t left = g->out_h * g->out_w; left > 0;) {                                                      \
                 const int8_t *x0 = next_window(&walk, first);                                                          \

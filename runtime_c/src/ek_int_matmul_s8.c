@@ -42,18 +42,19 @@ EK_INLINE void multiply_columns(const ek_int_matmul_params *p, const vectors *ro
         bases[i] = all - (uint32_t)(p->a_zero * ek_sum_codes(block->rows[2 + i], depth, 1));
     }
     for (int32_t row = 0; row < m; row += 2) {
-        const int32_t pair = row + 1 < m;
+        /* Where one row is left it is both. */
+        const int32_t next = row + 1 < m ? 1 : 0, y_step = next ? p->y_row : 0;
         uint32_t sums[4];
         block->rows[0] = row_of(rows, row, copies);
-        block->rows[1] = pair ? row_of(rows, row + 1, copies + depth) : block->rows[0];
+        block->rows[1] = next ? row_of(rows, row + 1, copies + depth) : block->rows[0];
         ek_sum_two_by_two(block, sums);
-        for (int32_t i = 0; i <= pair; ++i) {
-            y[0] = code_of(p, sums[i] + starts[i] + bases[0], rounding);
-            if (second) {
-                y[1] = code_of(p, sums[2 + i] + starts[i] + bases[1], rounding);
-            }
-            y += p->y_row;
+        y[0] = code_of(p, sums[0] + starts[0] + bases[0], rounding);
+        y[y_step] = code_of(p, sums[1] + starts[next] + bases[0], rounding);
+        if (second) {
+            y[1] = code_of(p, sums[2] + starts[0] + bases[1], rounding);
+            y[y_step + 1] = code_of(p, sums[3] + starts[next] + bases[1], rounding);
         }
+        y += 2 * p->y_row;
         starts += 2;
     }
 }
