@@ -8,7 +8,7 @@ typedef struct {
     const int8_t *x;
     int32_t depth;                 /* channels of the group */
     int32_t row_codes, pitch;      /* of a kernel row, and from one to the next in the input */
-    int32_t last_row, last_column; /* of a window that stands in the input row by row; -1 where none does */
+    int32_t last_row, last_column; /* of a window inside the input, -1 where its rows are never whole */
     int32_t row, column;           /* of the next window */
 } windows;
 
@@ -18,7 +18,10 @@ static windows start_walk(const ek_conv_params *p, const int8_t *x, int32_t dept
     windows walk = {.p = p, .x = x, .depth = depth, .row_codes = g->kernel_w * depth};
     walk.pitch = g->dilation_h * g->in_w * g->in_c;
     walk.last_row = g->in_h - 1 - (g->kernel_h - 1) * g->dilation_h;
-    walk.last_column = g->kernel_w == 1 || (g->dilation_w == 1 && depth == g->in_c) ? g->in_w - g->kernel_w : -1;
+    walk.last_column = -1;
+    if (g->kernel_w == 1 || (g->dilation_w == 1 && depth == g->in_c)) {
+        walk.last_column = g->in_w - g->kernel_w;
+    }
     return walk;
 }
 
@@ -42,17 +45,44 @@ static inline int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
     return to;
 }
 
+/* As above, of padding. */
+static inline int8_t *fill(int8_t *to, int8_t value, int32_t count)
+{
+    if (count >= 24) {
+        return ek_fill_codes(to, value, count);
+    }
+    for (; count > 0; --count) {
+        *to++ = value;
+    }
+    return to;
+}
+
+/* A kernel row whose taps are side by side, x0 the first one's column. */
+static int8_t *assemble_row(const windows *walk, const int8_t *row, int32_t x0, int8_t *to)
+{
+    const ek_window *g = &walk->p->window;
+    const int8_t zero = (int8_t)walk->p->input_zero;
+    const int32_t before = ek_clamp(-x0, 0, g->kernel_w), behind = ek_clamp(g->in_w - x0, before, g->kernel_w);
+    to = fill(to, zero, before * walk->depth);
+    to = copy(to, row + (x0 + before) * g->in_c, (behind - before) * walk->depth);
+    return fill(to, zero, (g->kernel_w - behind) * walk->depth);
+}
+
 /* A window that reaches over the border, or whose taps are apart; padding becomes the zero point. */
 static void assemble(const windows *walk, int32_t y0, int32_t x0, int8_t *to)
 {
     const ek_window *g = &walk->p->window;
+    const int8_t zero = (int8_t)walk->p->input_zero;
     for (int32_t ky = 0; ky < g->kernel_h; ++ky, y0 += g->dilation_h) {
-        int32_t column = x0;
-        for (int32_t kx = 0; kx < g->kernel_w; ++kx, column += g->dilation_w) {
-            if (y0 < 0 || y0 >= g->in_h || column < 0 || column >= g->in_w) {
-                to = ek_fill_codes(to, (int8_t)walk->p->input_zero, walk->depth);
-            } else {
-                to = copy(to, walk->x + (y0 * g->in_w + column) * g->in_c, walk->depth);
+        const int8_t *row = walk->x + y0 * g->in_w * g->in_c;
+        if (y0 < 0 || y0 >= g->in_h) {
+            to = fill(to, zero, walk->row_codes);
+        } else if (walk->last_column >= 0) {
+            to = assemble_row(walk, row, x0, to);
+        } else {
+            for (int32_t kx = 0, column = x0; kx < g->kernel_w; ++kx, column += g->dilation_w) {
+                const int32_t inside = column >= 0 && column < g->in_w;
+                to = inside ? copy(to, row + column * g->in_c, walk->depth) : fill(to, zero, walk->depth);
             }
         }
     }
