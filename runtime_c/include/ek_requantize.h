@@ -37,7 +37,7 @@ static inline int32_t ek_divide_by_pot(int32_t x, uint32_t shift)
 /* (2 * a * b + 2^31) >> 32 for |a| < 2^31, b > -2^31. */
 static inline int32_t ek_doubling_high_mul(int32_t a, int32_t b)
 {
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#if EK_V6M
     const uint32_t low = (uint32_t)a * (uint32_t)b;
     return (int32_t)(2u * (uint32_t)ek_smmul(a, b) + (((low >> 30) + 1u) >> 1));
 #else

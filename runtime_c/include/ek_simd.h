@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Cores that multiply 32 by 32 bits to 32 and have eight registers for most instructions. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#define EK_V6M 1
+#else
+#define EK_V6M 0
+#endif
+
 /* Any-alignment 32-bit load. */
 static inline uint32_t ek_load32(const void *p)
 {
@@ -151,7 +158,7 @@ static inline uint32_t ek_sxtb16_odd(uint32_t x)
     return ek_sxtab16_odd(0, x);
 }
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 /* cores that multiply 32 by 32 bits to 32 */
+#if EK_V6M
 
 /* By halves, `last` adding the highest parts. The carry of the shift before it is the bit below them. Functions of
  * run-time libraries that multiply 64 bits, and what compilers make of the same in C, take twice as long. */
@@ -211,7 +218,7 @@ static inline int32_t ek_saturated_half(int32_t y)
     int32_t code;
 #if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(code) : "r"(y));
-#elif defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#elif EK_V6M
     __asm__(".syntax unified\n"
             "asrs %1, %1, #1\n"
             "sxtb %0, %1\n"

@@ -1,6 +1,6 @@
-#include "ek_assembly.h"
 #include "ek_bytes.h"
 #include "ek_kernels.h"
+#include "ek_v6m.h"
 
 /* Two pixels of two channels. taps: of each tap both pixels' codes of all channels, behind the last one a null pointer;
  * w: the first tap's weights of all channels, `step` apart from tap to tap. The order is known to the assembly. */
@@ -46,56 +46,68 @@ __asm__(EK_FUNCTION(ek_sum_taps) "push {r1, r4-r11, lr}\n"
                                  "stm r0, {r4-r7}\n"
                                  "pop {r4-r11, pc}\n" EK_END(ek_sum_taps));
 
-#elif defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#elif EK_V6M
 
 /* r0 taps, r1 and r2 pixels, r3 weights, r4 and r5 channels, r6 and r7 codes, r8-r11 sums, r12 step. */
-__asm__(EK_FUNCTION(ek_sum_taps) "push {r4-r7, lr}\n"
-                                 "mov r4, r8\n"
-                                 "mov r5, r9\n"
-                                 "mov r6, r10\n"
-                                 "mov r7, r11\n"
-                                 "push {r1, r4-r7}\n"
-                                 "ldmia r0!, {r1, r3, r6}\n"
-                                 "ldmia r0!, {r4, r5}\n"
-                                 "mov r12, r6\n"
-                                 "movs r6, #0\n"
-                                 "mov r8, r6\n"
-                                 "mov r9, r6\n"
-                                 "mov r10, r6\n"
-                                 "mov r11, r6\n"
-                                 "mov r0, r1\n"
-                                 "ldmia r0!, {r1, r2}\n"
-                                 "1:\n"
-                                 "ldrsb r6, [r3, r4]\n"
-                                 "ldrsb r7, [r1, r4]\n"
-                                 "muls r7, r6\n"
-                                 "add r8, r7\n"
-                                 "ldrsb r7, [r2, r4]\n"
-                                 "muls r7, r6\n"
-                                 "add r9, r7\n"
-                                 "ldrsb r6, [r3, r5]\n"
-                                 "add r3, r12\n"
-                                 "ldrsb r7, [r1, r5]\n"
-                                 "muls r7, r6\n"
-                                 "add r10, r7\n"
-                                 "ldrsb r7, [r2, r5]\n"
-                                 "muls r7, r6\n"
-                                 "add r11, r7\n"
-                                 "ldmia r0!, {r1, r2}\n"
-                                 "cmp r1, #0\n"
-                                 "bne 1b\n"
-                                 "pop {r0}\n"
-                                 "mov r4, r8\n"
-                                 "mov r5, r9\n"
-                                 "mov r6, r10\n"
-                                 "mov r7, r11\n"
-                                 "stmia r0!, {r4-r7}\n"
-                                 "pop {r4-r7}\n"
-                                 "mov r8, r4\n"
-                                 "mov r9, r5\n"
-                                 "mov r10, r6\n"
-                                 "mov r11, r7\n"
-                                 "pop {r4-r7, pc}\n" EK_END(ek_sum_taps));
+#define TAPS                                                                                                           \
+    "ldmia r0!, {r1, r2}\n"                                                                                            \
+    "1:\n"                                                                                                             \
+    "ldrsb r6, [r3, r4]\n"                                                                                             \
+    "ldrsb r7, [r1, r4]\n"                                                                                             \
+    "muls r7, r6\n"                                                                                                    \
+    "add r8, r7\n"                                                                                                     \
+    "ldrsb r7, [r2, r4]\n"                                                                                             \
+    "muls r7, r6\n"                                                                                                    \
+    "add r9, r7\n"                                                                                                     \
+    "ldrsb r6, [r3, r5]\n"                                                                                             \
+    "add r3, r12\n"                                                                                                    \
+    "ldrsb r7, [r1, r5]\n"                                                                                             \
+    "muls r7, r6\n"                                                                                                    \
+    "add r10, r7\n"                                                                                                    \
+    "ldrsb r7, [r2, r5]\n"                                                                                             \
+    "muls r7, r6\n"                                                                                                    \
+    "add r11, r7\n"                                                                                                    \
+    "ldmia r0!, {r1, r2}\n"                                                                                            \
+    "cmp r1, #0\n"                                                                                                     \
+    "bne 1b\n"
+
+__asm__(EK_FUNCTION(ek_sum_taps) EK_V6M_SAVE "mov lr, r1\n"
+                                             "ldmia r0!, {r1, r3, r6}\n"
+                                             "ldmia r0!, {r4, r5}\n"
+                                             "mov r12, r6\n"
+                                             "movs r6, #0\n"
+                                             "mov r8, r6\n"
+                                             "mov r9, r6\n"
+                                             "mov r10, r6\n"
+                                             "mov r11, r6\n"
+                                             "mov r0, r1\n" TAPS "mov r0, lr\n"
+                                             "mov r4, r8\n"
+                                             "mov r5, r9\n"
+                                             "mov r6, r10\n"
+                                             "mov r7, r11\n"
+                                             "stmia r0!, {r4-r7}\n" EK_V6M_RESTORE EK_END(ek_sum_taps));
+
+/* Pairs of channels of two pixels; the order is known to the assembly. */
+typedef struct {
+    ek_pairs pairs;
+    int32_t channel;
+    tap_block block;
+} tap_pairs;
+
+void ek_tap_pairs_once(tap_pairs *run);
+void ek_tap_pairs_twice(tap_pairs *run);
+
+#define SUMS                                                                                                           \
+    "ldr r4, [r7, #20]\n"                                                                                              \
+    "ldr r0, [r7, #24]\n"                                                                                              \
+    "ldr r3, [r7, #28]\n"                                                                                              \
+    "ldr r1, [r7, #32]\n"                                                                                              \
+    "adds r5, r4, #1\n"                                                                                                \
+    "adds r6, r4, #2\n"                                                                                                \
+    "str r6, [r7, #20]\n"                                                                                              \
+    "mov r12, r1\n" TAPS
+EK_V6M_PAIRS(ek_tap_pairs_once, SUMS, EK_V6M_ONCE);
+EK_V6M_PAIRS(ek_tap_pairs_twice, SUMS, EK_V6M_TWICE);
 
 #else
 
@@ -151,7 +163,21 @@ EK_INLINE void multiply_taps(const ek_conv_params *p, tap_block *block, const ek
 {
     const ek_output out = p->out;
     const int32_t count = p->window.in_c;
-    for (int32_t first = 0; first < count; first += 2) {
+    int32_t first = 0;
+#if EK_V6M
+    if (rounding != EK_ANY && count > 1) {
+        tap_pairs run = {{channels, y, y_step, count >> 1, 2 * out.zero_point + 1}, 0, *block};
+        if (rounding == EK_TWICE_EACH) {
+            ek_tap_pairs_twice(&run);
+        } else {
+            ek_tap_pairs_once(&run);
+        }
+        first = count & ~1;
+        channels += first;
+        y += first;
+    }
+#endif
+    for (; first < count; first += 2) {
         const int32_t last = first + 1 < count ? first + 1 : first;
         uint32_t sums[4];
         block->channels[0] = first;

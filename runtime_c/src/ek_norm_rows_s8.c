@@ -33,7 +33,7 @@ static sums sums_of(const int8_t *x, int32_t width, int32_t zero)
 /* The high word of constant + value * scale. */
 static inline int32_t high_of_sum(int32_t value, int32_t scale, int64_t constant)
 {
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#if EK_V6M
     const uint32_t low = (uint32_t)value * (uint32_t)scale, sum = low + (uint32_t)constant;
     return ek_smmul(value, scale) + (int32_t)(constant >> 32) + (sum < low ? 1 : 0);
 #else

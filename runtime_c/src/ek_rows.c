@@ -1,5 +1,5 @@
 #include "ek_rows.h"
-#include "ek_assembly.h"
+#include "ek_v6m.h"
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH_ISA_THUMB == 2
 
@@ -49,7 +49,7 @@
                               "stm r0, {r4-r7}\n"                                                                      \
                               "pop {r4-r11, pc}\n" EK_END(name))
 
-#elif defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#elif EK_V6M
 
 /* r0-r3 and r7 the ends of the rows, r4 counts up to them, r5-r7 codes, r8-r11 sums. A product destroys one factor. */
 #define STEP_TWO                                                                                                       \
@@ -83,55 +83,42 @@
     "add r11, r6\n"                                                                                                    \
     "adds r4, #1\n"
 
-/* As above; a step has 28 bytes. */
+/* From the rows' starts in r0-r3 (and r7), their length in r4. Four steps a round, of 28 bytes each; the first round is
+ * entered where a multiple of four is left. */
+#define STEPS(step)                                                                                                    \
+    "adds r0, r0, r4\n"                                                                                                \
+    "adds r1, r1, r4\n"                                                                                                \
+    "adds r2, r2, r4\n"                                                                                                \
+    "adds r3, r3, r4\n"                                                                                                \
+    "rsbs r4, r4, #0\n"                                                                                                \
+    "movs r5, #3\n"                                                                                                    \
+    "ands r5, r4\n"                                                                                                    \
+    "movs r6, #28\n"                                                                                                   \
+    "muls r5, r6\n"                                                                                                    \
+    "add pc, r5\n"                                                                                                     \
+    "nop\n"                                                                                                            \
+    "1:\n" step step step step "bne 1b\n"
 #define SUM(name, step)                                                                                                \
-    __asm__(EK_FUNCTION(name) "push {r4-r7, lr}\n"                                                                     \
-                              "mov r4, r8\n"                                                                           \
-                              "mov r5, r9\n"                                                                           \
-                              "mov r6, r10\n"                                                                          \
-                              "mov r7, r11\n"                                                                          \
-                              "push {r4-r7}\n"                                                                         \
-                              "mov r12, r1\n"                                                                          \
-                              "ldr r7, [r0, #20]\n"                                                                    \
-                              "ldr r4, [r0]\n"                                                                         \
-                              "ldr r1, [r0, #8]\n"                                                                     \
-                              "ldr r2, [r0, #12]\n"                                                                    \
-                              "ldr r3, [r0, #16]\n"                                                                    \
-                              "ldr r0, [r0, #4]\n"                                                                     \
-                              "adds r0, r0, r4\n"                                                                      \
-                              "adds r1, r1, r4\n"                                                                      \
-                              "adds r2, r2, r4\n"                                                                      \
-                              "adds r3, r3, r4\n"                                                                      \
-                              "adds r7, r7, r4\n"                                                                      \
-                              "rsbs r4, r4, #0\n"                                                                      \
-                              "movs r6, #0\n"                                                                          \
-                              "mov r8, r6\n"                                                                           \
-                              "mov r9, r6\n"                                                                           \
-                              "mov r10, r6\n"                                                                          \
-                              "mov r11, r6\n"                                                                          \
-                              "movs r5, #3\n"                                                                          \
-                              "ands r5, r4\n"                                                                          \
-                              "movs r6, #28\n"                                                                         \
-                              "muls r5, r6\n"                                                                          \
-                              "add pc, r5\n"                                                                           \
-                              "nop\n"                                                                                  \
-                              "1:\n" step step step step "bne 1b\n"                                                    \
-                              "mov r0, r12\n"                                                                          \
-                              "mov r4, r8\n"                                                                           \
-                              "mov r5, r9\n"                                                                           \
-                              "mov r6, r10\n"                                                                          \
-                              "mov r7, r11\n"                                                                          \
-                              "stmia r0!, {r4-r7}\n"                                                                   \
-                              "pop {r4-r7}\n"                                                                          \
-                              "mov r8, r4\n"                                                                           \
-                              "mov r9, r5\n"                                                                           \
-                              "mov r10, r6\n"                                                                          \
-                              "mov r11, r7\n"                                                                          \
-                              "pop {r4-r7, pc}\n" EK_END(name))
+    __asm__(EK_FUNCTION(name) EK_V6M_SAVE                                                                              \
+            "mov r12, r1\n"                                                                                            \
+            "ldmia r0!, {r4}\n"                                                                                        \
+            "ldr r7, [r0, #16]\n"                                                                                      \
+            "ldmia r0, {r0-r3}\n"                                                                                      \
+            "adds r7, r7, r4\n"                                                                                        \
+            "movs r6, #0\n"                                                                                            \
+            "mov r8, r6\n"                                                                                             \
+            "mov r9, r6\n"                                                                                             \
+            "mov r10, r6\n"                                                                                            \
+            "mov r11, r6\n" STEPS(step) "mov r0, r12\n"                                                                \
+                                        "mov r4, r8\n"                                                                 \
+                                        "mov r5, r9\n"                                                                 \
+                                        "mov r6, r10\n"                                                                \
+                                        "mov r7, r11\n"                                                                \
+                                        "stmia r0!, {r4-r7}\n" EK_V6M_RESTORE EK_END(name))
 
 #endif
 
-#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#if EK_V6M || (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M')
 
 SUM(ek_sum_two_by_two, STEP_TWO);
 SUM(ek_sum_one_by_four, STEP_FOUR);
@@ -174,6 +161,39 @@ void ek_sum_one_by_four(const ek_row_block *block, uint32_t *sums)
 
 #endif
 
+#if EK_V6M
+
+/* Pairs of channels of two rows of x, whose sums start with `starts` and the bias. The order is known to the assembly.
+ */
+typedef struct {
+    ek_pairs pairs;
+    uint32_t starts[2];
+    int32_t count;
+    const int8_t *w, *x0, *x1;
+} row_pairs;
+
+void ek_row_pairs_once(row_pairs *run);
+void ek_row_pairs_twice(row_pairs *run);
+
+#define SUMS                                                                                                           \
+    "ldr r0, [r7, #20]\n"                                                                                              \
+    "ldr r1, [r7, #24]\n"                                                                                              \
+    "add r8, r0\n"                                                                                                     \
+    "add r9, r1\n"                                                                                                     \
+    "add r10, r0\n"                                                                                                    \
+    "add r11, r1\n"                                                                                                    \
+    "ldr r4, [r7, #28]\n"                                                                                              \
+    "ldr r2, [r7, #32]\n"                                                                                              \
+    "ldr r0, [r7, #36]\n"                                                                                              \
+    "ldr r1, [r7, #40]\n"                                                                                              \
+    "adds r3, r2, r4\n"                                                                                                \
+    "adds r5, r3, r4\n"                                                                                                \
+    "str r5, [r7, #32]\n" STEPS(STEP_TWO)
+EK_V6M_PAIRS(ek_row_pairs_once, SUMS, EK_V6M_ONCE);
+EK_V6M_PAIRS(ek_row_pairs_twice, SUMS, EK_V6M_TWICE);
+
+#endif
+
 /* What the sums of a row of x start with. */
 static uint32_t start_of(const ek_row_layer *layer, const int8_t *x)
 {
@@ -209,7 +229,24 @@ EK_INLINE void multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, co
     const ek_channel *channel = layer->channels;
     const int32_t inputs = layer->inputs;
     ek_row_block block = {inputs, {x0, x1, layer->w, 0, 0}};
-    for (int32_t left = layer->outputs; left > 0; left -= 2) {
+    int32_t left = layer->outputs;
+#if EK_V6M
+    if (rounding != EK_ANY && left > 1) {
+        const int32_t pairs = left >> 1;
+        row_pairs run = {
+            {channel, y, y_step, pairs, 2 * out.zero_point + 1}, {first, second}, inputs, layer->w, x0, x1};
+        if (rounding == EK_TWICE_EACH) {
+            ek_row_pairs_twice(&run);
+        } else {
+            ek_row_pairs_once(&run);
+        }
+        block.rows[2] = run.w;
+        channel += 2 * pairs;
+        y += 2 * pairs;
+        left &= 1;
+    }
+#endif
+    for (; left > 0; left -= 2) {
         uint32_t sums[4];
         block.rows[3] = block.rows[2] + (left > 1 ? inputs : 0);
         ek_sum_two_by_two(&block, sums);
