@@ -98,7 +98,7 @@ def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
     pairs = 2 * filter_bytes <= ctx.room()
     table, codes = folded_tables(node, 0)
     records, weights = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
-    scratch = ctx.scratch((1 + pairs) * filter_bytes)
+    scratch: Arg = ctx.scratch((1 + pairs) * filter_bytes) if filter_bytes else Literal(0)
     for x, y in batches(node, ctx):
         ctx.call(
             f"ek_conv2d_s8_{rounding_of(node, table)}", params, Literal(int(pairs)), x, weights, records, y, scratch
@@ -174,8 +174,8 @@ def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its form by taps, its form of vectors by strips, or a
-    DSP form, by planes for the usual kernels.
+    """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its form by taps, its form of vectors by strips, or
+    a DSP form, by planes for the usual kernels.
     """
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)

@@ -142,10 +142,11 @@ static void next_taps(windows *walk, const int8_t **taps)
     const int32_t bottom = row + g->kernel_h * g->dilation_h, right = column + g->kernel_w * g->dilation_w;
     const int32_t step = g->dilation_w * g->in_c;
     for (int32_t y0 = row; y0 < bottom; y0 += g->dilation_h) {
-        const int32_t inside = y0 >= 0 && y0 < g->in_h;
+        /* Columns below 0 are above any width. */
+        const uint32_t width = y0 >= 0 && y0 < g->in_h ? (uint32_t)g->in_w : 0;
         const int8_t *codes = walk->x + (y0 * g->in_w + column) * g->in_c;
         for (int32_t x0 = column; x0 < right; x0 += g->dilation_w) {
-            *taps = inside && x0 >= 0 && x0 < g->in_w ? codes : walk->padding;
+            *taps = (uint32_t)x0 < width ? codes : walk->padding;
             codes += step;
             taps += 2;
         }
