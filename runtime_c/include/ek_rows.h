@@ -44,15 +44,7 @@ EK_DECLARE_ROWS(once)
 EK_DECLARE_ROWS(twice)
 
 /* The sum of `count` codes that are `step` apart. */
-static inline int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step)
-{
-    int32_t sum = 0;
-    for (; count > 0; --count) {
-        sum += *codes;
-        codes += step;
-    }
-    return sum;
-}
+int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step);
 
 #ifdef __cplusplus
 }

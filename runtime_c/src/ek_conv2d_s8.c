@@ -25,8 +25,8 @@ static windows start_walk(const ek_conv_params *p, const int8_t *x, int32_t dept
     return walk;
 }
 
-/* Codes are few where input channels are, and then a call would cost more than their copy. */
-static inline int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
+/* Rows have few codes where input channels are few, and then memcpy would cost more than the copy. */
+__attribute__((noinline)) static int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
 {
     if (count >= 24) {
         return ek_copy_codes(to, from, count);
@@ -46,7 +46,7 @@ static inline int8_t *copy(int8_t *to, const int8_t *from, int32_t count)
 }
 
 /* As above, of padding. */
-static inline int8_t *fill(int8_t *to, int8_t value, int32_t count)
+__attribute__((noinline)) static int8_t *fill(int8_t *to, int8_t value, int32_t count)
 {
     if (count >= 24) {
         return ek_fill_codes(to, value, count);

@@ -7,17 +7,22 @@ typedef struct {
     int32_t depth, step, vector;
 } vectors;
 
+__attribute__((noinline)) static void copy(const int8_t *from, int32_t count, int32_t step, int8_t *to)
+{
+    for (; count > 0; --count) {
+        *to++ = *from;
+        from += step;
+    }
+}
+
 /* A vector as it stands, if its codes are neighbours, else copied to `to`. */
-static const int8_t *row_of(const vectors *v, int32_t index, int8_t *to)
+static inline const int8_t *row_of(const vectors *v, int32_t index, int8_t *to)
 {
     const int8_t *codes = v->codes + (ptrdiff_t)index * v->vector;
     if (v->step == 1) {
         return codes;
     }
-    for (int32_t k = 0; k < v->depth; ++k) {
-        to[k] = *codes;
-        codes += v->step;
-    }
+    copy(codes, v->depth, v->step, to);
     return to;
 }
 

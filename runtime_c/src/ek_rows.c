@@ -194,6 +194,16 @@ EK_V6M_PAIRS(ek_row_pairs_twice, SUMS, EK_V6M_TWICE);
 
 #endif
 
+int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step)
+{
+    int32_t sum = 0;
+    for (; count > 0; --count) {
+        sum += *codes;
+        codes += step;
+    }
+    return sum;
+}
+
 /* What the sums of a row of x start with. */
 static uint32_t start_of(const ek_row_layer *layer, const int8_t *x)
 {
