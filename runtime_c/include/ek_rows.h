@@ -49,4 +49,28 @@ int32_t ek_sum_codes(const int8_t *codes, int32_t count, int32_t step);
 #ifdef __cplusplus
 }
 #endif
+/* The same; `rounding` is a constant in each instance of a kernel. */
+EK_INLINE void ek_multiply_row(const ek_row_layer *layer, const int8_t *x, int8_t *y, int32_t rounding)
+{
+    if (rounding == EK_ONCE_EACH) {
+        ek_multiply_row_once(layer, x, y);
+    } else if (rounding == EK_TWICE_EACH) {
+        ek_multiply_row_twice(layer, x, y);
+    } else {
+        ek_multiply_row_any(layer, x, y);
+    }
+}
+
+EK_INLINE void ek_multiply_two_rows(const ek_row_layer *layer, const int8_t *x0, const int8_t *x1, int8_t *y,
+                                    int32_t y_step, int32_t rounding)
+{
+    if (rounding == EK_ONCE_EACH) {
+        ek_multiply_two_rows_once(layer, x0, x1, y, y_step);
+    } else if (rounding == EK_TWICE_EACH) {
+        ek_multiply_two_rows_twice(layer, x0, x1, y, y_step);
+    } else {
+        ek_multiply_two_rows_any(layer, x0, x1, y, y_step);
+    }
+}
+
 #endif

@@ -88,8 +88,8 @@ static void assemble(const windows *walk, int32_t y0, int32_t x0, int8_t *to)
     }
 }
 
-/* The next window, as it stands in the input if it is one pixel, else put together at `to`. */
-static const int8_t *next_window(windows *walk, int8_t *to)
+/* The next window, as it stands in the input if it is one pixel, else put together `place` codes into the scratch. */
+static const int8_t *next_window(windows *walk, int8_t *scratch, int32_t place)
 {
     const ek_window *g = &walk->p->window;
     const int32_t y0 = walk->row * g->stride_h - g->pad_top, x0 = walk->column * g->stride_w - g->pad_left;
@@ -98,15 +98,15 @@ static const int8_t *next_window(windows *walk, int8_t *to)
         ++walk->row;
     }
     if (y0 < 0 || x0 < 0 || y0 > walk->last_row || x0 > walk->last_column) {
-        assemble(walk, y0, x0, to);
-        return to;
+        assemble(walk, y0, x0, scratch + place);
+        return scratch + place;
     }
     const int8_t *codes = walk->x + (y0 * g->in_w + x0) * g->in_c;
     if (g->kernel_h * g->kernel_w == 1) {
         return codes;
     }
     const int32_t count = walk->row_codes, pitch = walk->pitch;
-    int8_t *end = to;
+    int8_t *const to = scratch + place, *end = to;
     for (int32_t left = g->kernel_h; left > 0; --left) {
         end = copy(end, codes, count);
         codes += pitch;
@@ -114,38 +114,42 @@ static const int8_t *next_window(windows *walk, int8_t *to)
     return to;
 }
 
-#define CONVOLVE(rounding)                                                                                             \
-    void ek_conv2d_s8_##rounding(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,             \
-                                 const ek_channel *channels, int8_t *y, void *scratch)                                 \
+EK_INLINE void convolve(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,
+                        const ek_channel *channels, int8_t *y, int8_t *scratch, int32_t rounding)
+{
+    const ek_window *g = &p->window;
+    const int32_t depth = g->in_c / p->groups, outputs = g->out_c / p->groups;
+    const int32_t filter = g->kernel_h * g->kernel_w * depth;
+    for (int32_t group = 0; group < p->groups; ++group) {
+        const ek_row_layer layer = {filter, outputs, p->weight_zero, w, channels, p->out};
+        windows walk = start_walk(p, x, depth);
+        int8_t *to = y;
+        for (int32_t left = g->out_h * g->out_w; left > 0;) {
+            const int8_t *x0 = next_window(&walk, scratch, 0);
+            if (pairs && left > 1) {
+                ek_multiply_two_rows(&layer, x0, next_window(&walk, scratch, filter), to, g->out_c, rounding);
+                left -= 2;
+                to += 2 * g->out_c;
+            } else {
+                ek_multiply_row(&layer, x0, to, rounding);
+                left -= 1;
+                to += g->out_c;
+            }
+        }
+        x += depth;
+        y += outputs;
+        w += outputs * filter;
+        channels += outputs;
+    }
+}
+
+#define CONVOLVE(name, rounding)                                                                                       \
+    void name(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w, const ek_channel *channels,    \
+              int8_t *y, void *scratch)                                                                                \
     {                                                                                                                  \
-        const ek_window *g = &p->window;                                                                               \
-        const int32_t depth = g->in_c / p->groups, outputs = g->out_c / p->groups;                                     \
-        const int32_t filter = g->kernel_h * g->kernel_w * depth;                                                      \
-        int8_t *const first = (int8_t *)scratch;                                                                       \
-        for (int32_t group = 0; group < p->groups; ++group) {                                                          \
-            const ek_row_layer layer = {filter, outputs, p->weight_zero, w, channels, p->out};                         \
-            windows walk = start_walk(p, x, depth);                                                                    \
-            int8_t *to = y;                                                                                            \
-            for (int32_t left = g->out_h * g->out_w; left > 0;) {                                                      \
-                const int8_t *x0 = next_window(&walk, first);                                                          \
-                if (pairs && left > 1) {                                                                               \
-                    const int8_t *x1 = next_window(&walk, first + filter);                                             \
-                    ek_multiply_two_rows_##rounding(&layer, x0, x1, to, g->out_c);                                     \
-                    left -= 2;                                                                                         \
-                    to += 2 * g->out_c;                                                                                \
-                } else {                                                                                               \
-                    ek_multiply_row_##rounding(&layer, x0, to);                                                        \
-                    left -= 1;                                                                                         \
-                    to += g->out_c;                                                                                    \
-                }                                                                                                      \
-            }                                                                                                          \
-            x += depth;                                                                                                \
-            y += outputs;                                                                                              \
-            w += outputs * filter;                                                                                     \
-            channels += outputs;                                                                                       \
-        }                                                                                                              \
+        convolve(p, pairs, x, w, channels, y, (int8_t *)scratch, rounding);                                            \
     }
 
-CONVOLVE(any)
-CONVOLVE(once)
-CONVOLVE(twice)
+CONVOLVE(ek_conv2d_s8_any, EK_ANY)
+CONVOLVE(ek_conv2d_s8_once, EK_ONCE_EACH)
+CONVOLVE(ek_conv2d_s8_twice, EK_TWICE_EACH)
