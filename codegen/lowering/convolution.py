@@ -15,7 +15,13 @@ from edgekit.codegen.lowering.float_products import (
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
-from edgekit.codegen.lowering.requantize import channel_tables, output_fields, rounding_of, zero_of_weights
+from edgekit.codegen.lowering.requantize import (
+    channel_tables,
+    folded_tables,
+    output_fields,
+    rounding_of,
+    zero_of_weights,
+)
 from edgekit.codegen.lowering.strips import strips_of
 from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
 from edgekit.codegen.lowering.windows import batches, window_fields
@@ -24,6 +30,9 @@ from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
 from edgekit.ops.window import window_of
+
+# Of the widest pointers that a table in scratch may hold: those of this computer.
+POINTER_BYTES = 8
 
 
 def interleave_rows(weights: Array, group: int) -> Array:
@@ -46,7 +55,9 @@ def _conv_fields(node: Node, window: Fields) -> Fields:
 
 
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv2d_s8, or for one group its vector or DSP form; pixels that are their own windows are rows of a matrix."""
+    """ek_conv2d_s8 by rows, or for one group its vector or DSP form; pixels that are their own windows are rows of a
+    matrix.
+    """
     if node.input(0).dtype is DType.FLOAT32:
         lower_conv2d_f32(node, ctx)
         return
@@ -63,16 +74,37 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
         return
     params = ctx.struct("ek_conv_params", fields)
     if not ctx.target.dsp or groups_of(node) != 1:
-        table, codes = channel_tables(node, 0, 1)
-        records, plain = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
-        for x, y in batches(node, ctx):
-            ctx.call("ek_conv2d_s8", params, x, plain, records, y)
+        _call_windows(node, ctx, params)
         return
     table, codes = channel_tables(node, 0, 2)
     products = Products(
         height * width, outputs, kernel_h, kernel_w * channels, channels, pointwise and channels % 4 == 0
     )
     _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
+
+
+def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
+    """The form by rows of a convolution: windows are gathered by twos where there is room, or not at all where they are
+    pixels of the input.
+    """
+    _, kernel_h, kernel_w, depth = node.input(1).shape
+    window, filter_bytes = window_of(node, (kernel_h, kernel_w)), kernel_h * kernel_w * depth
+    inside = all(
+        before == 0 and (outputs - 1) * stride < inputs
+        for before, outputs, stride, inputs in zip(
+            window.before, window.output, window.stride, window.input, strict=True
+        )
+    )
+    if window.kernel == (1, 1) and inside:
+        filter_bytes = 0
+    pairs = 2 * filter_bytes <= ctx.room()
+    table, codes = folded_tables(node, 0)
+    records, weights = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
+    scratch: Arg = ctx.scratch((1 + pairs) * filter_bytes) if filter_bytes else Literal(0)
+    for x, y in batches(node, ctx):
+        ctx.call(
+            f"ek_conv2d_s8_{rounding_of(node, table)}", params, Literal(int(pairs)), x, weights, records, y, scratch
+        )
 
 
 def _call_dots(
@@ -146,8 +178,8 @@ def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its vector form by strips, or a DSP form, by
-    planes for the usual kernels.
+    """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its form by taps, its form of vectors by strips, or
+    a DSP form, by planes for the usual kernels.
     """
     if node.input(0).dtype is DType.FLOAT32:
         lower_depthwise_conv2d_f32(node, ctx)
@@ -164,6 +196,9 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
             ctx.call(strips.kernel, params, x, words, y, scratch)
         return
     dsp = ctx.target.dsp and single
+    if single and not ctx.target.dsp and not zero_of_weights(node):
+        _call_taps(node, ctx, params)
+        return
     table, codes = channel_tables(node, 2, 1)
     weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
     rounding = rounding_of(node, table)
@@ -178,8 +213,18 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         ctx.call("ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8", params, x, weights, records, y)
 
 
+def _call_taps(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
+    """The form by taps of a depthwise convolution."""
+    kernel_h, kernel_w, channels = node.input(1).shape
+    table, codes = folded_tables(node, 2)
+    weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
+    scratch = ctx.scratch(2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + channels, POINTER_BYTES)
+    for x, y in batches(node, ctx):
+        ctx.call(f"ek_depthwise_taps_s8_{rounding_of(node, table)}", params, x, weights, records, y, scratch)
+
+
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
-    """ek_fully_connected_s8, or its vector form, or its DSP form with one widened row of scratch."""
+    """ek_fully_connected_s8 by rows, or its vector form, or its DSP form with one widened row of scratch."""
     if node.input(0).dtype is DType.FLOAT32:
         lower_fully_connected_f32(node, ctx)
         return
@@ -200,11 +245,12 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
         )
         return
     params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
-    table, codes = channel_tables(node, 0, 4 if ctx.target.dsp else 1)
+    table, codes = channel_tables(node, 0, 4) if ctx.target.dsp else folded_tables(node, 0)
     records = ctx.constant("ek_channel", table)
     x, y = ctx.read(node.input(0)), ctx.write(node.output)
     if not ctx.target.dsp:
-        ctx.call("ek_fully_connected_s8", params, x, ctx.constant("int8_t", codes.reshape(-1)), records, y)
+        weights = ctx.constant("int8_t", codes.reshape(-1))
+        ctx.call(f"ek_fully_connected_s8_{rounding_of(node, table)}", params, x, weights, records, y)
         return
     packed = ctx.constant("int8_t", interleave_rows(codes, 4))
     ctx.call("ek_fully_connected_s8_dsp", params, x, packed, records, y, ctx.scratch(2 * (-(-inputs // 4) * 4)))

@@ -126,11 +126,14 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_int_matmul_s8, or its vector or DSP form where twice the accumulators fit 32 bits; or ek_int_matmul_s16."""
+    """ek_int_matmul_s8 by rows, or its vector or DSP form where twice the accumulators fit 32 bits; or
+    ek_int_matmul_s16.
+    """
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
+    walk = matmul_fields(node)
     fields: Fields = {
-        "walk": matmul_fields(node), "y_row": ctx.row_pitch(y),
+        "walk": walk, "y_row": ctx.row_pitch(y),
         "a_zero": fp.single_quant(a)[1], "b_zero": fp.single_quant(b)[1],
         "scale": rescale_fields((0, 0) if wide else scale),
         "multiplier": upper_half(scale[0]) if wide else 0, "shift": 15 - scale[1] if wide else 0,
@@ -138,8 +141,15 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     }  # fmt: skip
     params = ctx.struct("ek_int_matmul_params", fields)
     rows, depth, columns = *matrix_shapes(node)[0][-2:], y.shape[-1]
-    if not ctx.target.dsp or wide or (depth * 255 * 255) << max(scale[1], 0) >= 1 << 30:
-        ctx.call(f"ek_{node.op}_{suffix(y)}", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+    if wide:
+        ctx.call(f"ek_{node.op}_s16", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
+        return
+    small = (depth * 255 * 255) << max(scale[1], 0) < 1 << 30
+    rounding = "twice" if small and -LARGEST_RIGHT <= scale[1] <= -1 else "any"
+    if not ctx.target.dsp or not small:
+        copied = (walk["a_column"] != 1) + (walk["b_row"] != 1)
+        scratch = ctx.scratch(4 * rows + 2 * depth * copied)
+        ctx.call(f"ek_{node.op}_s8_{rounding}", params, ctx.operand(a), ctx.operand(b), ctx.write(y), scratch)
         return
     if ctx.target.mve and -MOST_RIGHT <= scale[1] <= -1:
         fours, size = fours_of_matmul(depth, columns, ctx.room())
@@ -149,9 +159,8 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
         )  # fmt: skip
         return
     tiling = fastest_tiling(Products(rows, columns, 1, depth, depth, True, not node.attrs["transpose_b"]), ctx.room())
-    usual = -LARGEST_RIGHT <= scale[1] <= -1
     ctx.call(
-        f"ek_{node.op}_s8_dsp_{'twice' if usual else 'any'}", params, ctx.struct("ek_tiling", tiling.fields),
+        f"ek_{node.op}_s8_dsp_{rounding}", params, ctx.struct("ek_tiling", tiling.fields),
         ctx.operand(a), ctx.operand(b), ctx.write(y), ctx.scratch(tiling.scratch),
     )  # fmt: skip
 

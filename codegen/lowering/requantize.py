@@ -53,6 +53,17 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
     return records, np.ascontiguousarray(np.moveaxis(codes, 0, channel_axis))
 
 
+def folded_tables(node: Node, channel_axis: int) -> tuple[Array, Array]:
+    """`channel_tables` whose biases have the input's zero point in them, so that sums are of the input's codes as they
+    are. The biases are modulo 2^32: what a kernel adds up is the accumulator that `channel_tables` proves to fit.
+    """
+    records, codes = channel_tables(node, channel_axis, 1)
+    axes = tuple(a for a in range(codes.ndim) if a != channel_axis)
+    sums = (codes.astype(np.int64) - zero_of_weights(node)).sum(axis=axes)
+    records[:, 0] = (records[:, 0] - fp.single_quant(node.input(0))[1] * sums).astype(np.uint32).view(np.int32)
+    return records, codes
+
+
 def _centred_range(node: Node) -> tuple[int, int]:
     """The output's clamp range before its zero point is added."""
     low, high = fp.output_range(node.attrs.get("activation", "none"), node.output)

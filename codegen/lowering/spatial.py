@@ -88,7 +88,7 @@ def lower_max_unpool(node: Node, ctx: LoweringContext) -> None:
     )  # fmt: skip
 
 
-# Of ek_norm_s8_dsp: the high word alone is shifted, and a zero point shifted left fits 64 bits with the rest.
+# Of ek_norm_rows_s8: the high word alone is shifted, and a zero point shifted left fits 64 bits with the rest.
 NORM_SHIFTS = (32, 52)
 
 
@@ -105,10 +105,10 @@ def _lower_norm_s8(node: Node, ctx: LoweringContext) -> None:
     params, scale = ctx.struct("ek_norm_params", fields), ctx.constant("int32_t", constants.scale.astype(np.int32))
     own = (channels, repeats) == (width, 1) and NORM_SHIFTS[0] <= constants.shift <= NORM_SHIFTS[1]
     reach = int(np.abs(constants.offset).max(initial=0)) << (constants.shift - OFFSET_BITS)
-    if ctx.target.dsp and own and reach < 1 << 60:
+    if own and reach < 1 << 60:
         half, zero = 1 << (constants.shift - 1), fp.single_quant(y)[1] << constants.shift
         added = (constants.offset << (constants.shift - OFFSET_BITS)) + half + zero
-        ctx.call("ek_norm_s8_dsp", params, ctx.read(x), scale, ctx.constant("int64_t", added), ctx.write(y))
+        ctx.call("ek_norm_rows_s8", params, ctx.read(x), scale, ctx.constant("int64_t", added), ctx.write(y))
     else:
         offset = ctx.constant("int32_t", constants.offset.astype(np.int32))
         ctx.call("ek_norm_s8", params, ctx.read(x), scale, offset, ctx.write(y))

@@ -173,8 +173,10 @@ void ek_transpose_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, cons
                              const ek_channel_64 *channels, int16_t *y);
 void ek_transpose_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y);
 
-/* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`. Rows of
- * the result are y_row codes apart. */
+/* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`: `twice` where left
+ * is 0, right from 1 to 21 and twice the accumulators fit 32 bits. Rows of
+ * the result are y_row codes apart. Scratch of s8, 4-byte aligned: a word for each row of a, and two columns of b and
+ * two rows of a where their codes are no neighbours. */
 typedef struct {
     ek_matmul_params walk;
     int32_t y_row;
@@ -184,10 +186,11 @@ typedef struct {
     int32_t zero_point;
 } ek_int_matmul_params;
 
-void ek_int_matmul_s8(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+void ek_int_matmul_s8_any(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+void ek_int_matmul_s8_twice(const ek_int_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 void ek_int_matmul_s16(const ek_int_matmul_params *p, const int16_t *a, const int16_t *b, int16_t *y);
 
-/* ek_int_matmul_s8 on DSP cores, `twice` where left is 0 and right from 1 to 21. Scratch as of ek_conv2d_s8_dsp. */
+/* ek_int_matmul_s8 on DSP cores, where twice the accumulators fit 32 bits. Scratch as of ek_conv2d_s8_dsp. */
 void ek_int_matmul_s8_dsp_twice(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
                                 int8_t *y, void *scratch);
 void ek_int_matmul_s8_dsp_any(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,

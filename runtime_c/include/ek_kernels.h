@@ -46,12 +46,19 @@ typedef struct {
     ek_window window;
     int32_t input_zero;
     int32_t weight_zero;
-    int32_t groups; /* of input and output channels; 1 but for ek_conv2d_s8 */
+    int32_t groups; /* of input and output channels; 1 but for ek_conv2d_s8_* */
     ek_output out;
 } ek_conv_params;
 
-/* Weights [O,KH,KW,I/groups]. */
-void ek_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y);
+/* Weights [O,KH,KW,I/groups]; biases as of ek_rows.h, one or two roundings as ek_requantize.h limits them, or any.
+ * Scratch: a window of a group's channels, with `pairs` two; none for kernels of one pixel whose windows lie inside the
+ * input. */
+void ek_conv2d_s8_once(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,
+                       const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_twice(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,
+                        const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_any(const ek_conv_params *p, int32_t pairs, const int8_t *x, const int8_t *w,
+                      const ek_channel *channels, int8_t *y, void *scratch);
 
 /* Weights in pairs of output channels: words of four inputs, alternating between the two channels, rows padded with
  * zeros to a multiple of four and channels to a multiple of two. Scratch, 4-byte aligned: the columns of a group and a
@@ -81,7 +88,16 @@ void ek_conv2d_s8_mve_twice(const ek_conv_params *p, const int8_t *x, const int3
 void ek_depthwise_conv2d_s8(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                             int8_t *y);
 
-/* As above with M = 1. */
+/* The same with M = 1, no zero point of the weights, biases as of ek_rows.h, and roundings as above. Scratch, aligned
+ * as pointers are: two pointers for each tap and two more, and in_c codes. */
+void ek_depthwise_taps_s8_once(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                               int8_t *y, void *scratch);
+void ek_depthwise_taps_s8_twice(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                                int8_t *y, void *scratch);
+void ek_depthwise_taps_s8_any(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
+                              int8_t *y, void *scratch);
+
+/* As ek_depthwise_conv2d_s8 with M = 1. */
 void ek_depthwise_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                                 int8_t *y);
 
@@ -125,9 +141,13 @@ typedef struct {
     ek_output out;
 } ek_fully_connected_params;
 
-/* Weights [O,I]. */
-void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
-                           const ek_channel *channels, int8_t *y);
+/* Weights [O,I]; biases as of ek_rows.h. One or two roundings as ek_requantize.h limits them, or any. */
+void ek_fully_connected_s8_once(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                                const ek_channel *channels, int8_t *y);
+void ek_fully_connected_s8_twice(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                                 const ek_channel *channels, int8_t *y);
+void ek_fully_connected_s8_any(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
+                               const ek_channel *channels, int8_t *y);
 
 /* Weights in fours of outputs: words of four inputs, alternating between the four outputs, padded with zeros.
  * Scratch: one row of 16-bit inputs padded to four; 4-byte aligned. */

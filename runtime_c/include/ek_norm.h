@@ -23,8 +23,8 @@ void ek_norm_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, 
 
 /* Where every element of a row has a scale of its own, and `shift` is at least 32. constants: what is added to the
  * scaled value before the shift: offset, zero point and one half. */
-void ek_norm_s8_dsp(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int64_t *constants,
-                    int8_t *y);
+void ek_norm_rows_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int64_t *constants,
+                     int8_t *y);
 
 #ifdef __cplusplus
 }

@@ -5,9 +5,7 @@
 #include "ek_fours.h"
 #include "ek_kernels.h"
 
-/* How codes are made of accumulators, and how pixels go together: two at a time, or some of them four at a time with
- * one of the loops of ek_fours.h. */
-enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
+/* How pixels go together: two at a time, or some of them four at a time with one of the loops of ek_fours.h. */
 enum { EK_TWOS, EK_GROUPED, EK_BESIDE };
 
 /* A product of `pixels` columns and `out_c` channels, cut as `t` says; from pixel to pixel of the output are y_row

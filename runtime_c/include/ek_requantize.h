@@ -37,7 +37,12 @@ static inline int32_t ek_divide_by_pot(int32_t x, uint32_t shift)
 /* (2 * a * b + 2^31) >> 32 for |a| < 2^31, b > -2^31. */
 static inline int32_t ek_doubling_high_mul(int32_t a, int32_t b)
 {
+#if EK_V6M
+    const uint32_t low = (uint32_t)a * (uint32_t)b;
+    return (int32_t)(2u * (uint32_t)ek_smmul(a, b) + (((low >> 30) + 1u) >> 1));
+#else
     return (int32_t)(((int64_t)a * b + (INT64_C(1) << 30)) >> 31);
+#endif
 }
 
 static inline int32_t ek_clamp(int32_t x, int32_t low, int32_t high)
@@ -70,6 +75,28 @@ EK_INLINE int8_t ek_requantize(int32_t acc, const ek_channel *channel, ek_output
     }
     y = ((y >> (right - 1u)) + (2 * out.zero_point + 1)) >> 1;
     return (int8_t)ek_clamp(y, out.low, out.high);
+}
+
+/* How a layer's channels are requantized; kernels have an instance for each. EK_TWICE_EACH: two roundings, left 1;
+ * EK_ONCE_EACH: one rounding, left 0; both with right from 1 to 21 and the full range of int8. EK_ANY: as records say.
+ */
+enum { EK_ANY, EK_ONCE_EACH, EK_TWICE_EACH };
+
+/* The code of a channel's sum of products, which may have wrapped: with the bias it fits. As ek_requantize; -1 for
+ * halves of negative numbers changes nothing where the first rounding made zero of one. */
+EK_INLINE int8_t ek_code_of_sum(uint32_t sum, const ek_channel *channel, ek_output out, int32_t rounding)
+{
+    const int32_t acc = (int32_t)(sum + (uint32_t)channel->bias);
+    if (rounding == EK_ANY) {
+        return ek_requantize(acc, channel, out, out.double_rounding);
+    }
+    int32_t y;
+    if (rounding == EK_TWICE_EACH) {
+        y = ek_smmulr(2 * acc, channel->multiplier) + (acc >> 31);
+    } else {
+        y = ek_smmul(acc, channel->multiplier);
+    }
+    return (int8_t)ek_saturated_half((y >> (channel->right - 1u)) + (2 * out.zero_point + 1));
 }
 
 #endif

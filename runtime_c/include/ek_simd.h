@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Cores that multiply 32 by 32 bits to 32 and have eight registers for most instructions. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#define EK_V6M 1
+#else
+#define EK_V6M 0
+#endif
+
 /* Any-alignment 32-bit load. */
 static inline uint32_t ek_load32(const void *p)
 {
@@ -151,6 +158,47 @@ static inline uint32_t ek_sxtb16_odd(uint32_t x)
     return ek_sxtab16_odd(0, x);
 }
 
+#if EK_V6M
+
+/* By halves, `last` adding the highest parts. The carry of the shift before it is the bit below them. Functions of
+ * run-time libraries that multiply 64 bits, and what compilers make of the same in C, take twice as long. */
+#define EK_MULTIPLY_HIGH(a, b, last)                                                                                   \
+    int32_t low, part, middle;                                                                                         \
+    __asm__(".syntax unified\n"                                                                                        \
+            "uxth %2, %0\n"                                                                                            \
+            "asrs %0, %0, #16\n"                                                                                       \
+            "uxth %3, %1\n"                                                                                            \
+            "asrs %1, %1, #16\n"                                                                                       \
+            "mov %4, %2\n"                                                                                             \
+            "muls %4, %3\n"                                                                                            \
+            "lsrs %4, %4, #16\n"                                                                                       \
+            "muls %3, %0\n"                                                                                            \
+            "adds %4, %4, %3\n"                                                                                        \
+            "muls %2, %1\n"                                                                                            \
+            "uxth %3, %4\n"                                                                                            \
+            "adds %2, %2, %3\n"                                                                                        \
+            "muls %0, %1\n"                                                                                            \
+            "asrs %4, %4, #16\n"                                                                                       \
+            "adds %0, %0, %4\n"                                                                                        \
+            "asrs %2, %2, #16\n" last "\n"                                                                             \
+            : "+l"(a), "+l"(b), "=&l"(low), "=&l"(part), "=&l"(middle)                                                 \
+            :                                                                                                          \
+            : "cc")
+
+static inline int32_t ek_smmul(int32_t a, int32_t b)
+{
+    EK_MULTIPLY_HIGH(a, b, "adds %0, %0, %2");
+    return a;
+}
+
+static inline int32_t ek_smmulr(int32_t a, int32_t b)
+{
+    EK_MULTIPLY_HIGH(a, b, "adcs %0, %2");
+    return a;
+}
+
+#else
+
 static inline int32_t ek_smmul(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b) >> 32);
@@ -162,4 +210,33 @@ static inline int32_t ek_smmulr(int32_t a, int32_t b)
 }
 
 #endif
+#endif
+
+/* y / 2 rounded down, to int8. */
+static inline int32_t ek_saturated_half(int32_t y)
+{
+    int32_t code;
+#if defined(__ARM_FEATURE_SAT) && __ARM_FEATURE_SAT
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(code) : "r"(y));
+#elif EK_V6M
+    __asm__(".syntax unified\n"
+            "asrs %1, %1, #1\n"
+            "sxtb %0, %1\n"
+            "cmp %0, %1\n"
+            "beq 1f\n"
+            "asrs %1, %1, #31\n"
+            "movs %0, #127\n"
+            "eors %0, %1\n"
+            "1:\n"
+            : "=&l"(code), "+l"(y)
+            :
+            : "cc");
+#else
+    const int32_t half = y >> 1;
+    code = half < -128 ? -128 : half;
+    code = code > 127 ? 127 : code;
+#endif
+    return code;
+}
+
 #endif

@@ -1,9 +1,22 @@
 #include "ek_norm_root.h"
 #include "ek_fixed_point.h"
+#include "ek_simd.h"
 
 /* floor(sqrt(x)) for x < 2^62. */
 static int64_t root_of(int64_t x)
 {
+#if EK_V6M /* where a product of 64 bits is a call: the bits of the root, and what the square leaves of x */
+    uint64_t rest = (uint64_t)x, root = 0;
+    for (uint64_t bit = UINT64_C(1) << 60; bit; bit >>= 2) {
+        const uint64_t next = root + bit;
+        root >>= 1;
+        if (rest >= next) {
+            rest -= next;
+            root += bit;
+        }
+    }
+    return (int64_t)root;
+#else
     int64_t root = 0;
     for (int64_t bit = INT64_C(1) << 30; bit; bit >>= 1) {
         if ((root + bit) * (root + bit) <= x) {
@@ -11,6 +24,7 @@ static int64_t root_of(int64_t x)
         }
     }
     return root;
+#endif
 }
 
 ek_inverse_root ek_reciprocal_root(int64_t whole, const ek_norm_params *p)

@@ -179,6 +179,7 @@ CONDITION = "(eq|ne|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?"
 KERNELS = (
     "ek_columns", "ek_planes", "ek_depthwise_3x3_s8_dsp", "ek_fully_connected_s8_dsp", "ek_int_matmul_s8_dsp",
     "ek_softmax_s8", "ek_mean_s8", "ek_layer_norm_f32", "ek_exp", "ek_lstm", "ek_conv2d_s8",
+    "ek_rows", "ek_depthwise_taps_s8",
 )  # fmt: skip
 LINE = re.compile(r"^\s*([0-9a-f]+):\t([0-9a-f]{4})(?: ([0-9a-f]{4}))?\s*\t(\S+)")
 

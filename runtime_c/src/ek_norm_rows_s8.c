@@ -9,8 +9,9 @@ typedef struct {
 /* Of one row, the zero point taken off. */
 static sums sums_of(const int8_t *x, int32_t width, int32_t zero)
 {
-    const uint32_t minus_zero = ek_pair(-zero, -zero);
     sums s = {0, 0};
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+    const uint32_t minus_zero = ek_pair(-zero, -zero);
     for (; width >= 4; width -= 4) {
         const uint32_t codes = ek_load32(x), even = ek_sxtab16(minus_zero, codes),
                        odd = ek_sxtab16_odd(minus_zero, codes);
@@ -20,6 +21,7 @@ static sums sums_of(const int8_t *x, int32_t width, int32_t zero)
         s.squares = ek_smlad(odd, odd, s.squares);
         x += 4;
     }
+#endif
     for (; width > 0; --width) {
         const int32_t code = *x++ - zero;
         s.total += code;
@@ -28,14 +30,25 @@ static sums sums_of(const int8_t *x, int32_t width, int32_t zero)
     return s;
 }
 
+/* The high word of constant + value * scale. */
+static inline int32_t high_of_sum(int32_t value, int32_t scale, int64_t constant)
+{
+#if EK_V6M
+    const uint32_t low = (uint32_t)value * (uint32_t)scale, sum = low + (uint32_t)constant;
+    return ek_smmul(value, scale) + (int32_t)(constant >> 32) + (sum < low ? 1 : 0);
+#else
+    return (int32_t)((constant + (int64_t)value * scale) >> 32);
+#endif
+}
+
 /* The sum's high word, shifted: the low one is below every code's last bit. */
 static inline int8_t code_of(int32_t value, int32_t scale, int64_t constant, uint32_t shift)
 {
-    const int64_t sum = constant + (int64_t)value * scale;
-    return (int8_t)ek_clamp((int32_t)(sum >> 32) >> shift, -128, 127);
+    return (int8_t)ek_clamp(high_of_sum(value, scale, constant) >> shift, -128, 127);
 }
 
-void ek_norm_s8_dsp(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int64_t *constants, int8_t *y)
+void ek_norm_rows_s8(const ek_norm_params *p, const int8_t *x, const int32_t *scale, const int64_t *constants,
+                     int8_t *y)
 {
     const int32_t width = p->width, zero = p->input_zero;
     const uint32_t shift = (uint32_t)p->shift - 32u;
