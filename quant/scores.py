@@ -15,8 +15,8 @@ NEGLIGIBLE = 12.0
 
 
 def score_floors(graph: Graph, values: Mapping[Value, Array]) -> dict[Value, float]:
-    """For values that only a softmax reads, by way of reshapes and sums with constants, one of which is a mask: below what
-    they count for nothing in all rows of one execution."""
+    """Below what values count for nothing in all rows of one execution: those that only a softmax reads, by way of
+    reshapes and sums with constants, one of which is a mask."""
     floors: dict[Value, float] = {}
     for softmax in graph.nodes:
         if softmax.op != "softmax" or softmax.attrs["beta"] <= 0 or not softmax.output.elements:
