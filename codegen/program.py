@@ -71,11 +71,13 @@ class BufferArg:
 
 @dataclass(frozen=True)
 class ConstantArg:
-    """A pointer to a table; with `c_type` as that type, `offset` bytes from its start."""
+    """A pointer to a table; with `c_type` as that type, `offset` bytes from its start, in a loop `advance` further in
+    each round."""
 
     constant: Constant
     c_type: str | None = None
     offset: int = 0
+    advance: int = 0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def activation_quants(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value
     groups = _Groups(graph)
     chosen = {root: _choose(members, ranges) for root, members in groups.members().items()}
     for _ in range(len(chosen) + 1):
-        if not _widen(graph, groups, chosen):
+        if not _widen(graph, groups, chosen, ranges):
             break
     return {value: chosen[groups.root(value)] for value in groups.values}
 
@@ -73,7 +73,7 @@ def _fixed_quant(value: Value) -> QuantType | None:
     return None if fixed is None else QuantType.per_tensor(*fixed)
 
 
-def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType]) -> bool:
+def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType], ranges: Mapping[Value, Range]) -> bool:
     """Raise output scales that the integer arithmetic could not reach; True where one was raised.
 
     It takes sums that cancel, or layers whose outputs were almost zero on all samples, to need this.
@@ -83,14 +83,16 @@ def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType]) -> boo
         if node.outputs[0].dtype is not DType.FLOAT32:
             continue
         root = groups.root(node.outputs[0])
-        least, quant = _least_scale(node, groups, chosen), chosen[root]
+        least, quant = _least_scale(node, groups, chosen, ranges), chosen[root]
         if quant.scale[0] < least and _fixed_quant(node.outputs[0]) is None:
             chosen[root] = QuantType.per_tensor(least * (1 + 1e-6), quant.zero_point[0])
             changed = True
     return changed
 
 
-def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType]) -> float:
+def _least_scale(
+    node: Node, groups: _Groups, chosen: Mapping[Value, QuantType], ranges: Mapping[Value, Range]
+) -> float:
     """The smallest output scale: no product multiplier above 1, no sum or mean that overflows."""
     scales = [
         chosen[groups.root(v)].scale[0]
@@ -100,12 +102,12 @@ def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType])
     if is_product(node) and scales:
         return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
     if node.op in ("add", "sub") and scales:
-        return max(*scales, *_constant_scales(node)) * 2.0**-18
+        return max(*scales, *_constant_scales(node, ranges)) * 2.0**-18
     if node.op == "mul" and scales:
-        return float(np.prod([*scales, *_constant_scales(node)])) * 2.0**-12
+        return float(np.prod([*scales, *_constant_scales(node, ranges)])) * 2.0**-12
     if node.op == "div":
         first, second = (
-            _constant_scale(v) if v.is_constant else chosen[groups.root(v)].scale[0]
+            constant_quant(v, ranges).scale[0] if v.is_constant else chosen[groups.root(v)].scale[0]
             for v in (node.input(0), node.input(1))
         )
         return first / second * 2.0**-6
@@ -117,14 +119,12 @@ def _least_scale(node: Node, groups: _Groups, chosen: Mapping[Value, QuantType])
     return 0.0
 
 
-def constant_quant(value: Value) -> QuantType:
-    """The quantization of a constant operand that shares none: over all of its values."""
-    return QuantType.covering(float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0)))
+def constant_quant(value: Value, ranges: Mapping[Value, Range]) -> QuantType:
+    """The quantization of a constant operand that shares none: over all of its values, or what of them counts."""
+    everything = float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0))
+    return QuantType.covering(*ranges.get(value, everything))
 
 
-def _constant_scale(value: Value) -> float:
-    return constant_quant(value).scale[0]
-
-
-def _constant_scales(node: Node) -> list[float]:
-    return [_constant_scale(v) for v in node.inputs if v is not None and v.is_constant and v.dtype is DType.FLOAT32]
+def _constant_scales(node: Node, ranges: Mapping[Value, Range]) -> list[float]:
+    constants = [v for v in node.inputs if v is not None and v.is_constant and v.dtype is DType.FLOAT32]
+    return [constant_quant(v, ranges).scale[0] for v in constants]

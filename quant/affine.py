@@ -60,7 +60,7 @@ def _least(value: Value) -> float:
 
 
 def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:
-    result = _Rewriter(graph, activation_quants(graph, ranges), weight_bits).run()
+    result = _Rewriter(graph, ranges, weight_bits).run()
     verify_graph(result, "quantize")
     return result
 
@@ -70,8 +70,9 @@ _FIXED = ("softmax", "int_log_softmax")
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph, quants: Mapping[Value, QuantType], weight_bits: Mapping[str, int]) -> None:
-        self.graph, self.quants, self.weight_bits = graph, quants, weight_bits
+    def __init__(self, graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> None:
+        self.graph, self.ranges, self.weight_bits = graph, ranges, weight_bits
+        self.quants = activation_quants(graph, ranges)
         self.values: dict[Value, Value] = {}
         self.nodes: list[Node] = []
 
@@ -135,6 +136,6 @@ class _Rewriter:
                 return Value.constant(value.name, value.array)
             tied = spec_of(node.op).tied(node)
             shared = next((v for v in tied if v in self.quants), None) if value in tied else None
-            quant = constant_quant(value) if shared is None else self.quants[shared]
+            quant = constant_quant(value, self.ranges) if shared is None else self.quants[shared]
             return Value.constant(value.name, quant.quantize(value.array, DType.INT8), quant)
         return self.values[value]

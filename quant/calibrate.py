@@ -11,6 +11,7 @@ from edgekit.ir import Array, DType, Graph, Value
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.quant.observers import Observer, Range, make_observer
+from edgekit.quant.scores import mask_ranges, score_floors
 
 
 def calibrate(
@@ -19,7 +20,9 @@ def calibrate(
     observer: str = "minmax",
     progress: Callable[[int], None] | None = None,
 ) -> dict[Value, Range]:
-    """(low, high) of every computed value and graph input, 0 included.
+    """(low, high) of every computed value and graph input, 0 included, and of constants that are masks of scores.
+
+    What counts for nothing in a softmax (`edgekit.quant.scores`) is no part of a range.
 
     Args:
         graph: float32 throughout.
@@ -34,10 +37,15 @@ def calibrate(
     if not samples:
         raise BadData("calibration needs at least one sample")
     observers: dict[Value, Observer] = {}
+    floors: dict[Value, float] = {}
     for index, sample in enumerate(samples):
-        for value, array in run_reference(graph, check_sample(graph, sample, index), exact=False).items():
+        values = run_reference(graph, check_sample(graph, sample, index), exact=False)
+        floors = score_floors(graph, values)
+        for value, array in values.items():
             if value.dtype is not DType.FLOAT32:
                 continue
+            if value in floors:
+                array = np.maximum(array, np.float32(floors[value]))
             if not np.isfinite(array).all():
                 raise BadData(f"calibration sample {index} makes {value.name!r} infinite or NaN")
             if value not in observers:
@@ -45,7 +53,8 @@ def calibrate(
             observers[value].update(array)
         if progress is not None:
             progress(index + 1)
-    return {value: seen.range() for value, seen in observers.items()}
+    ranges = {value: seen.range() for value, seen in observers.items()}
+    return ranges | mask_ranges(floors, ranges)
 
 
 def require_float(graph: Graph) -> None:

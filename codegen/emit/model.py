@@ -112,7 +112,9 @@ def _identity(arg: Arg, plan: MemoryPlan) -> str:
         return f"{place.region}+{place.offset + arg.offset}+{arg.advance}"
     if isinstance(arg, ParamsArg):
         return literals.struct(arg.params.fields)
-    return f"{arg.value}+{arg.advance}" if isinstance(arg, Literal) else f"table {arg.constant.index}+{arg.offset}"
+    if isinstance(arg, Literal):
+        return f"{arg.value}+{arg.advance}"
+    return f"table {arg.constant.index}+{arg.offset}+{arg.advance}"
 
 
 def _port(port: Port, plan: MemoryPlan, regions: list[str]) -> dict[str, object]:
@@ -169,7 +171,8 @@ def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
         table = f"{name}_table_{arg.constant.index}"
         if arg.c_type is None:
             return table
-        return f"(const {arg.c_type} *)(const void *)((const uint8_t *){table} + {arg.offset})"
+        advance = f" + {arg.advance}u * i" if arg.advance else ""
+        return f"(const {arg.c_type} *)(const void *)((const uint8_t *){table} + {arg.offset}{advance})"
     if isinstance(arg, ParamsArg):
         return f"&{name}_params_{arg.params.index}"
     if isinstance(arg.value, float):

@@ -1,4 +1,4 @@
-"""Integrated attention to loops of kernel calls, head by head; see codegen/integration.py."""
+"""Integrated attention to loops of kernel calls, head by head; see codegen/attention.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.codegen.integration import Attention, Projection, rows_of
+from edgekit.codegen.attention import Attention, Projection
 from edgekit.codegen.lowering.context import LoweringContext, View
 from edgekit.codegen.lowering.integrated import (
     BLOCKS,
@@ -19,6 +19,7 @@ from edgekit.codegen.lowering.integrated import (
     on_rows,
     part_of,
 )
+from edgekit.codegen.rows import rows_of
 from edgekit.ir import Node, QuantType, Value
 
 
@@ -54,7 +55,7 @@ def lower_attention(attention: Attention, ctx: LoweringContext, rules: Rules) ->
             for start, count, times in blocks_of(rows, block):
                 with ctx.loop(times):
                     query = heads.project(attention.query, lines.read(start, count), queries)
-                    score = heads.score(query, keys, scores)
+                    score = heads.biased(heads.score(query, keys, scores), scores, start, count)
                     result = View(ctx.buffer(attention.result), start * pitch + first, count * pitch, pitch)
                     heads.mix(heads.softmax(score, scores), values, result)
 
@@ -130,6 +131,24 @@ class _Head(_Calls):
         key = self._value(node.input(1), (self._rows, self._a.key.depth), keys)
         output = self._value(node.output, (query.shape[0], self._rows), place)
         return self._product(node, query, key, output, True)
+
+    def biased(self, score: Value, place: View, start: int, count: int) -> Value:
+        """`count` rows of scores at a time, from row `start`, plus their rows of the constant, in their place."""
+        bias, rows = self._a.bias, self._rows
+        if bias is None:
+            return score
+        codes, quant = bias.codes[self._head], bias.constant.quant
+        if (codes == codes[0]).all():
+            part = Value.constant(bias.constant.name, codes[0], quant)
+        else:
+            whole = Value.constant(bias.constant.name, codes, quant)
+            part = Value.constant(bias.constant.name, codes[start : start + count], quant)
+            self._ctx.place_constant(part, whole, start * rows, count * rows)
+        terms = [part if v.is_constant else score for v in (bias.add.input(0), bias.add.input(1))]
+        output = self._value(bias.add.output, (count, rows), place)
+        node = Node(bias.add.op, bias.add.name, terms, [output], bias.add.attrs)
+        self._rules[node.op](node, self._ctx)
+        return output
 
     def softmax(self, score: Value, place: View) -> Value:
         """Scores become shares, in their place."""

@@ -75,6 +75,7 @@ class LoweringContext:
         self.steps: list[Step] = []
         self._of_value: dict[Value, Buffer] = {}
         self._views: dict[Value, View] = {}
+        self._parts: dict[Value, tuple[Value, int, int]] = {}
         self._loop: Loop | None = None
         self._shared: tuple[Buffer, int] | None = None
         self._structs: dict[tuple[str, str], Params] = {}
@@ -100,6 +101,10 @@ class LoweringContext:
     def place(self, value: Value, view: View) -> None:
         """Let a value be a part of a buffer."""
         self._views[value] = view
+
+    def place_constant(self, part: Value, whole: Value, offset: int, advance: int) -> None:
+        """Let a constant be a part of another: `offset` bytes from its start, in a loop `advance` further a round."""
+        self._parts[part] = whole, offset, advance
 
     def streamed(self, image: Value, size: int) -> Buffer:
         """The buffer of `size` bytes that rows of a graph input stream into, which is never whole."""
@@ -153,9 +158,10 @@ class LoweringContext:
         """`read` as another type, `offset` bytes from its start."""
         if not value.is_constant:
             return self._pointer(value, c_type, False, offset)
-        table = self.constant(value.dtype.c_name, value.array.reshape(-1))
-        cast = None if c_type == value.dtype.c_name and not offset else c_type
-        return ConstantArg(table.constant, cast, offset)
+        whole, start, advance = self._parts.get(value, (value, 0, 0))
+        table = self.constant(whole.dtype.c_name, whole.array.reshape(-1))
+        cast = None if c_type == value.dtype.c_name and not (start or offset or advance) else c_type
+        return ConstantArg(table.constant, cast, start + offset, advance)
 
     def write(self, value: Value, c_type: str | None = None, offset: int = 0) -> BufferArg:
         """A pointer to a value being made."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from edgekit.codegen.integration import PatchRows, RowChain, rows_of
+from edgekit.codegen.integration import PatchRows, RowChain
 from edgekit.codegen.lowering.context import LoweringContext, View
 from edgekit.codegen.program import FEED_ROWS, Buffer, Literal
+from edgekit.codegen.rows import rows_of
 from edgekit.ir import Node, Value
 
 Rules = Mapping[str, Callable[[Node, LoweringContext], None]]

@@ -102,7 +102,8 @@ class QuantType:
         """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`."""
         info = np.iinfo(dtype.numpy)
         scale, zero = self._broadcast(real.ndim)
-        scaled = real.astype(np.float32) / scale
+        with np.errstate(over="ignore"):
+            scaled = real.astype(np.float32) / scale
         codes = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
         saturated: npt.NDArray[np.generic] = np.clip(codes, info.min, info.max).astype(dtype.numpy)
         return saturated

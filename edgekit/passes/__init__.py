@@ -22,6 +22,7 @@ from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
 from edgekit.passes.hoist_unary import HoistUnary
+from edgekit.passes.merge_sums import MergeConstantSums
 from edgekit.passes.merge_transposes import MergeTransposes
 from edgekit.passes.recognise_functions import RecogniseFunctions
 from edgekit.passes.recognise_norms import RecogniseNorms
@@ -44,6 +45,7 @@ REWRITES: tuple[Pass, ...] = (
     RecogniseRowStatistics(),
     RecogniseSoftmax(),
     RecogniseFunctions(),
+    MergeConstantSums(),
     FoldScaleIntoSoftmax(),
     AddOfConstantToAffine(),
     MergeTransposes(),

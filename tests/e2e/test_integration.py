@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from benchmarks.transformer_memory import random_vit
 from edgekit.cli import group
+from edgekit.codegen.attention import Attention
 from edgekit.codegen.fitting import lower_and_plan
-from edgekit.codegen.integration import Attention, PatchRows, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import PatchRows, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion
 from edgekit.importers import import_model

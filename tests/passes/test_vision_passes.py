@@ -11,6 +11,7 @@ from edgekit.ir import DType, Graph, QuantType, Value
 from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
+from edgekit.passes.merge_sums import MergeConstantSums
 from edgekit.passes.recognise_functions import RecogniseFunctions
 from edgekit.passes.recognise_norms import RecogniseNorms
 from edgekit.passes.recognise_softmax import RecogniseSoftmax
@@ -184,10 +185,35 @@ def test_other_scales_are_left() -> None:
     m = Maker()
     q, k = scaled(m, m.input(3, 4), 0.5), m.input(5, 4)
     untouched(FoldScaleIntoSoftmax(), m.graph(m("softmax", m("matmul", q, k, **PRODUCT), **BETA), q))
-    # A mask is not scaled.
+    # A computed mask is not scaled.
     m = Maker()
     scores = scaled(m, m("matmul", m.input(3, 4), m.input(5, 4), **PRODUCT), 0.5)
-    untouched(FoldScaleIntoSoftmax(), m.graph(m("softmax", m("add", scores, m.const(3, 5), **PLAIN), **BETA)))
+    untouched(FoldScaleIntoSoftmax(), m.graph(m("softmax", m("add", scores, m.input(3, 5), **PLAIN), **BETA)))
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_attention_scale_before_a_sum(behind: bool) -> None:
+    m = Maker()
+    q, positions = m.input(3, 4), m.const(3, 5)
+    scores = m("matmul", q if behind else scaled(m, q, 0.5), m.input(5, 4), **PRODUCT)
+    scores = m("add", positions, scores, **PLAIN)
+    scores = scaled(m, scores, 0.5) if behind else scores
+    graph = check(FoldScaleIntoSoftmax(), m.graph(m("softmax", scores, **BETA)), ["matmul", "add", "softmax"])
+    (add,) = (node for node in graph.nodes if node.op == "add")
+    np.testing.assert_array_equal(add.input(0).array, positions.array * (1.0 if behind else 2.0))
+
+
+def test_constants_added_in_a_row() -> None:
+    m = Maker()
+    x = m.input(2, 3, 4)
+    first = m("add", m.const(3, 1), x, **PLAIN)
+    y = m("add", first, m.const(2, 3, 4), **PLAIN)
+    check(MergeConstantSums(), m.graph(m("softmax", y, **BETA)), ["add", "softmax"])
+    m = Maker()
+    first = m("add", m.input(2, 3), m.const(3), **PLAIN)
+    untouched(MergeConstantSums(), m.graph(m("add", first, m.const(3), **PLAIN), first))
+    m = Maker()
+    untouched(MergeConstantSums(), m.graph(m("add", m("add", m.input(3), m.const(2, 3), **PLAIN), m.const(3), **PLAIN)))
 
 
 def part(m: Maker, x: Value, axis: int, start: int, size: int) -> Value:

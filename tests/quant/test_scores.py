@@ -1,0 +1,88 @@
+"""Masks before a softmax cost no precision, and what is no mask keeps its range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from edgekit.ir import Array, DType, Graph, Node, Value
+from edgekit.ops.reference import run_reference
+from edgekit.passes import optimise
+from edgekit.quant.affine import quantize_graph
+
+TOKENS, HEADS = 12, 2
+SHAPE = (1, HEADS, TOKENS, TOKENS)
+CAUSAL = np.tril(np.ones((TOKENS, TOKENS), bool))[None, None]
+
+
+def scores(constants: Sequence[Array], beta: float = 1.0, read_elsewhere: bool = False) -> Graph:
+    """softmax(x + all constants); the sum may be another output."""
+    x = Value("x", SHAPE, DType.FLOAT32)
+    nodes, value = list[Node](), x
+    for index, constant in enumerate(constants):
+        y = Value(f"sum {index}", SHAPE, DType.FLOAT32)
+        operands = [value, Value.constant(f"c{index}", constant.astype(np.float32))]
+        nodes.append(Node("add", y.name, operands, [y], {"activation": "none"}))
+        value = y
+    p = Value("p", SHAPE, DType.FLOAT32)
+    nodes.append(Node("softmax", "softmax", [value], [p], {"beta": beta}))
+    return Graph("scores", [x], [p, value] if read_elsewhere else [p], nodes)
+
+
+def samples() -> list[list[Array]]:
+    return [[np.random.default_rng(seed).normal(0, 2, SHAPE).astype(np.float32)] for seed in range(3)]
+
+
+def largest_error(graph: Graph) -> float:
+    """Of the shares, in their steps of 1/256."""
+    integers = quantize_graph(optimise(graph), samples())
+    x, p = integers.inputs[0], integers.outputs[0]
+    assert x.quant is not None and p.quant is not None
+    worst = 0.0
+    for (sample,) in samples():
+        real = run_reference(graph, [sample])[graph.outputs[0]]
+        codes = run_reference(integers, [x.quant.quantize(sample, x.dtype)])[p]
+        worst = max(worst, 256 * float(np.abs(p.quant.dequantize(codes) - real).max()))
+    return worst
+
+
+@pytest.mark.parametrize("low", [-100.0, -1e4, -1e9, float(np.finfo(np.float32).min), -np.inf])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_masks_cost_no_precision(low: float, with_bias: bool) -> None:
+    bias = [np.random.default_rng(7).normal(0, 1, SHAPE)] if with_bias else []
+    plain = largest_error(scores(bias))
+    # What is left of the range is twice as wide: the first row has a single score.
+    assert largest_error(scores([*bias, np.where(CAUSAL, 0.0, low)])) < 2 * plain + 2
+    assert largest_error(scores([np.where(CAUSAL, 0.0, low), *bias])) < 2 * plain + 2
+
+
+def test_masks_of_keys_cost_no_precision() -> None:
+    keys = np.where(np.arange(TOKENS) < 9, 0.0, -1e4)[None, None, None]
+    assert largest_error(scores([keys])) < 2 * largest_error(scores([])) + 1
+
+
+def lowest(value: Value) -> float:
+    """What the lowest code stands for."""
+    assert value.quant is not None
+    return value.quant.scale[0] * (-128 - value.quant.zero_point[0])
+
+
+def test_small_betas_reach_further_down() -> None:
+    mask = np.where(CAUSAL, 0.0, -1e6)
+    for beta, low in ((1.0, -12.0), (0.01, -1200.0)):
+        (added,) = (n for n in quantize_graph(scores([mask], beta), samples()).nodes if n.op == "add")
+        assert low - 8 < lowest(added.output) < low
+
+
+def test_scores_without_a_mask_keep_their_range() -> None:
+    wide = [[10 * x for x in sample] for sample in samples()]
+    graph = quantize_graph(scores([np.zeros(SHAPE)]), wide)
+    (added,) = (node for node in graph.nodes if node.op == "add")
+    assert lowest(added.output) == pytest.approx(min(float(x.min()) for (x,) in wide), rel=0.02)
+
+
+def test_scores_that_are_read_elsewhere_keep_their_range() -> None:
+    graph = quantize_graph(scores([np.where(CAUSAL, 0.0, -1000.0)], read_elsewhere=True), samples())
+    assert lowest(graph.outputs[1]) < -990
