@@ -35,7 +35,7 @@ LANES = 2
 FIRST_TURN = 120
 GROWTH = 1.6
 MAX_BLOCKS = 2000
-_TRAIL, _LISTS, _FAILED, _DEPTH = 1 << 21, 1 << 22, 1 << 19, 20_000
+_FAILED, _DEPTH = 1 << 19, 20_000
 _STACK = 16 << 20
 
 
@@ -169,8 +169,8 @@ class _Lane:
             failed_mask=_FAILED - 1,
             blocks=len(blocks),
             sections=self._sections.count,
-            trail_room=_TRAIL,
-            list_room=_LISTS,
+            trail_room=len(self._arrays["trail"]),
+            list_room=len(self._arrays["lists"]),
             deepest=_DEPTH,
             **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
@@ -213,6 +213,8 @@ class _Lane:
 def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[Any]]:
     """The arrays of search_state.h, by name."""
     count = len(blocks)
+    # Ten times what hard problems use; a search that needs more gives up.
+    trail, lists = 4096 + 512 * count, 4096 + min(4 * count * count, 1 << 22)
     section_start, section = sections.members()
     near_start, near = sections.neighbours()
     return {
@@ -220,8 +222,8 @@ def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[An
         "alignment": np.array([block.alignment for block in blocks], np.int64),
         "least": np.zeros(count, np.int64),
         "support": np.zeros(count, np.int64),
-        "trail_least": np.empty(_TRAIL, np.int64),
-        "trail_support": np.empty(_TRAIL, np.int64),
+        "trail_least": np.empty(trail, np.int64),
+        "trail_support": np.empty(trail, np.int64),
         "weight": np.zeros(sections.count, np.int64),
         "bound": np.zeros(sections.count, np.int64),
         "rank": np.zeros(count, np.int32),
@@ -232,9 +234,9 @@ def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[An
         "near": near,
         "section_start": section_start,
         "section": section,
-        "trail": np.empty(_TRAIL, np.int32),
+        "trail": np.empty(trail, np.int32),
         "queue": np.empty(sections.count, np.int32),
-        "lists": np.empty(_LISTS, np.int32),
+        "lists": np.empty(lists, np.int32),
         "scratch": np.empty(count, np.int32),
         "placed": np.zeros(count, np.uint8),
         "dirty": np.zeros(sections.count, np.uint8),
