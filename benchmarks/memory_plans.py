@@ -1,7 +1,7 @@
 """`edgekit plan` on hard placement problems: `python -m benchmarks.memory_plans [FOLDER]`.
 
 MiniMalloc's problems in FOLDER (memory_plans in EDGEKIT_DATA, or in ../shared/data), at their capacity and at looser
-ones, beside what MiniMalloc itself takes; then problems that are cut out of a full memory. All placements are validated.
+ones, beside what MiniMalloc itself takes; then problems that are cut out of a full memory. All placements are checked.
 Seconds of processor time over both threads of a search, without Python's start: wall time says more about what else a
 computer does. MiniMalloc's are measurements of its own C++ program on two cores.
 """
