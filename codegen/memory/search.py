@@ -30,16 +30,18 @@ HEADERS = (SOURCE.with_name("search_state.h"), SOURCE.with_name("search_inferenc
 INFEASIBLE, FOUND, GAVE_UP = range(3)
 # Threads that search at the same time, each with its share of the strategies.
 LANES = 2
-# Work of a strategy's first turn; a unit of work is about 10 ns. Every round of turns has twice as much.
-FIRST_TURN = 2_000_000
+# Work of a strategy's first turn, per pair of blocks that are live together: enough to place all blocks a few times.
+# A unit of work is about 10 ns. Turns of the next round have GROWTH times as much.
+FIRST_TURN = 120
+GROWTH = 1.6
 MAX_BLOCKS = 2000
-_TRAIL, _LISTS, _FAILED, _DEPTH = 1 << 21, 1 << 22, 1 << 19, 20_000
+_FAILED, _DEPTH = 1 << 19, 20_000
 _STACK = 16 << 20
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search says: offsets, or None; `proven` where None means that there are none."""
+    """What a search says: offsets, or None; `proven` where there are none."""
 
     offsets: list[int] | None
     proven: bool
@@ -58,50 +60,83 @@ class _State(ctypes.Structure):
     )
 
 
-def search(blocks: Sequence[Block], capacity: int, effort: int) -> Outcome:
+def search(blocks: Sequence[Block], capacity: int, effort: int, tighter: bool = True) -> Outcome:
     """Offsets below `capacity`, within about `effort` units of work per lane.
 
     Args:
         blocks: at most MAX_BLOCKS.
+        tighter: try the lower bound as a capacity too: what fits in less is found sooner where nothing may stay empty.
 
     Raises ToolchainError where the search does not compile for this computer.
     """
-    if lower_bound(blocks) > capacity:
+    bound = lower_bound(blocks)
+    if bound > capacity:
         return Outcome(None, True)
-    unit = gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))
-    scaled = [
-        Block(b.size // unit, b.alignment // unit, b.first, b.last, None if b.fixed is None else b.fixed // unit)
-        for b in blocks
+    attempts = [
+        _Attempt(blocks, target) for target in ([capacity, bound] if tighter and bound < capacity else [capacity])
     ]
-    merged, stands_for = contract(scaled, capacity // unit)
-    if any(block.fixed is not None and block.fixed % block.alignment for block in merged):
-        return Outcome(None, True)
-    # By first step, as search.c wants them.
-    order = sorted(range(len(merged)), key=lambda i: (merged[i].first, merged[i].last, -merged[i].size, i))
-    offsets, proven = _portfolio([merged[i] for i in order], capacity // unit, effort)
-    if offsets is None:
-        return Outcome(None, proven)
-    by_merged = dict(zip(order, offsets, strict=True))
-    return Outcome([by_merged[index] * unit for index in stands_for], True)
-
-
-def _portfolio(blocks: Sequence[Block], capacity: int, effort: int) -> tuple[list[int] | None, bool]:
-    """All strategies in turn, in lanes side by side; whichever lane needed less work for an answer has it."""
-    lanes = [_Lane(blocks, capacity) for _ in range(LANES)]
-    used, turn = 0, FIRST_TURN
+    used, number = 0, 0
     with _deep_stacks(), ThreadPoolExecutor(LANES) as pool:
         while used < effort:
-            for first in range(0, len(STRATEGIES), LANES):
-                for lane, strategy in zip(lanes, STRATEGIES[first : first + LANES], strict=True):
-                    lane.prepare(strategy, turn)
-                results = list(pool.map(lambda lane: lane.run(lanes), lanes))
-                answers = [(lane.work, i) for i, lane in enumerate(lanes) if results[i] != GAVE_UP]
-                if answers:
-                    _, best = min(answers)
-                    return (lanes[best].offsets(), True) if results[best] == FOUND else (None, True)
-                used += turn
-            turn *= 2
-    return None, False
+            for attempt in list(attempts):
+                result = attempt.round(number, effort - used, pool)
+                if result == FOUND:
+                    return Outcome(attempt.offsets(), False)
+                if result == INFEASIBLE and attempt.capacity == capacity:
+                    return Outcome(None, True)
+                if result == INFEASIBLE:
+                    attempts.remove(attempt)
+                used += attempt.used
+            number += 1
+    return Outcome(None, False)
+
+
+class _Attempt:
+    """One capacity: all strategies in turn, in lanes side by side, round after round.
+
+    Attributes:
+        used: units of work per lane of the last round.
+    """
+
+    def __init__(self, blocks: Sequence[Block], capacity: int) -> None:
+        self.capacity, self.used = capacity, 0
+        self._unit = unit = gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))
+        scaled = [
+            Block(b.size // unit, b.alignment // unit, b.first, b.last, None if b.fixed is None else b.fixed // unit)
+            for b in blocks
+        ]
+        merged, self._stands_for = contract(scaled, capacity // unit)
+        self._possible = all(block.fixed is None or block.fixed % block.alignment == 0 for block in merged)
+        # By first step, as search.c wants them.
+        self._order = sorted(range(len(merged)), key=lambda i: (merged[i].first, merged[i].last, -merged[i].size, i))
+        self._lanes = [_Lane([merged[i] for i in self._order], capacity // unit) for _ in range(LANES)]
+        self._found: list[int] = []
+
+    def round(self, number: int, effort: int, pool: ThreadPoolExecutor) -> int:
+        """FOUND, INFEASIBLE or GAVE_UP; whichever lane needed less work for an answer has it."""
+        if not self._possible:
+            return INFEASIBLE
+        turn = int(FIRST_TURN * self._lanes[0].pairs * GROWTH**number)
+        self.used = 0
+        for first in range(0, len(STRATEGIES), LANES):
+            turn = min(turn, effort - self.used)
+            if turn <= 0:
+                break
+            for lane, strategy in zip(self._lanes, STRATEGIES[first : first + LANES], strict=True):
+                lane.prepare(strategy, turn, number)
+            results: list[int] = list(pool.map(lambda lane: lane.run(self._lanes), self._lanes))
+            self.used += turn
+            answers = [(lane.work, i) for i, lane in enumerate(self._lanes) if results[i] != GAVE_UP]
+            if answers:
+                _, best = min(answers)
+                self._found = self._lanes[best].offsets()
+                return results[best]
+        return GAVE_UP
+
+    def offsets(self) -> list[int]:
+        """Where the round that found a placement has the blocks."""
+        by_merged = dict(zip(self._order, self._found, strict=True))
+        return [by_merged[index] * self._unit for index in self._stands_for]
 
 
 @contextmanager
@@ -134,23 +169,28 @@ class _Lane:
             failed_mask=_FAILED - 1,
             blocks=len(blocks),
             sections=self._sections.count,
-            trail_room=_TRAIL,
-            list_room=_LISTS,
+            trail_room=len(self._arrays["trail"]),
+            list_room=len(self._arrays["lists"]),
             deepest=_DEPTH,
             **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
+
+    @property
+    def pairs(self) -> int:
+        """Ordered pairs of blocks that are live together, and one."""
+        return 1 + len(self._arrays["near"])
 
     @property
     def work(self) -> int:
         """Units of work of the last turn."""
         return int(self._state.work)
 
-    def prepare(self, strategy: Strategy, turn: int) -> None:
+    def prepare(self, strategy: Strategy, turn: int, number: int) -> None:
         """Set the next turn's strategy and how much work it may take."""
         self._arrays["least"][:] = self._start
         self._arrays["support"][:] = self._start
         self._arrays["placed"][:] = 0
-        self._arrays["rank"][:] = ranks(self._blocks, self._sections, strategy.criteria)
+        self._arrays["rank"][:] = ranks(self._blocks, self._sections, strategy.criteria, number)
         state = self._state
         state.rule, state.filling = strategy.rule, int(strategy.filling)
         state.work = state.trailed = state.queued = state.depth = 0
@@ -173,6 +213,8 @@ class _Lane:
 def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[Any]]:
     """The arrays of search_state.h, by name."""
     count = len(blocks)
+    # Ten times what hard problems use; a search that needs more gives up.
+    trail, lists = 4096 + 512 * count, 4096 + min(4 * count * count, 1 << 22)
     section_start, section = sections.members()
     near_start, near = sections.neighbours()
     return {
@@ -180,8 +222,8 @@ def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[An
         "alignment": np.array([block.alignment for block in blocks], np.int64),
         "least": np.zeros(count, np.int64),
         "support": np.zeros(count, np.int64),
-        "trail_least": np.empty(_TRAIL, np.int64),
-        "trail_support": np.empty(_TRAIL, np.int64),
+        "trail_least": np.empty(trail, np.int64),
+        "trail_support": np.empty(trail, np.int64),
         "weight": np.zeros(sections.count, np.int64),
         "bound": np.zeros(sections.count, np.int64),
         "rank": np.zeros(count, np.int32),
@@ -192,9 +234,9 @@ def _tables(blocks: Sequence[Block], sections: Sections) -> dict[str, NDArray[An
         "near": near,
         "section_start": section_start,
         "section": section,
-        "trail": np.empty(_TRAIL, np.int32),
+        "trail": np.empty(trail, np.int32),
         "queue": np.empty(sections.count, np.int32),
-        "lists": np.empty(_LISTS, np.int32),
+        "lists": np.empty(lists, np.int32),
         "scratch": np.empty(count, np.int32),
         "placed": np.zeros(count, np.uint8),
         "dirty": np.zeros(sections.count, np.uint8),

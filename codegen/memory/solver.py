@@ -52,12 +52,12 @@ def place(blocks: Sequence[Block], capacity: int | None = None, effort: int = EF
         return _smallest(blocks, best, effort)
     if best.peak <= capacity or bound > capacity:
         return best
-    return _within(blocks, capacity, best, effort)
+    return _within(blocks, capacity, best, effort, tighter=True)
 
 
-def _within(blocks: Sequence[Block], capacity: int, known: Placement, effort: int) -> Placement:
+def _within(blocks: Sequence[Block], capacity: int, known: Placement, effort: int, tighter: bool) -> Placement:
     """A placement below `capacity`, or the known one, with the lower bound that the search proved."""
-    outcome = search(blocks, capacity, effort)
+    outcome = search(blocks, capacity, effort, tighter)
     if outcome.offsets is not None:
         return Placement(tuple(outcome.offsets), peak_of(blocks, outcome.offsets), known.lower_bound)
     if not outcome.proven:
@@ -74,7 +74,7 @@ def _smallest(blocks: Sequence[Block], best: Placement, effort: int) -> Placemen
     for _ in range(SEARCHES):
         if target >= best.peak:
             break
-        best = _within(blocks, target, best, effort)
+        best = _within(blocks, target, best, effort, tighter=False)
         if best.peak > target:
             not_found = target
         target = not_found + max(1, (best.peak - not_found) // unit // 2) * unit

@@ -11,7 +11,7 @@ import click
 
 from edgekit.cli.common import json_option, print_json
 
-PACKAGES = ("numpy", "onnx", "onnxruntime", "ai-edge-litert", "ortools", "unicorn", "ziglang")
+PACKAGES = ("numpy", "onnx", "onnxruntime", "ai-edge-litert", "unicorn", "ziglang")
 PROGRAMS = {
     "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi (optional: --toolchain gcc)",
     "qemu-system-arm": "apt install qemu-system-arm (optional: emulates Cortex-M55 boards)",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import json_option, print_json, size
+from edgekit.cli.common import json_option, print_json
 
 # Work of the search for one unit of --effort, for two processors: five seconds or so (codegen/memory/search.py).
 EFFORT = 500_000_000
@@ -50,7 +50,7 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
     # Where the placement goes to standard output, nothing else may.
     say = sys.stdout if output is not None and fits and not as_json else sys.stderr
     if fits and not as_json:
-        bound = "no smaller placement exists" if found.proven else f"lower bound {size(found.lower_bound)}"
+        bound = "no smaller placement exists" if found.proven else f"lower bound {found.lower_bound} B"
         print(f"{len(task.blocks)} blocks in {found.peak} B: {bound}", file=say)
     if not fits:
         known = f"{capacity} B are too few" if capacity and found.lower_bound > capacity else "none found; try --effort"

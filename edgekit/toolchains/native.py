@@ -27,14 +27,22 @@ def shared_library(source: Path, headers: Sequence[Path] = (), libc: bool = True
         libc: whether it calls the C library, which takes zig ten seconds to prepare when it is new on a computer.
 
     Raises:
-        ToolchainError: zig is missing or refuses the file.
+        ToolchainError: zig is missing or refuses the file, or the cache cannot be written.
     """
     text = b"".join(path.read_bytes() for path in (source, *headers))
     key = hashlib.sha256(text + f"{zig_version()} {sys.platform} {libc}".encode()).hexdigest()[:16]
     kept = cache_dir() / "native" / f"{source.stem}-{key}{_SUFFIX}"
     if kept.exists():
         return kept
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _compile(source, libc, kept)
+    except OSError as error:
+        raise ToolchainError(f"{kept.parent}: {error.strerror}; set XDG_CACHE_HOME to a folder to write to") from error
+    return kept
+
+
+def _compile(source: Path, libc: bool, kept: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"{source.stem}{_SUFFIX}"
         # The plainest CPU: the cache may be in a home folder that several computers share.
@@ -47,4 +55,3 @@ def shared_library(source: Path, headers: Sequence[Path] = (), libc: bool = True
         if result.returncode:
             raise ToolchainError(f"{source.name} does not compile for this computer:\n{result.stderr[:2000]}")
         replace_file(made, kept)
-    return kept

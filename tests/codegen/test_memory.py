@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +47,45 @@ def test_every_plan_is_valid_and_at_least_the_bound(parts: tuple[list[int], list
     plan = plan_memory(program, [PlanRegion("ram", 1 << 20)])
     validate_plan(program, plan)
     assert plan.arena["ram"] >= plan.lower_bound["ram"]
+
+
+def _survives(program: Program, plan: MemoryPlan) -> bool:
+    """Whether every read and every output finds its bytes as they were written, byte by byte."""
+    memory: dict[tuple[str, int], Buffer] = {}
+
+    def cells(buffer: Buffer) -> list[tuple[str, int]]:
+        place = plan.places[buffer]
+        return [(place.region, place.offset + i) for i in range(buffer.size)]
+
+    def holds(buffer: Buffer) -> bool:
+        return all(memory.get(cell) is buffer for cell in cells(buffer))
+
+    memory.update((cell, port.buffer) for port in program.inputs for cell in cells(port.buffer))
+    for step in program.steps:
+        for call in step.calls:
+            args = [arg for arg in call.args if isinstance(arg, BufferArg)]
+            if not all(holds(arg.buffer) for arg in args if not arg.writes):
+                return False
+            memory.update((cell, arg.buffer) for arg in args if arg.writes for cell in cells(arg.buffer))
+    return all(holds(port.buffer) for port in program.outputs)
+
+
+@settings(max_examples=150, deadline=None)
+@given(programs, st.integers(0, 11), st.integers(0, 40))
+def test_what_the_validator_accepts_loses_no_byte(
+    parts: tuple[list[int], list[int], list[bool]], moved: int, words: int
+) -> None:
+    program = _program(*parts)
+    plan = plan_memory(program, [PlanRegion("fast", 160), PlanRegion("slow", 1 << 20)])
+    assert _survives(program, plan)
+    buffer = program.buffers[moved % len(program.buffers)]
+    places = {**plan.places, buffer: Place(plan.places[buffer].region, 4 * words)}
+    changed = replace(plan, places=places)
+    try:
+        validate_plan(program, changed)
+    except InternalError:
+        return
+    assert _survives(program, changed)
 
 
 def test_overlap_is_caught() -> None:

@@ -76,9 +76,6 @@ def fuzz(target: str, seconds: int) -> None:
     """Fuzz one target in this process."""
     import atheris
 
-    # What is imported later would be inside the memory limit.
-    from ortools.sat.python import cp_model  # noqa: F401
-
     with atheris.instrument_imports(include=["edgekit", "tests.fuzz.targets", "tests.fuzz.random_graphs"]):
         from tests.fuzz.targets import TARGETS
     seen: set[str] = set()
