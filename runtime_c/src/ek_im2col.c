@@ -6,8 +6,9 @@
 uint32_t *ek_widen_rows_of_two(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests);
 uint32_t *ek_widen_rows_of_four(const int8_t *codes, uint32_t *column, const ek_window_rows *rows, int8_t *rests);
 
-/* Widens pairs of pixels, each `rows->quads` whole quads that stand one after the other; at least one. */
+/* Widens pairs or fours of pixels, each `rows->quads` whole quads that stand one after the other; at least one. */
 void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t pairs);
+void ek_widen_pixel_fours(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t fours);
 
 #if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 
@@ -54,27 +55,46 @@ void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_ro
 WIDEN_ROWS(ek_widen_rows_of_two, 16);
 WIDEN_ROWS(ek_widen_rows_of_four, 32);
 
-/* r0 and r5 two pixels, r1 columns, r2 minus_zero, r3 pairs, r4 quads, r6 those left, r7-r10 a quad of both. */
+/* r0 and r5 two pixels, r1 columns, r2 minus_zero, r3 pairs or fours, r4 quads, r6 those left, r7-r10 a quad of both,
+ * r11 from behind a pair of four to the next pair. */
+#define WIDEN_PAIR(label, store)                                                                                       \
+    "add r5, r0, r4, lsl #2\n"                                                                                         \
+    "mov r6, r4\n" #label ":\n"                                                                                        \
+    "ldr r7, [r0], #4\n"                                                                                               \
+    "ldr r9, [r5], #4\n"                                                                                               \
+    "subs r6, r6, #1\n"                                                                                                \
+    "sxtab16 r8, r2, r7, ror #8\n"                                                                                     \
+    "sxtab16 r7, r2, r7\n"                                                                                             \
+    "sxtab16 r10, r2, r9, ror #8\n"                                                                                    \
+    "sxtab16 r9, r2, r9\n" store "bne " #label "b\n"                                                                   \
+    "mov r0, r5\n"
+
 __asm__(EK_FUNCTION(ek_widen_pixel_pairs) "push {r4-r10}\n"
                                           "ldrd r2, r4, [r2]\n"
-                                          "1:\n"
-                                          "add r5, r0, r4, lsl #2\n"
-                                          "mov r6, r4\n"
-                                          "2:\n"
-                                          "ldr r7, [r0], #4\n"
-                                          "ldr r9, [r5], #4\n"
-                                          "subs r6, r6, #1\n"
-                                          "sxtab16 r8, r2, r7, ror #8\n"
-                                          "sxtab16 r7, r2, r7\n"
-                                          "sxtab16 r10, r2, r9, ror #8\n"
-                                          "sxtab16 r9, r2, r9\n"
-                                          "stmia r1!, {r7-r10}\n"
-                                          "bne 2b\n"
-                                          "mov r0, r5\n"
-                                          "subs r3, r3, #1\n"
-                                          "bne 1b\n"
-                                          "pop {r4-r10}\n"
-                                          "bx lr\n" EK_END(ek_widen_pixel_pairs));
+                                          "1:\n" WIDEN_PAIR(2, "stmia r1!, {r7-r10}\n") "subs r3, r3, #1\n"
+                                                                                        "bne 1b\n"
+                                                                                        "pop {r4-r10}\n"
+                                                                                        "bx lr\n" EK_END(
+                                                                                            ek_widen_pixel_pairs));
+
+__asm__(EK_FUNCTION(
+    ek_widen_pixel_fours) "push {r4-r11}\n"
+                          "ldrd r2, r4, [r2]\n"
+                          "lsl r11, r4, #5\n"
+                          "sub r11, r11, #16\n"
+                          "1:\n" WIDEN_PAIR(
+                              2,
+                              "stm r1, {r7-r10}\n"
+                              "add r1, r1, #32\n") "sub r1, r1, r11\n" WIDEN_PAIR(3,
+                                                                                  "stm r1, {r7-r10}\n"
+                                                                                  "add r1, r1, #32\n") "sub r1, r1, "
+                                                                                                       "#16\n"
+                                                                                                       "subs r3, r3, "
+                                                                                                       "#1\n"
+                                                                                                       "bne 1b\n"
+                                                                                                       "pop {r4-r11}\n"
+                                                                                                       "bx lr\n" EK_END(
+                                                                                                           ek_widen_pixel_fours));
 
 #else
 
@@ -107,13 +127,25 @@ uint32_t *ek_widen_rows_of_four(const int8_t *codes, uint32_t *column, const ek_
     return widen_rows(codes, column, rows, rests, EK_FOUR_QUAD);
 }
 
+static void widen_pixels(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t groups, int32_t pixels)
+{
+    for (; groups > 0; --groups) {
+        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+            widen_rows(x, columns + 2 * pixel, rows, 0, 2 * pixels);
+            x += 4 * rows->quads;
+        }
+        columns += 2 * pixels * rows->quads;
+    }
+}
+
 void ek_widen_pixel_pairs(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t pairs)
 {
-    for (int32_t pixel = 0; pixel < 2 * pairs; ++pixel) {
-        widen_rows(x, columns + 2 * (pixel & 1), rows, 0, 4);
-        x += 4 * rows->quads;
-        columns += (pixel & 1) ? 4 * rows->quads : 0;
-    }
+    widen_pixels(x, columns, rows, pairs, 2);
+}
+
+void ek_widen_pixel_fours(const int8_t *x, uint32_t *columns, const ek_window_rows *rows, int32_t fours)
+{
+    widen_pixels(x, columns, rows, fours, 4);
 }
 
 #endif
@@ -242,10 +274,10 @@ EK_INLINE void gather_window(ek_im2col *walk, uint32_t *column, int32_t four)
 static void gather_pixels(const ek_im2col *walk, const int8_t *x, int32_t pixels, int32_t fours, uint32_t *columns)
 {
     const int32_t in_c = walk->p->window.in_c, left = pixels - 4 * fours;
-    for (int32_t i = 0; i < 4 * fours; ++i) {
-        ek_widen_rows_of_four(x, columns + 2 * (i & 3), &walk->inside, 0);
-        x += in_c;
-        columns += (i & 3) == 3 ? EK_FOUR_QUAD * walk->quads : 0;
+    if (fours > 0) {
+        ek_widen_pixel_fours(x, columns, &walk->inside, fours);
+        x += 4 * fours * in_c;
+        columns += fours * EK_FOUR_QUAD * walk->quads;
     }
     if (left > 1) {
         ek_widen_pixel_pairs(x, columns, &walk->inside, left >> 1);
