@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.linear_codes import lane_sum_fields, line_fields, product_fields, range_fields
+from edgekit.codegen.lowering.linear_codes import lane_sum_fields, lanes, line_fields, product_fields, range_fields
 from edgekit.codegen.lowering.plain import binary_fields, lower_plain_binary
 from edgekit.codegen.lowering.walk import broadcast_strides, merged
 from edgekit.codegen.program import Fields
@@ -18,7 +18,8 @@ from edgekit.ops.spec import is_quantized
 
 def lower_arithmetic(node: Node, ctx: LoweringContext) -> None:
     """Of int8 codes, the first kernel whose constants are exact: ek_add_s8_dsp or ek_mul_s8_dsp where the core has
-    lanes, ek_add_line_s8 elsewhere, ek_<op>_s8 for what is left. Operands of the result's size may be overwritten.
+    lanes, ek_add_line_s8 or ek_mul_line_s8 elsewhere, ek_<op>_s8 for what is left. Operands of the result's size may be
+    overwritten.
     """
     if not is_quantized(node):
         lower_plain_binary(node, ctx)
@@ -53,13 +54,19 @@ def _lower_product(node: Node, ctx: LoweringContext) -> None:
     strides = [broadcast_strides(node.input(i).shape, node.output.shape) for i in range(2)]
     _, (a_steps, b_steps) = merged(node, node.output.shape, *strides)
     order = (1, 0) if a_steps[-1] < b_steps[-1] else (0, 1)
-    constants = product_fields(node, order) if ctx.target.dsp else None
+    constants = product_fields(node, order)
     if constants is None:
         _lower_by_rounding(node, ctx)
         return
-    span = range_fields(*fp.output_range(node.attrs["activation"], node.output))
-    fields: Fields = {"walk": binary_fields(node, order), **constants, "range": span}
-    _call(node, ctx, "ek_mul_s8_dsp", "ek_product_params", fields, order)
+    low, high = fp.output_range(node.attrs["activation"], node.output)
+    fields: Fields = {"walk": binary_fields(node, order), **constants}
+    if ctx.target.dsp:
+        in_lanes: Fields = {"a_zero": lanes(constants["a_zero"] << 8), "zero": lanes(constants["zero"])}
+        fields = {**fields, **in_lanes, "range": range_fields(low, high)}
+        _call(node, ctx, "ek_mul_s8_dsp", "ek_product_params", fields, order)
+    else:
+        fields = {**fields, "low": low, "span": high - low}
+        _call(node, ctx, "ek_mul_line_s8", "ek_product_line_params", fields, order)
 
 
 def _lower_by_rounding(node: Node, ctx: LoweringContext) -> None:

@@ -189,10 +189,10 @@ def _nudged(a: int, b: int, nudges: Sequence[int]) -> Iterator[tuple[int, int]]:
                 yield a + other, b + nudge
 
 
-def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
-    """Constants of ek_mul_s8_dsp, whose a and b are the inputs `order`; None where none are exact.
+def product_fields(node: Node, order: tuple[int, int]) -> dict[str, int] | None:
+    """Constants of ek_mul_line_s8 and ek_mul_s8_dsp, whose a and b are the inputs `order`; None where none are exact.
 
-    The kernel computes ((multiplier * b >> 8) + correction) * (a - a_zero) >> 9 steps, plus bias, plus `step` where
+    The kernels compute ((multiplier * b >> 8) + correction) * (a - a_zero) >> 9 steps, plus bias, plus `step` where
     that is not negative: halves go away from zero, after a first rounding to a coarser grid.
     """
     a_zero, b_zero = (fp.single_quant(node.input(i))[1] for i in order)
@@ -219,8 +219,8 @@ def product_fields(node: Node, order: tuple[int, int]) -> Fields | None:
         got = np.where(got >= 0, got + raised - bias, got) >> STEPS
         if np.array_equal(np.clip(got + zero, 0, target.top).transpose(order), target.codes):
             return {
-                "a_zero": lanes(a_zero << 8), "multiplier": multiplier, "correction": correction,
-                "bias": bias, "step": raised - bias, "zero": lanes(zero),
+                "a_zero": a_zero, "multiplier": multiplier, "correction": correction,
+                "bias": bias, "step": raised - bias, "zero": zero,
             }  # fmt: skip
     return None
 

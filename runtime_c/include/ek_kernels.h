@@ -202,9 +202,19 @@ typedef struct {
 
 void ek_add_s8_dsp(const ek_sum_params *p, const int8_t *a, const int8_t *b, int8_t *y);
 
-/* Products, proven likewise: ((multiplier * b >> 8) + correction) * (a - zero) >> 9 steps, plus bias, plus `step` where
- * that is not negative, rounded down, plus `zero` (in both lanes) gives results from the lowest code. a_zero is a's
- * zero point times 256 in both lanes. Only b may repeat along the last axis. */
+/* Products, proven likewise: ((multiplier * b >> 8) + correction) * (a - a_zero) >> 9 steps, plus bias, plus `step`
+ * where that is not negative, rounded down, plus `zero`, clamped to [0, span], counts from `low`. */
+typedef struct {
+    ek_binary_params walk;
+    int32_t a_zero;
+    int32_t multiplier, correction, bias, step;
+    int32_t zero;
+    int32_t low, span;
+} ek_product_line_params;
+
+void ek_mul_line_s8(const ek_product_line_params *p, const int8_t *a, const int8_t *b, int8_t *y);
+
+/* The same in lanes: a_zero is a's zero point times 256, and `zero`, in both. Only b may repeat along the last axis. */
 typedef struct {
     ek_binary_params walk;
     uint32_t a_zero;

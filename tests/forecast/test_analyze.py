@@ -97,7 +97,9 @@ def test_float32_takes_four_times_the_weights(tmp_path: Path) -> None:
     codes, numbers = analyze(path), analyze(path, "--precision", "float32")
     assert numbers["precision"] == "float32" and numbers["inputs"][0]["dtype"] == "float32"
     assert numbers["weight_bytes"] == 4 * (108 + 720)
-    assert numbers["boards"][0]["ram"]["arena"] == 4 * codes["boards"][0]["ram"]["arena"]
+    # Beside its activations the convolution of codes holds up to two windows of 27.
+    arenas = [report["boards"][0]["ram"]["arena"] for report in (codes, numbers)]
+    assert 4 * (arenas[0] - 2 * 27) <= arenas[1] <= 4 * arenas[0]
 
 
 def test_nothing_is_run_and_nothing_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +118,16 @@ def test_kernel_that_was_not_measured_is_said(tmp_path: Path, monkeypatch: pytes
 
     def without(key: str) -> CoreSizes:
         sizes = core_sizes(key)
-        return replace(sizes, functions={k: v for k, v in sizes.functions.items() if k != "ek_conv2d_s8"}, _depth={})
+        return replace(
+            sizes, functions={k: v for k, v in sizes.functions.items() if k != "ek_conv2d_s8_any"}, _depth={}
+        )
 
     monkeypatch.setattr("edgekit.forecast.boards.core_sizes", without)
     row = analyze(path, "--board", "stm32f103")["boards"][0]
-    assert before["unmeasured_kernels"] == [] and row["unmeasured_kernels"] == ["ek_conv2d_s8"]
+    assert before["unmeasured_kernels"] == [] and row["unmeasured_kernels"] == ["ek_conv2d_s8_any"]
     assert row["fits"] and row["flash"]["code"] != before["flash"]["code"]
     text = CliRunner().invoke(group, ["analyze", path]).output
-    assert "note: the size of ek_conv2d_s8 is not known" in text
+    assert "note: the size of ek_conv2d_s8_any is not known" in text
 
 
 def test_all_unsupported_layers_are_named_with_their_rewrites(tmp_path: Path) -> None:
