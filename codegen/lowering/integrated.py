@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgekit.codegen.integration import Attention, PatchRows, Projection, RowChain, rows_of
 from edgekit.codegen.lowering.context import LoweringContext, View
 from edgekit.codegen.program import FEED_ROWS, Buffer, Literal
-from edgekit.ir import Node, QuantType, Value
+from edgekit.ir import Node, Value
 
 Rules = Mapping[str, Callable[[Node, LoweringContext], None]]
 # Rows of a block: the most that still fit are taken. More rows share one widening of the weights.
@@ -195,7 +196,7 @@ def _rows_of_constant(constant: Value, rows: np.ndarray[tuple[int, ...], np.dtyp
     quant = constant.quant
     if quant is not None and not quant.is_per_tensor:
         scales, zeros = np.array(quant.scale)[rows], np.array(quant.zero_point)[rows]
-        quant = QuantType(tuple(scales.tolist()), tuple(zeros.tolist()), quant.axis)
+        quant = replace(quant, scale=tuple(scales.tolist()), zero_point=tuple(zeros.tolist()))
     return Value.constant(constant.name, constant.array[rows], quant)
 
 
