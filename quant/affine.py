@@ -14,6 +14,7 @@ from edgekit.ops.verify import verify_graph
 from edgekit.quant.activations import activation_quants, constant_quant
 from edgekit.quant.calibrate import calibrate, require_float
 from edgekit.quant.observers import Range
+from edgekit.quant.power import CodedRows
 from edgekit.quant.weights import quantize_product
 
 
@@ -21,7 +22,7 @@ def quantize_graph(
     graph: Graph,
     samples: Sequence[Sequence[Array]],
     observer: str = "minmax",
-    weight_bits: Mapping[str, int] | None = None,
+    coded: Mapping[str, CodedRows] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Graph:
     """A new int8 graph with the names of the float one, which is left as it is.
@@ -33,12 +34,12 @@ def quantize_graph(
         graph: float32, optimised (activations fused, constants folded).
         samples: real-valued float32 arrays, one list per sample.
         observer: how ranges are chosen: "minmax", "percentile" or "mse".
-        weight_bits: width of a layer's weight codes by node name, 8 for others; codes are still one int8 each.
+        coded: weights of fewer bits by the name of their layer; those of others have 8.
         progress: called with the number of samples calibrated.
 
     Raises UnsupportedModel for a graph that is not float32, BadData for samples that do not fit it.
     """
-    return _quantized(graph, calibrate(graph, samples, observer, progress), weight_bits or {})
+    return _quantized(graph, calibrate(graph, samples, observer, progress), coded or {})
 
 
 def quantize_shape(graph: Graph) -> Graph:
@@ -59,8 +60,8 @@ def _least(value: Value) -> float:
     return max(-1.0, fp.ACTIVATIONS[activation][0])
 
 
-def _quantized(graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> Graph:
-    result = _Rewriter(graph, ranges, weight_bits).run()
+def _quantized(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows]) -> Graph:
+    result = _Rewriter(graph, ranges, coded).run()
     verify_graph(result, "quantize")
     return result
 
@@ -70,8 +71,8 @@ _FIXED = ("softmax", "int_log_softmax")
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph, ranges: Mapping[Value, Range], weight_bits: Mapping[str, int]) -> None:
-        self.graph, self.ranges, self.weight_bits = graph, ranges, weight_bits
+    def __init__(self, graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows]) -> None:
+        self.graph, self.ranges, self.coded = graph, ranges, coded
         self.quants = activation_quants(graph, ranges)
         self.values: dict[Value, Value] = {}
         self.nodes: list[Node] = []
@@ -93,7 +94,7 @@ class _Rewriter:
     def _rewrite(self, node: Node) -> None:
         if is_product(node):
             x, y = self.quants[node.input(0)], self.quants[node.output]
-            weights, bias = quantize_product(node, x, y, self.weight_bits.get(node.name, 8))
+            weights, bias = quantize_product(node, x, y, self.coded.get(node.name))
             operands: list[Value | None] = [self.values[node.input(0)], weights]
             operands += [] if bias is None else [bias]
         else:

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.ir import Array, Node, QuantType, Value
+from edgekit.ir import Array, Codebook, Node, QuantType, Value
+from edgekit.quant.power import CodedRows, codebook_of, power_codes
 
 # |accumulator| stays below this, one bit under int32, whatever the input codes are.
 MAX_ACCUMULATOR = 1 << 30
 
 # The farthest that an int8 code can be from its zero point.
 _MAX_CODE_DISTANCE = 255
+_LARGEST_WEIGHT = 127
 
 
-def quantize_product(node: Node, x: QuantType, y: QuantType, bits: int = 8) -> tuple[Value, Value | None]:
-    """(weights, bias) of a conv2d, depthwise_conv2d or fully_connected node with float constants.
+def channel_axis(node: Node) -> int:
+    """The axis of a product's weights along which its output channels lie."""
+    return 2 if node.op == "depthwise_conv2d" else 0
 
-    Weights: codes in [-(2**(bits-1) - 1), 2**(bits-1) - 1], symmetric, one scale per output channel. Bias: int32 in
-    units of scale x times scale w. A channel's scale is widened where its bias or sums would not fit.
+
+def channel_rows(node: Node) -> Array:
+    """float64 [O,K] of a product's weights, a row for each output channel."""
+    rows = np.moveaxis(node.input(1).array.astype(np.float64), channel_axis(node), 0)
+    return rows.reshape(rows.shape[0], -1)
+
+
+def quantize_product(
+    node: Node, x: QuantType, y: QuantType, coded: CodedRows | None = None
+) -> tuple[Value, Value | None]:
+    """(weights, bias) of a product with float constants, x and y the quantizations of its input and output.
+
+    Weights: int8 in -127 to 127, symmetric, one scale per output channel; with codes of fewer bits, the levels that
+    those stand for. Bias: int32 in units of scale x times scale w. A channel's scale is widened where its bias or sums
+    would not fit.
     """
     weights, bias = node.input(1), node.optional_input(2)
-    axis = 2 if node.op == "depthwise_conv2d" else 0
-    rows = np.moveaxis(weights.array.astype(np.float64), axis, 0)
-    flat = rows.reshape(rows.shape[0], -1)
+    axis, flat = channel_axis(node), channel_rows(node)
     offsets = np.zeros(len(flat)) if bias is None else bias.array.astype(np.float64)
-    scales = _weight_scales(flat, offsets, x.scale[0], y.scale[0], (1 << (bits - 1)) - 1)
-    codes = round_half_away(flat / scales[:, None]).astype(np.int8).reshape(rows.shape)
-    quant = QuantType(tuple(float(s) for s in scales), (0,) * len(scales), axis)
-    new_weights = Value.constant(weights.name, np.moveaxis(codes, 0, axis), quant)
+    if coded is None:
+        scales = _widened(_scales(flat, x, y), flat, offsets, x.scale[0])
+        integers, codebook = round_half_away(flat / scales[:, None]), None
+    else:
+        integers, scales, codebook = _levels(coded, flat, offsets, x, y)
+    shape = np.moveaxis(weights.array, axis, 0).shape
+    quant = QuantType(tuple(float(s) for s in scales), (0,) * len(scales), axis, codebook)
+    new_weights = Value.constant(weights.name, np.moveaxis(integers.astype(np.int8).reshape(shape), 0, axis), quant)
     if bias is None:
         return new_weights, None
     units = x.scale[0] * scales.astype(np.float64)
@@ -41,17 +59,45 @@ def round_half_away(x: Array) -> Array:
     return result
 
 
-def _weight_scales(flat: Array, offsets: Array, sx: float, sy: float, largest: int) -> Array:
-    """float32 scale per row of `flat` [channels, weights]."""
+def _levels(
+    coded: CodedRows, flat: Array, offsets: Array, x: QuantType, y: QuantType
+) -> tuple[Array, Array, Codebook]:  # fmt: skip
+    """(integers [O,K], float32 scales [O], codebook) of codes; channels that do not fit are coded anew, wider."""
+    codebook = codebook_of(coded.exponent, coded.bits)
+    largest = codebook.levels[-1]
+    empty = _scales(flat, x, y)
+    wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty).astype(np.float32).astype(np.float64)
+    integers = codebook.weights(coded.codes)
+    excess = _excess(integers, wanted, offsets, x.scale[0])
+    if (excess <= 1.0).all():
+        return integers, wanted.astype(np.float32), codebook
+    scales = _widened(wanted, flat, offsets, x.scale[0])
+    wide = scales > wanted
+    anew = codebook.weights(power_codes(flat, scales * largest, coded.exponent, coded.bits))
+    return np.where(wide[:, None], anew, integers), scales, codebook
+
+
+def _scales(flat: Array, x: QuantType, y: QuantType) -> Array:
+    """float64 scale per row of `flat` [channels, weights]: the largest weight is 127."""
     peaks = np.abs(flat).max(axis=1, initial=0.0)
     # A channel without weights is its bias alone: resolve a thousandth of an output step.
-    scales = np.where(peaks > 0, peaks / largest, sy * 2.0**-10 / sx)
-    scales = np.maximum(scales, np.finfo(np.float32).tiny)
+    scales = np.where(peaks > 0, peaks / _LARGEST_WEIGHT, y.scale[0] * 2.0**-10 / x.scale[0])
+    return np.asarray(np.maximum(scales, np.finfo(np.float32).tiny))
+
+
+def _widened(scales: Array, flat: Array, offsets: Array, sx: float) -> Array:
+    """float32 scales at which sums and bias of every channel fit an accumulator."""
     for _ in range(64):
         wide = scales.astype(np.float32).astype(np.float64)
-        sums = np.abs(round_half_away(flat / wide[:, None])).sum(axis=1) * _MAX_CODE_DISTANCE
-        excess = (sums + np.abs(offsets) / (sx * wide)) / (MAX_ACCUMULATOR - 1)
+        excess = _excess(round_half_away(flat / wide[:, None]), wide, offsets, sx)
         if (excess <= 1.0).all():
             break
         scales = np.where(excess > 1.0, wide * np.minimum(excess, 2.0**20) * 1.01, wide)
     return np.asarray(scales.astype(np.float32))
+
+
+def _excess(integers: Array, scales: Array, offsets: Array, sx: float) -> Array:
+    """How many times the accumulators' range each channel may reach."""
+    sums = np.abs(integers.astype(np.float64)).sum(axis=1) * _MAX_CODE_DISTANCE
+    excess: Array = (sums + np.abs(offsets) / (sx * scales)) / (MAX_ACCUMULATOR - 1)
+    return excess

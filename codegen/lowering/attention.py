@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from edgekit.codegen.lowering.integrated import (
     part_of,
 )
 from edgekit.codegen.rows import rows_of
-from edgekit.ir import Node, QuantType, Value
+from edgekit.ir import Node, Value
 
 
 def lower_attention(attention: Attention, ctx: LoweringContext, rules: Rules) -> None:
@@ -173,5 +174,5 @@ def _rows_of_constant(constant: Value, rows: np.ndarray[tuple[int, ...], np.dtyp
     quant = constant.quant
     if quant is not None and not quant.is_per_tensor:
         scales, zeros = np.array(quant.scale)[rows], np.array(quant.zero_point)[rows]
-        quant = QuantType(tuple(scales.tolist()), tuple(zeros.tolist()), quant.axis)
+        quant = replace(quant, scale=tuple(scales.tolist()), zero_point=tuple(zeros.tolist()))
     return Value.constant(constant.name, constant.array[rows], quant)

@@ -3,6 +3,17 @@
 from edgekit.ir.dump import dump_graph
 from edgekit.ir.graph import Array, Graph, Node, Value
 from edgekit.ir.serialize import load_graph, save_graph
-from edgekit.ir.types import DType, QuantType
+from edgekit.ir.types import Codebook, DType, QuantType
 
-__all__ = ["Array", "DType", "Graph", "Node", "QuantType", "Value", "dump_graph", "load_graph", "save_graph"]
+__all__ = [
+    "Array",
+    "Codebook",
+    "DType",
+    "Graph",
+    "Node",
+    "QuantType",
+    "Value",
+    "dump_graph",
+    "load_graph",
+    "save_graph",
+]

@@ -10,9 +10,9 @@ import numpy as np
 
 from edgekit.errors import BadUsage
 from edgekit.ir.graph import Graph, Node, Value
-from edgekit.ir.types import DType, QuantType
+from edgekit.ir.types import Codebook, DType, QuantType
 
-VERSION = 1
+VERSION = 2
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
@@ -73,12 +73,28 @@ def _value_record(value: Value) -> dict[str, Any]:
         "shape": value.shape,
         "dtype": value.dtype.value,
         "constant": value.is_constant,
-        "quant": None if quant is None else {"scale": quant.scale, "zero": quant.zero_point, "axis": quant.axis},
+        "quant": None if quant is None else _quant_record(quant),
     }
+
+
+def _quant_record(quant: QuantType) -> dict[str, Any]:
+    book = quant.codebook
+    return {
+        "scale": quant.scale,
+        "zero": quant.zero_point,
+        "axis": quant.axis,
+        "codebook": None if book is None else {"bits": book.bits, "levels": book.levels},
+    }
+
+
+def _quant(record: dict[str, Any]) -> QuantType:
+    book = record["codebook"]
+    codebook = None if book is None else Codebook(book["bits"], tuple(book["levels"]))
+    return QuantType(tuple(record["scale"]), tuple(record["zero"]), record["axis"], codebook)
 
 
 def _value(index: int, record: dict[str, Any], arrays: Any) -> Value:
     quant = record["quant"]
-    kind = None if quant is None else QuantType(tuple(quant["scale"]), tuple(quant["zero"]), quant["axis"])
+    kind = None if quant is None else _quant(quant)
     data = arrays[f"v{index}"] if record["constant"] else None
     return Value(record["name"], record["shape"], DType(record["dtype"]), kind, data)

@@ -66,6 +66,33 @@ _UNIT_SPAN = 1.0
 
 
 @dataclass(frozen=True)
+class Codebook:
+    """The few numbers that weights are, so that each is stored as a code of `bits` bits.
+
+    Attributes:
+        bits: width of a stored code, 2 to 4.
+        levels: the magnitudes, 0 first and ascending, 2 ** (bits - 1) of them; negative weights have the same.
+    """
+
+    bits: int
+    levels: tuple[int, ...]
+
+    def codes(self, weights: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
+        """int8 codes, -(2 ** (bits - 1) - 1) and up, of weights; raises ValueError for one that is no level."""
+        magnitudes = np.abs(weights.astype(np.int64))
+        found = np.searchsorted(np.array(self.levels), magnitudes).clip(max=len(self.levels) - 1)
+        if (np.array(self.levels)[found] != magnitudes).any():
+            raise ValueError(f"weights are not all of {self.levels}")
+        codes: npt.NDArray[np.int8] = (np.sign(weights) * found).astype(np.int8)
+        return codes
+
+    def weights(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
+        """int8 weights that codes stand for."""
+        weights: npt.NDArray[np.int8] = (np.sign(codes) * np.array(self.levels)[np.abs(codes)]).astype(np.int8)
+        return weights
+
+
+@dataclass(frozen=True)
 class QuantType:
     """Affine quantization: real = scale * (code - zero_point).
 
@@ -73,11 +100,13 @@ class QuantType:
         scale: float32 values, one, or one per index of `axis`.
         zero_point: as many integers, in the value's own code range.
         axis: the channel axis of per-channel quantization, None for per-tensor.
+        codebook: what the integers of constant weights may be, where they are stored in less than 8 bits.
     """
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int | None = None
+    codebook: Codebook | None = None
 
     @staticmethod
     def per_tensor(scale: float, zero_point: int) -> QuantType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -166,4 +166,5 @@ def _keep_outputs(node: Node, axis: int, kept: Array) -> None:
 def _of_channels(quant: QuantType | None, kept: Array) -> QuantType | None:
     if quant is None or quant.is_per_tensor:
         return quant
-    return QuantType(tuple(quant.scale[i] for i in kept), tuple(quant.zero_point[i] for i in kept), quant.axis)
+    scale, zero = tuple(quant.scale[i] for i in kept), tuple(quant.zero_point[i] for i in kept)
+    return replace(quant, scale=scale, zero_point=zero)

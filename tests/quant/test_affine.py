@@ -15,6 +15,7 @@ from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import check_constraints
 from edgekit.quant.affine import quantize_graph, quantize_shape
 from edgekit.quant.error import layer_errors
+from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
 from edgekit.quant.weights import MAX_ACCUMULATOR
 from tests.passes.test_passes import CONV, PADDED, Maker
 
@@ -155,9 +156,16 @@ def test_narrow_weights() -> None:
     m = Maker()
     graph = m.graph(small_net(m))
     conv = next(n for n in graph.nodes if n.op == "conv2d")
-    result = quantize_graph(graph, samples_for(graph), weight_bits={conv.name: 4})
-    narrow = next(n for n in result.nodes if n.op == "conv2d")
-    assert np.abs(narrow.input(1).array).max() == 7
+    for quantizer in DATA_FREE:
+        coded = coded_weights(graph, {conv.name: 4}, quantizer)
+        result = quantize_graph(graph, samples_for(graph), coded=coded)
+        narrow = next(n for n in result.nodes if n.op == "conv2d").input(1)
+        assert narrow.quant is not None and narrow.quant.codebook is not None
+        book = narrow.quant.codebook
+        assert book.bits == 4 and len(book.levels) == 8 and set(np.abs(narrow.array).flat) <= set(book.levels)
+        assert (book.weights(book.codes(narrow.array)) == narrow.array).all()
+        real = narrow.quant.dequantize(narrow.array)
+        assert np.abs(real - conv.input(1).array).max() < 0.2 * np.abs(conv.input(1).array).max()
 
 
 def test_wrong_samples() -> None:

@@ -1,0 +1,95 @@
+"""Power-exponent quantization of weights: codes are spaced evenly in |w| ** a.
+
+PowerQuant (arXiv 2301.09858) and NUPES (arXiv 2308.05600): with n = 2 ** (bits - 1) - 1 and the largest magnitude M of
+an output channel, c = round(n sign(w) (|w| / M) ** a) stands for sign(c) M (|c| / n) ** (1 / a). a = 1 is uniform;
+smaller exponents have more codes near zero, where bell-shaped weights are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from edgekit.ir import Array, Codebook
+
+# Below, levels near zero fall together in firmware; above 1, codes are spent where no weights are.
+LEAST_EXPONENT, MOST_EXPONENT = 0.3, 1.0
+_START = 0.7
+# Levels of power codes are integers up to this: int8, as kernels take weights.
+LARGEST_LEVEL = 127
+
+
+@dataclass(frozen=True)
+class CodedRows:
+    """Weights of one layer, a row for each output channel.
+
+    Attributes:
+        codes: int64 [O,K] within +-`largest_code(bits)`.
+        peaks: float64 [O], what the largest code of each channel stands for.
+        exponent, bits: see `power_values`; 1 is uniform.
+    """
+
+    codes: Array
+    peaks: Array
+    exponent: float
+    bits: int
+
+
+def largest_code(bits: int) -> int:
+    """n: codes are -n to n, so that zero has one and the range is symmetric."""
+    return (1 << (bits - 1)) - 1
+
+
+def power_codes(rows: Array, peaks: Array, exponent: float, bits: int) -> Array:
+    """int64 codes [O,K] of weights [O,K] with the largest magnitudes `peaks` [O]; beyond them codes saturate."""
+    n = largest_code(bits)
+    safe = np.where(peaks > 0, peaks, 1.0)[:, None]
+    magnitudes = np.floor(n * np.minimum(np.abs(rows) / safe, 1.0) ** exponent + 0.5)
+    codes: Array = (np.sign(rows) * magnitudes).astype(np.int64)
+    return codes
+
+
+def power_values(codes: Array, peaks: Array, exponent: float, bits: int) -> Array:
+    """float64 [O,K]: the weights that codes stand for."""
+    magnitudes = (np.abs(codes) / largest_code(bits)) ** (1.0 / exponent)
+    values: Array = np.sign(codes) * magnitudes * peaks[:, None]
+    return values
+
+
+def squared_error(rows: Array, exponent: float, bits: int) -> float:
+    """Sum of squared differences that quantization by the channels' largest magnitudes makes."""
+    peaks = np.abs(rows).max(axis=1, initial=0.0)
+    return float(((rows - power_values(power_codes(rows, peaks, exponent, bits), peaks, exponent, bits)) ** 2).sum())
+
+
+def search_exponent(layers: Sequence[Array], bits: int) -> float:
+    """The exponent with the least squared error over weights [O,K] of some layers, by Nelder-Mead (PowerQuant, 3.2).
+
+    One layer for an exponent of its own, all of a network for the paper's global one. In [0.3, 1].
+    """
+
+    def error(point: Array) -> float:
+        exponent = float(point[0])
+        if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT:
+            return float("inf")
+        return sum(squared_error(rows, exponent, bits) for rows in layers)
+
+    simplex = np.array([[_START], [_START - 0.1]])
+    found = minimize(error, [_START], method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 1e-4})
+    # Uniform codes are the end of the range, where the simplex cannot turn.
+    return float(found.x[0]) if found.fun < error(np.array([MOST_EXPONENT])) else MOST_EXPONENT
+
+
+def codebook_of(exponent: float, bits: int) -> Codebook:
+    """The levels of weights in firmware: whole numbers in the ratios of what the codes stand for.
+
+    Uniform codes are their own levels; those of a power are rounded to steps of the largest, 127.
+    """
+    n = largest_code(bits)
+    if exponent == MOST_EXPONENT:
+        return Codebook(bits, tuple(range(n + 1)))
+    levels = np.floor(LARGEST_LEVEL * (np.arange(n + 1) / n) ** (1.0 / exponent) + 0.5)
+    return Codebook(bits, tuple(int(level) for level in levels))
