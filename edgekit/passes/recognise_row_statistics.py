@@ -57,7 +57,11 @@ def _part_before(root: Node) -> tuple[set[Node], list[Value]] | None:
             return None
     sources.sort(key=lambda value: -value.elements)
     rows = sources and all(v.dtype is DType.INT8 and v.shape for v in sources) and sources[0].elements > 0
-    return (nodes, sources) if rows and len(nodes) > 1 and sources[0].shape[-1] <= MAX_COLUMNS else None
+    if not rows or len(nodes) < 2 or sources[0].shape[-1] > MAX_COLUMNS:
+        return None
+    # Of one source, what takes no mean is a function of single elements.
+    statistic = len(sources) == 2 or any(node.op in ("mean", "reduce_sum") for node in nodes)
+    return (nodes, sources) if statistic else None
 
 
 def _replacement(graph: Graph, nodes: list[Node], sources: list[Value]) -> Value | None:
