@@ -8,6 +8,7 @@ from dataclasses import replace
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
+from edgekit.codegen.memory.order import in_order, order_steps
 from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
@@ -55,6 +56,8 @@ def lower_and_plan(
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
         faster = lowering.program([int(share * left) for left in room])
+        if program.order is not None:
+            faster = in_order(faster, program.order)
         try:
             return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
         except DoesNotFit:
@@ -64,7 +67,7 @@ def lower_and_plan(
 
 def _smallest(lowering: Lowering, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan | DoesNotFit]:
     """The program with the least scratch, and its plan, or what does not fit."""
-    program = lowering.program()
+    program = order_steps(lowering.program())
     try:
         return program, plan_memory(program, regions)
     except DoesNotFit as error:
@@ -77,8 +80,14 @@ def ceiling_of(least: int) -> int:
 
 
 def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list[int]:
-    """Per step, the bytes of a region below the ceiling that no live buffer but its scratch takes."""
+    """Per step as lowered, the bytes of a region below the ceiling that no live buffer but its scratch takes."""
     lives = [life for life in plan.lives if plan.places[life.buffers[0]].region == region]
     live = live_bytes([life for life in lives if life.buffers[0].kind != "scratch"])
     taken = live + [0] * (len(program.steps) - len(live))
-    return [max(0, ceiling - taken[index]) for index in range(len(program.steps))]
+    room = [max(0, ceiling - taken[index]) for index in range(len(program.steps))]
+    if program.order is None:
+        return room
+    lowered = [0] * len(room)
+    for left, position in zip(room, program.order.positions, strict=True):
+        lowered[position] = left
+    return lowered

@@ -165,9 +165,27 @@ class Port:
     row_axis: int = 0
 
 
+@dataclass(frozen=True)
+class StepOrder:
+    """What is known about the order of a program's steps.
+
+    Attributes:
+        positions: where each step stood before, in the order of the graph.
+        peak: the most bytes live at one step; lower_bound: no order has fewer.
+    """
+
+    positions: tuple[int, ...]
+    peak: int
+    lower_bound: int
+
+
 @dataclass
 class Program:
-    """Steps in execution order, everything they touch, and the ports."""
+    """Steps in execution order, everything they touch, and the ports.
+
+    Attributes:
+        order: how the steps were ordered, where they were.
+    """
 
     name: str
     steps: list[Step]
@@ -176,6 +194,7 @@ class Program:
     params: list[Params]
     inputs: list[Port]
     outputs: list[Port]
+    order: StepOrder | None = None
 
     @property
     def kernels(self) -> list[str]:

@@ -157,6 +157,15 @@ def plan_report(program: Program, plan: MemoryPlan) -> dict[str, Any]:
              "proven": plan.proven[n]}
             for n, c in plan.capacity.items()
         ],
+        "order": _order_report(program),
         "steps": [{"index": s.index, "name": s.name, "op": s.op} for s in program.steps],
         "buffers": buffers,
     }  # fmt: skip
+
+
+def _order_report(program: Program) -> dict[str, Any] | None:
+    """Live bytes of the order of steps, and whether no order has fewer; None where it was not looked at."""
+    if program.order is None:
+        return None
+    peak, bound = program.order.peak, program.order.lower_bound
+    return {"peak": peak, "lower_bound": bound, "proven": peak == bound}

@@ -12,14 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.codegen.memory.block import Block, lower_bound
+from edgekit.codegen.memory.block import Block, align_up, lower_bound, unit_of
 from edgekit.codegen.memory.contraction import contract
 from edgekit.codegen.memory.sections import Sections, sections_of
 from edgekit.codegen.memory.strategies import STRATEGIES, Strategy, ranks
@@ -100,16 +99,17 @@ class _Attempt:
 
     def __init__(self, blocks: Sequence[Block], capacity: int) -> None:
         self.capacity, self.used = capacity, 0
-        self._unit = unit = gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))
-        scaled = [
-            Block(b.size // unit, b.alignment // unit, b.first, b.last, None if b.fixed is None else b.fixed // unit)
-            for b in blocks
-        ]
-        merged, self._stands_for = contract(scaled, capacity // unit)
+        self._unit = unit = unit_of(blocks)
+        merged, self._stands_for = contract([_scaled(block, unit) for block in blocks], -(-capacity // unit))
         self._possible = all(block.fixed is None or block.fixed % block.alignment == 0 for block in merged)
+        most = [capacity] * len(merged)
+        for block, index in zip(blocks, self._stands_for, strict=True):
+            # Blocks of a chain take the same whole units, but not always the same bytes.
+            most[index] = min(most[index], (capacity - block.size) // unit)
         # By first step, as search.c wants them.
         self._order = sorted(range(len(merged)), key=lambda i: (merged[i].first, merged[i].last, -merged[i].size, i))
-        self._lanes = [_Lane([merged[i] for i in self._order], capacity // unit) for _ in range(LANES)]
+        ordered, limits = [merged[i] for i in self._order], [most[i] for i in self._order]
+        self._lanes = [_Lane(ordered, limits, -(-capacity // unit)) for _ in range(LANES)]
         self._found: list[int] = []
 
     def round(self, number: int, effort: int, pool: ThreadPoolExecutor) -> int:
@@ -139,6 +139,12 @@ class _Attempt:
         return [by_merged[index] * self._unit for index in self._stands_for]
 
 
+def _scaled(block: Block, unit: int) -> Block:
+    """A block in units: whole ones of its size. Alignments are multiples of the unit, or divide it."""
+    fixed = None if block.fixed is None else block.fixed // unit
+    return Block(align_up(block.size, unit) // unit, max(1, block.alignment // unit), block.first, block.last, fixed)
+
+
 @contextmanager
 def _deep_stacks() -> Iterator[None]:
     """Threads that start here can go as deep as the search may."""
@@ -157,11 +163,11 @@ def _library() -> ctypes.CDLL:
 class _Lane:
     """The memory of one search: what it learns from one strategy's turn serves the next."""
 
-    def __init__(self, blocks: Sequence[Block], capacity: int) -> None:
+    def __init__(self, blocks: Sequence[Block], limits: Sequence[int], capacity: int) -> None:
         self._blocks = blocks
         self._sections = sections_of(blocks)
         self._start = np.array([block.fixed or 0 for block in blocks], np.int64)
-        most = [capacity - block.size if block.fixed is None else block.fixed for block in blocks]
+        most = [m if block.fixed is None else block.fixed for block, m in zip(blocks, limits, strict=True)]
         self._order = np.arange(len(blocks), dtype=np.int32)
         self._arrays = _tables(blocks, self._sections) | {"most": np.array(most, np.int64)}
         self._state = _State(

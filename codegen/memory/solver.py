@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd
 
-from edgekit.codegen.memory.block import Block, lower_bound, peak_of
+from edgekit.codegen.memory.block import Block, lower_bound, next_peak, peak_of
 from edgekit.codegen.memory.greedy import place_greedy
 from edgekit.codegen.memory.search import MAX_BLOCKS, search
 
-# Work of one search for a smaller placement (see search.py): a third of a second, and at most SEARCHES of them.
-EFFORT = 24_000_000
-SEARCHES = 8
+# Work of one search for a smaller placement (see search.py): a quarter of a second, and at most SEARCHES of them.
+EFFORT = 16_000_000
+SEARCHES = 6
 
 
 @dataclass(frozen=True)
@@ -62,25 +61,18 @@ def _within(blocks: Sequence[Block], capacity: int, known: Placement, effort: in
         return Placement(tuple(outcome.offsets), peak_of(blocks, outcome.offsets), known.lower_bound)
     if not outcome.proven:
         return known
-    unit = _unit(blocks)
-    return Placement(known.offsets, known.peak, capacity // unit * unit + unit)
+    return Placement(known.offsets, known.peak, next_peak(blocks, capacity))
 
 
 def _smallest(blocks: Sequence[Block], best: Placement, effort: int) -> Placement:
     """Try the lower bound, then bisect between what was not found and what was."""
-    unit = _unit(blocks)
     target = best.lower_bound
-    not_found = target - unit
+    not_found = target - 1
     for _ in range(SEARCHES):
         if target >= best.peak:
             break
         best = _within(blocks, target, best, effort, tighter=False)
         if best.peak > target:
             not_found = target
-        target = not_found + max(1, (best.peak - not_found) // unit // 2) * unit
+        target = max(next_peak(blocks, not_found), (not_found + best.peak) // 2)
     return best
-
-
-def _unit(blocks: Sequence[Block]) -> int:
-    """What all tops of placements that the search makes are multiples of."""
-    return gcd(*(n for block in blocks for n in (block.size, block.alignment, block.fixed or 0)))

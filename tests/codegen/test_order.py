@@ -1,0 +1,115 @@
+"""The order of steps: optimal on small programs, never worse than as it was, and valid in emulated firmware."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import onnx
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.cli import group
+from edgekit.codegen.memory import PlanRegion, plan_memory, plan_report, validate_plan
+from edgekit.codegen.memory.liveness import lifetimes, live_bytes
+from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step, StepOrder
+
+Layer = tuple[list[int], int, bool]
+
+
+def _program(layers: list[Layer]) -> Program:
+    """Each layer reads some earlier buffers, counted back from the last, and writes its own; some work in place."""
+    buffers = [Buffer(0, "x", 8, "input")]
+    steps = []
+    for index, (back, size, in_place) in enumerate(layers):
+        sources = list(dict.fromkeys(buffers[max(0, len(buffers) - 1 - b)] for b in back))
+        target = Buffer(len(buffers), f"b{index}", sources[0].size if in_place else size, "activation")
+        args = (*(BufferArg(b, "int8_t") for b in sources), BufferArg(target, "int8_t", True))
+        step = Step(index, f"s{index}", "op", 0, [KernelCall("k", args)])
+        if in_place:
+            step.in_place.append((sources[0], target))
+        buffers.append(target)
+        steps.append(step)
+    read = {a.buffer for s in steps for c in s.calls for a in c.args if isinstance(a, BufferArg) and not a.writes}
+    ports = [Port(b.label, b, "int8_t", "int8", (b.size,), None, None) for b in buffers]
+    return Program("p", steps, buffers, [], [], ports[:1], [p for p in ports if p.buffer not in read])
+
+
+def _live(program: Program) -> int:
+    return max(live_bytes(lifetimes(program)))
+
+
+layers_strategy = st.lists(
+    st.tuples(st.lists(st.integers(0, 4), min_size=1, max_size=3), st.integers(1, 40), st.booleans()),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(layers_strategy)
+def test_no_order_of_a_small_program_has_fewer_live_bytes(layers: list[Layer]) -> None:
+    program = _program(layers)
+    ordered = order_steps(program)
+    assert ordered.order is not None and ordered.order.peak == ordered.order.lower_bound == _live(ordered)
+    sources = [{a.buffer for a in s.calls[0].args if isinstance(a, BufferArg) and not a.writes} for s in program.steps]
+    written = [s.calls[0].args[-1] for s in program.steps]
+    for order in permutations(range(len(layers))):
+        made = {program.inputs[0].buffer}
+        for position in order:
+            if not sources[position] <= made:
+                break
+            argument = written[position]
+            assert isinstance(argument, BufferArg)
+            made.add(argument.buffer)
+        else:
+            assert _live(in_order(program, StepOrder(order, 0, 0))) >= ordered.order.peak
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 7), min_size=1, max_size=3), st.integers(1, 40), st.booleans()),
+                min_size=5, max_size=30), st.integers(1, 20))  # fmt: skip
+def test_orders_are_valid_and_never_worse(layers: list[Layer], states: int) -> None:
+    program = _program(layers)
+    ordered = order_steps(program, states)
+    assert ordered.order is not None and ordered.order.lower_bound <= ordered.order.peak <= _live(program)
+    plan = plan_memory(ordered, [PlanRegion("ram", 1 << 20)])
+    validate_plan(ordered, plan)
+    assert plan_report(ordered, plan)["order"]["peak"] == _live(ordered)
+
+
+def test_a_chain_stays_as_it_is() -> None:
+    program = _program([([0], size, False) for size in (30, 20, 40, 10) * 50])
+    ordered = order_steps(program)
+    assert ordered.order is not None and ordered.order.positions == tuple(range(200))
+    assert ordered.order.peak == ordered.order.lower_bound
+
+
+def test_branches_run_one_after_the_other(tmp_path: Path) -> None:
+    """Three wide branches, written layer by layer: built, emulated and compared, they need the memory of one."""
+    rng = np.random.default_rng(3)
+    weights = {f"w{k}": rng.normal(0, 0.3, (32, 4, 1, 1)).astype(np.float32) for k in "abc"}
+    weights |= {f"v{k}": rng.normal(0, 0.3, (2, 32, 3, 3)).astype(np.float32) for k in "abc"}
+    nodes = [
+        *(helper.make_node("Conv", ["x", f"w{k}"], [f"wide_{k}"]) for k in "abc"),
+        *(helper.make_node("Sigmoid", [f"wide_{k}"], [f"bent_{k}"]) for k in "abc"),
+        *(helper.make_node("Conv", [f"bent_{k}", f"v{k}"], [f"thin_{k}"]) for k in "abc"),
+        helper.make_node("Concat", ["thin_a", "thin_b", "thin_c"], ["y"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes, "branches", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 8, 8])],
+        [helper.make_empty_tensor_value_info("y")], [numpy_helper.from_array(v, k) for k, v in weights.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
+    arguments = ["build", str(tmp_path / "m.onnx"), "--precision", "float32", "--board", "stm32f411", "--samples", "2"]
+    result = CliRunner().invoke(group, [*arguments, "-o", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    wide = 8 * 8 * 32 * 4
+    assert report["validation"]["bit_exact"] and plan["order"]["proven"]
+    assert plan["order"]["peak"] < 2 * wide
