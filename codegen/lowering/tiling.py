@@ -24,7 +24,8 @@ _FEW = 6
 _PAIR_CONSTANTS_BYTES = 32  # ek_columns.h: two biases, then multiplier, shift and offset of both
 _RESULT = 9
 # Instructions for a multiply-accumulate up to which a layer may have a loop of fewer cycles, see docs/kernels.md.
-_LEAST_FOR_SPEED, _SHARED_FOR_SPEED, _MOST_FOR_SPEED = 0.72, 14.5, 1.17
+# For so many channels c of the input: the less of a + b / c for both.
+_FOR_SPEED = ((0.72, 14.5), (1.1, 1.2))
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Products:
         """Instructions up to which a loop of fewer cycles may be taken: more of them where few channels share what is
         done for a pixel.
         """
-        return min(_MOST_FOR_SPEED, _LEAST_FOR_SPEED + _SHARED_FOR_SPEED / self.channels) * self.macs
+        return self.macs * min(a + b / self.channels for a, b in _FOR_SPEED)
 
 
 @dataclass(frozen=True)
