@@ -174,9 +174,9 @@ void ek_transpose_conv2d_s16(const ek_conv_s16_params *p, const int16_t *x, cons
 void ek_transpose_conv2d_f32(const ek_conv_f32_params *p, const float *x, const float *w, const float *bias, float *y);
 
 /* Batches of products [M,K] x [K,N] of codes; s16 by multiplier / 2^shift (16 bits), s8 by `scale`: `twice` where left
- * is 0, right from 1 to 21 and twice the accumulators fit 32 bits. Rows of
- * the result are y_row codes apart. Scratch of s8, 4-byte aligned: a word for each row of a, and two columns of b and
- * two rows of a where their codes are no neighbours. */
+ * is 0, right from 1 to 21 and twice the accumulators fit 32 bits. Rows of the result are y_row codes apart. Scratch of
+ * s8, 4-byte aligned: a word for each row of a, and two columns of b and two rows of a where their codes are no
+ * neighbours. */
 typedef struct {
     ek_matmul_params walk;
     int32_t y_row;

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Cores that multiply 32 by 32 bits to 32 and have eight registers for most instructions. */
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+/* Armv6-M: cores that multiply 32 by 32 bits to 32 and have eight registers for most instructions. */
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && __ARM_ARCH_ISA_THUMB == 1
 #define EK_V6M 1
 #else
 #define EK_V6M 0

@@ -1,13 +1,13 @@
-/* What the assembly for Armv6-M shares, whose cores multiply 32 by 32 bits to 32 and have eight registers for most
- * instructions: two pixels of pairs of channels, from sums of products to codes. */
+/* What the assembly for Armv6-M shares: two pixels of pairs of channels, from sums of products to codes. Its twins are
+ * the loops behind it in C, which other cores run. */
 #ifndef EK_V6M_H
 #define EK_V6M_H
 
 #include "ek_assembly.h"
 
 /* Pairs of channels from `channel`, at least one, whose codes of the first pixel go to y[0], y[1].., those of the
- * second one to y[y_step].. What sums start with beside the bias, for each pixel; offset: twice the output's zero point
- * plus one. It is used up. The order is known to the assembly. */
+ * second one to y[y_step].. offset: twice the output's zero point plus one. It is used up. The assembly knows the
+ * order. */
 typedef struct {
     const ek_channel *channel;
     int8_t *y;
@@ -39,34 +39,34 @@ typedef struct {
     "subs r3, #1\n"
 
 /* A sum to its code in r5, the run in r7: by halves as in ek_smmul, whose parts `last` adds up. */
-#define EK_V6M_CODE(sum, double, last, correct)                                                                        \
-    "mov r4, " sum "\n" double "uxth r5, r4\n"                                                                         \
-                               "asrs r4, r4, #16\n"                                                                    \
-                               "mov r6, r5\n"                                                                          \
-                               "muls r6, r2\n"                                                                         \
-                               "lsrs r6, r6, #16\n"                                                                    \
-                               "mov r7, r4\n"                                                                          \
-                               "muls r7, r2\n"                                                                         \
-                               "adds r6, r6, r7\n"                                                                     \
-                               "muls r5, r1\n"                                                                         \
-                               "uxth r7, r6\n"                                                                         \
-                               "adds r5, r5, r7\n"                                                                     \
-                               "muls r4, r1\n"                                                                         \
-                               "asrs r6, r6, #16\n"                                                                    \
-                               "adds r4, r4, r6\n"                                                                     \
-                               "asrs r5, r5, #16\n" last correct "mov r7, lr\n"                                        \
-                               "ldr r6, [r7, #16]\n"                                                                   \
-                               "asrs r4, r3\n"                                                                         \
-                               "adds r4, r4, r6\n"                                                                     \
-                               "ldr r6, [r7, #4]\n"                                                                    \
-                               "asrs r4, r4, #1\n"                                                                     \
-                               "sxtb r5, r4\n"                                                                         \
-                               "cmp r5, r4\n"                                                                          \
-                               "beq 7f\n"                                                                              \
-                               "asrs r4, r4, #31\n"                                                                    \
-                               "movs r5, #127\n"                                                                       \
-                               "eors r5, r4\n"                                                                         \
-                               "7:\n"
+#define EK_V6M_CODE(sum, doubled, last, correct)                                                                       \
+    "mov r4, " sum "\n" doubled "uxth r5, r4\n"                                                                        \
+    "asrs r4, r4, #16\n"                                                                                               \
+    "mov r6, r5\n"                                                                                                     \
+    "muls r6, r2\n"                                                                                                    \
+    "lsrs r6, r6, #16\n"                                                                                               \
+    "mov r7, r4\n"                                                                                                     \
+    "muls r7, r2\n"                                                                                                    \
+    "adds r6, r6, r7\n"                                                                                                \
+    "muls r5, r1\n"                                                                                                    \
+    "uxth r7, r6\n"                                                                                                    \
+    "adds r5, r5, r7\n"                                                                                                \
+    "muls r4, r1\n"                                                                                                    \
+    "asrs r6, r6, #16\n"                                                                                               \
+    "adds r4, r4, r6\n"                                                                                                \
+    "asrs r5, r5, #16\n" last correct "mov r7, lr\n"                                                                   \
+    "ldr r6, [r7, #16]\n"                                                                                              \
+    "asrs r4, r3\n"                                                                                                    \
+    "adds r4, r4, r6\n"                                                                                                \
+    "ldr r6, [r7, #4]\n"                                                                                               \
+    "asrs r4, r4, #1\n"                                                                                                \
+    "sxtb r5, r4\n"                                                                                                    \
+    "cmp r5, r4\n"                                                                                                     \
+    "beq 7f\n"                                                                                                         \
+    "asrs r4, r4, #31\n"                                                                                               \
+    "movs r5, #127\n"                                                                                                  \
+    "eors r5, r4\n"                                                                                                    \
+    "7:\n"
 #define EK_V6M_TWICE(sum)                                                                                              \
     EK_V6M_CODE(sum, "lsls r4, r4, #1\n", "adcs r4, r5\n",                                                             \
                 "mov r5, " sum "\n"                                                                                    \

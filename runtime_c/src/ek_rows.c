@@ -118,7 +118,7 @@
 
 #endif
 
-#if EK_V6M || (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M')
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 
 SUM(ek_sum_two_by_two, STEP_TWO);
 SUM(ek_sum_one_by_four, STEP_FOUR);
@@ -163,8 +163,7 @@ void ek_sum_one_by_four(const ek_row_block *block, uint32_t *sums)
 
 #if EK_V6M
 
-/* Pairs of channels of two rows of x, whose sums start with `starts` and the bias. The order is known to the assembly.
- */
+/* Pairs of channels of two rows of x, whose sums start with `starts` and the bias. The assembly knows the order. */
 typedef struct {
     ek_pairs pairs;
     uint32_t starts[2];
