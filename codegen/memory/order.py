@@ -8,21 +8,28 @@ from heapq import heappop, heappush
 
 from edgekit.codegen.program import Buffer, BufferArg, Program, Step, StepOrder
 
-# Sets of executed steps that are looked at: a few seconds for programs of some hundred steps.
-MAX_STATES = 4000
+# How often a step is tried after a set of executed ones: a few seconds' worth.
+EFFORT = 300_000
+# Of longer programs, the dependencies alone may take too long.
+MAX_STEPS = 2000
 
 
-def order_steps(program: Program, states: int = MAX_STATES) -> Program:
+def order_steps(program: Program, effort: int = EFFORT) -> Program:
     """The program with its steps in the order of the fewest live bytes, and what is known about that.
 
     It stays as it is unless another order is better. Steps are exchanged only where neither touches what the other
-    writes. The search looks at `states` sets of executed steps at most; its lower bound holds in any case.
+    writes. The lower bound holds even where `effort` ends the search early. Programs of more than MAX_STEPS steps stay
+    as they are, with nothing known.
     """
+    if len(program.steps) > MAX_STEPS:
+        return program
     memory = _Memory(program)
     given = list(range(len(program.steps)))
     candidates = [(memory.peak(given), given)]
-    found, bound = _best_first(memory, states)
-    candidates += [(memory.peak(order), order) for order in (memory.greedy(), found) if order is not None]
+    memory.effort = effort
+    greedy = memory.greedy()
+    found, bound = _best_first(memory)
+    candidates += [(memory.peak(order), order) for order in (greedy, found) if order is not None]
     peak, order = min(candidates, key=lambda candidate: candidate[0])
     return in_order(program, StepOrder(tuple(order), peak, min(bound, peak)))
 
@@ -44,9 +51,10 @@ class _Use:
 
 
 class _Memory:
-    """Live bytes by set of executed steps; sets are integers with a bit per step."""
+    """Live bytes by set of executed steps; sets are integers with a bit per step. Every `run` takes from `effort`."""
 
     def __init__(self, program: Program) -> None:
+        self.effort = 0
         self.count = len(program.steps)
         self.everything = (1 << self.count) - 1
         self.before = _dependencies(program.steps)
@@ -64,6 +72,7 @@ class _Memory:
         self.uses = [[uses[buffer] for buffer in step.buffers()] for step in program.steps]
         self._in_place = [[(uses[a], uses[b]) for a, b in step.in_place if a is not b] for step in program.steps]
         self.start = sum(use.size for use in uses.values() if use.given)
+        self.end = sum(use.size for use in uses.values() if use.stays)
 
     def ready(self, done: int) -> int:
         """The steps that may run next."""
@@ -79,6 +88,7 @@ class _Memory:
 
     def run(self, step: int, done: int, live: int) -> tuple[int, int]:
         """Bytes live while a step runs, and after it."""
+        self.effort -= 1
         bit = 1 << step
         born = sum(use.size for use in self.uses[step] if not use.given and not use.users & done)
         died = sum(use.size for use in self.uses[step] if not use.stays and not use.users & ~done & ~bit)
@@ -100,10 +110,12 @@ class _Memory:
             done |= 1 << step
         return most
 
-    def greedy(self) -> list[int]:
-        """Of the steps that may run, always the one that leaves the fewest bytes."""
+    def greedy(self) -> list[int] | None:
+        """Of the steps that may run, always the one that leaves the fewest bytes; None where that takes all effort."""
         done, live, ready, order = 0, self.start, self.ready(0), list[int]()
         while ready:
+            if self.effort <= 0:
+                return None
             _, _, step = min((*self.run(s, done, live)[::-1], s) for s in _bits(ready))
             live = self.run(step, done, live)[1]
             done |= 1 << step
@@ -112,8 +124,8 @@ class _Memory:
         return order
 
     def bound(self) -> int:
-        """Bytes that some step touches by itself, but for what it may write over."""
-        most = self.start
+        """Bytes of all inputs or outputs, or that some step touches by itself, but for what it may write over."""
+        most = max(self.start, self.end)
         for step, uses in enumerate(self.uses):
             shared = sum(source.size for source, target in self._in_place[step] if source.size == target.size)
             most = max(most, sum(use.size for use in uses) - shared)
@@ -138,8 +150,8 @@ def _dependencies(steps: list[Step]) -> list[int]:
     return result
 
 
-def _best_first(memory: _Memory, states: int) -> tuple[list[int] | None, int]:
-    """The best order, or None where `states` did not suffice, and a lower bound on every order's peak.
+def _best_first(memory: _Memory) -> tuple[list[int] | None, int]:
+    """The best order, or None where effort did not suffice, and a lower bound on every order's peak.
 
     States are sets of executed steps, by the least peak that leads there; among equal peaks the one with most steps
     done, then the fewest bytes, goes first. The first complete one is optimal. A step that needs no higher peak and
@@ -151,7 +163,7 @@ def _best_first(memory: _Memory, states: int) -> tuple[list[int] | None, int]:
     least = {start: peak}
     came_from: dict[int, tuple[int, list[int]]] = {start: (0, steps)}
     closed: set[int] = set()
-    while heap and len(closed) < states:
+    while heap and memory.effort > 0:
         peak, _, live, done = heappop(heap)
         if done == memory.everything:
             return _path(came_from, done), peak
@@ -174,7 +186,7 @@ def _run_free(memory: _Memory, done: int, ready: int, live: int, peak: int) -> t
     """Run what raises neither the peak nor the live bytes, while there is such: what is done then, how, and live."""
     steps: list[int] = []
     again = True
-    while again:
+    while again and memory.effort > 0:
         again = False
         for step in _bits(ready):
             during, after = memory.run(step, done, live)
