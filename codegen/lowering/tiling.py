@@ -189,28 +189,40 @@ def _cuts(count: int) -> list[int]:
 
 
 def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops: tuple[Loop, ...]) -> Tiling:
-    twos, *others = loops
     tiles, pixel_pairs = -(-products.pairs // tile), (products.pixels + 1) // 2
+    groups = -(-pixel_pairs // group)
     gathered = products.pixels * products.gathering
     widened = products.pairs * products.widening
-    repeated = gathered * tiles + widened if tiles_outer else gathered + widened * -(-pixel_pairs // group)
+    repeated = gathered * tiles + widened if tiles_outer else gathered + widened * groups
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
-    groups = -(-pixel_pairs // group)
     calls = _CALL * tiles * pixel_pairs + _GROUP * groups * (tiles if tiles_outer else 1)
     beside = repeated + calls + _RESULT * products.pixels * products.outputs
-    units = products.quads * products.pairs
+    twos, units = loops[0], products.quads * products.pairs
     instructions = beside + units * pixel_pairs * twos.instructions
     cycles = beside + units * pixel_pairs * twos.cycles
-    for loop in others:
-        # Of every group as many fours as there are, up to the instructions that are allowed.
-        more = 2 * units * groups * (loop.instructions - twos.instructions)
-        fours = group // 2
-        if loop.bounded:
-            fours = int(min(fours, max(0.0, (products.most_for_speed - instructions) / more)))
-        if fours:
-            taken = fours * (products.pixels // (2 * group)) + min(fours, products.pixels % (2 * group) // 4)
-            instructions += 2 * units * taken * (loop.instructions - twos.instructions)
-            cycles += 2 * units * taken * (loop.cycles - twos.cycles)
-            return Tiling(tile, group, tiles_outer, fours, loop, scratch, instructions, cycles)
-    return Tiling(tile, group, tiles_outer, 0, twos, scratch, instructions, cycles)
+    fours = _fours(products, group, instructions, loops)
+    if not fours:
+        return Tiling(tile, group, tiles_outer, 0, twos, scratch, instructions, cycles)
+    loop = loops[1]
+    whole, rest = divmod(products.pixels, 2 * group)
+    taken = 2 * units * (fours * whole + min(fours, rest // 4))
+    instructions += taken * (loop.instructions - twos.instructions)
+    cycles += taken * (loop.cycles - twos.cycles)
+    return Tiling(tile, group, tiles_outer, fours, loop, scratch, instructions, cycles)
+
+
+def _fours(products: Products, group: int, instructions: float, loops: tuple[Loop, ...]) -> int:
+    """How many times four pixels of a group go together: all, or up to the instructions that are allowed.
+
+    Args:
+        group: in pairs of pixels; instructions: of the layer by pairs alone.
+    """
+    if len(loops) == 1:
+        return 0
+    twos, loop = loops
+    if not loop.bounded:
+        return group // 2
+    groups = -(-products.pixels // (2 * group))
+    more = 2 * products.quads * products.pairs * groups * (loop.instructions - twos.instructions)
+    return int(min(group // 2, max(0.0, (products.most_for_speed - instructions) / more)))
