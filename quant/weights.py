@@ -66,7 +66,8 @@ def _levels(
     codebook = codebook_of(coded.exponent, coded.bits)
     largest = codebook.levels[-1]
     empty = _scales(flat, x, y)
-    wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty).astype(np.float32).astype(np.float64)
+    wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty)
+    wanted = np.maximum(wanted, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)
     integers = codebook.weights(coded.codes)
     excess = _excess(integers, wanted, offsets, x.scale[0])
     if (excess <= 1.0).all():

@@ -55,7 +55,7 @@ def _conv_fields(node: Node, window: Fields) -> Fields:
 
 
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv2d_s8 by rows, or for one group its vector or DSP form; pixels that are their own windows are rows of a
+    """ek_conv2d_s8_(once, twice, any) by rows, or for one group its vector or DSP form; pixels that are their own windows are rows of a
     matrix.
     """
     if node.input(0).dtype is DType.FLOAT32:

@@ -27,9 +27,12 @@ def contract(blocks: Sequence[Block], capacity: int) -> tuple[list[Block], list[
         born, died = births.get(step, []), deaths.get(step, [])
         if len(born) == len(died) == 1 and live == capacity and _same_place(blocks[born[0]], blocks[died[0]]):
             chain = stands_for[died[0]]
-            merged[chain] = _joined(merged[chain], blocks[born[0]])
-            stands_for[born[0]] = chain
-            continue
+            joined = _joined(merged[chain], blocks[born[0]])
+            # Multiples of huge alignments would not fit the search's numbers.
+            if joined.alignment <= capacity:
+                merged[chain] = joined
+                stands_for[born[0]] = chain
+                continue
         for index in born:
             stands_for[index] = len(merged)
             merged.append(blocks[index])

@@ -48,24 +48,26 @@ def read_problem(path: Path) -> Problem:
     Raises BadData naming the line where the file is not of this kind.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read(MAX_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise BadData(f"{path}: not readable as text ({type(error).__name__})") from error
     if len(text) > MAX_BYTES:
         raise BadData(f"{path}: larger than {MAX_BYTES} characters")
     try:
-        lines = [tuple(field.strip() for field in row) for row in csv.reader(io.StringIO(text)) if row]
+        reader = csv.reader(io.StringIO(text))
+        lines = [(reader.line_num, tuple(field.strip() for field in row)) for row in reader if row]
     except csv.Error as error:
         raise BadData(f"{path}: {error}") from error
     if not lines:
         raise BadData(f"{path}: empty; write a header id,lower,upper,size and a line per block")
-    header, rows = lines[0], tuple(lines[1:])
+    header, rows = lines[0][1], tuple(row for _, row in lines[1:])
+    numbers = [number for number, _ in lines[1:]]
     columns = _columns(path, header)
     if not 1 <= len(rows) <= MAX_BLOCKS:
         raise BadData(f"{path}: {len(rows)} blocks; from 1 to {MAX_BLOCKS} can be planned")
-    blocks = tuple(_block(path, line, row, len(header), columns) for line, row in enumerate(rows, 2))
-    _check_fixed(path, blocks)
+    blocks = tuple(_block(path, line, row, len(header), columns) for line, row in zip(numbers, rows, strict=True))
+    _check_fixed(path, blocks, numbers)
     return Problem(header, rows, blocks)
 
 
@@ -90,6 +92,8 @@ def _block(path: Path, line: int, row: Sequence[str], width: int, columns: dict[
         try:
             # Checked before conversion: Python refuses, or takes long for, thousands of digits.
             value = int(text) if len(text) <= 20 else MAX_NUMBER + 1
+            if "_" in text:
+                raise ValueError
         except ValueError:
             raise BadData(f"{path}:{line}: {name} is {text[:20]!r}, not a whole number") from None
         if not least <= value <= MAX_NUMBER:
@@ -100,16 +104,16 @@ def _block(path: Path, line: int, row: Sequence[str], width: int, columns: dict[
     last = number("end", -MAX_NUMBER) if "end" in columns else number("upper", -MAX_NUMBER) - 1
     if last < first:
         raise BadData(f"{path}:{line}: it ends before it begins")
-    alignment = number("alignment", 1) if "alignment" in columns else 1
+    alignment = number("alignment", 1) if "alignment" in columns and row[columns["alignment"]] else 1
     fixed = number("offset", 0) if "offset" in columns and row[columns["offset"]] else None
     if fixed is not None and fixed % alignment:
         raise BadData(f"{path}:{line}: offset {fixed} is not a multiple of alignment {alignment}")
     return Block(size, alignment, first, last, fixed)
 
 
-def _check_fixed(path: Path, blocks: Sequence[Block]) -> None:
+def _check_fixed(path: Path, blocks: Sequence[Block], lines: Sequence[int]) -> None:
     """Fixed blocks that are live together may not overlap."""
-    fixed = [(block.fixed, block, line) for line, block in enumerate(blocks, 2) if block.fixed is not None]
+    fixed = [(block.fixed, block, line) for line, block in zip(lines, blocks, strict=True) if block.fixed is not None]
     fixed.sort(key=lambda entry: entry[0])
     for at, (offset, block, line) in enumerate(fixed):
         for other_offset, other, other_line in fixed[at + 1 :]:

@@ -61,15 +61,17 @@ static bool not_first(ek_search *s, const int32_t *blocks, int32_t count, int64_
         ends[j] = blocks[i];
     }
     for (int32_t i = count - 1; i >= 0 && s->least[blocks[i]] + sum > s->capacity; i--) {
-        int64_t room = s->capacity - end_of(s, blocks[i]);
+        int64_t room = s->capacity - end_of(s, blocks[i]), lowest = INT64_MAX;
         for (int32_t j = 0; j < count; j++) {
             if (ends[j] == blocks[i])
                 continue;
+            /* Ends were in descending order before blocks were raised. */
+            const int64_t end = end_of(s, ends[j]);
+            lowest = end < lowest ? end : lowest;
             room -= s->size[ends[j]];
             if (room >= 0)
                 continue;
-            int64_t end = end_of(s, ends[j]);
-            if (end > s->least[blocks[i]] && !raise_to(s, blocks[i], end, false))
+            if (lowest > s->least[blocks[i]] && !raise_to(s, blocks[i], lowest, false))
                 return false;
             break;
         }

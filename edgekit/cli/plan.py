@@ -25,6 +25,7 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
     Columns: id, lower, upper (not included), size; optionally alignment, and offset for blocks that may not move.
     """
     from edgekit.codegen.memory.problem_file import read_problem
+    from edgekit.codegen.memory.search import MAX_BLOCKS
     from edgekit.codegen.memory.solver import place
     from edgekit.codegen.memory.validate_placement import validate_placement
     from edgekit.errors import BadUsage
@@ -53,6 +54,10 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
         bound = "no smaller placement exists" if found.proven else f"lower bound {found.lower_bound} B"
         print(f"{len(task.blocks)} blocks in {found.peak} B: {bound}", file=say)
     if not fits:
-        known = f"{capacity} B are too few" if capacity and found.lower_bound > capacity else "none found; try --effort"
+        known = "none found; try --effort"
+        if len(task.blocks) > MAX_BLOCKS:
+            known = f"first fit found none, and more than {MAX_BLOCKS} blocks are not searched"
+        if capacity and found.lower_bound > capacity:
+            known = f"{capacity} B are too few"
         print(f"error: does not fit: {known} (lower bound {found.lower_bound} B, found {found.peak} B)", file=say)
         raise SystemExit(1)

@@ -58,10 +58,17 @@ def _function_of(region: Region) -> tuple[str, dict[str, float]] | None:
     result = evaluate(region, rows)
     if result is None or result.shape != rows.shape:
         return None
-    values = result.reshape(-1)[: len(_POINTS)]
+    flat = result.reshape(-1)
+    for index in np.flatnonzero(_close(flat[: len(_POINTS)], _wanted()).all(axis=1)).tolist():
+        # Longer rows have the points several times, and columns may have constants of their own.
+        if _close(flat, np.resize(_wanted()[index], flat.shape)).all():
+            return _KNOWN[index]
+    return None
+
+
+def _close(values: Array, wanted: Array) -> Array:
     # Poles, and what is no number, are where the function has them.
-    close = np.isclose(values, _wanted(), TOLERANCE, TOLERANCE, equal_nan=True).all(axis=1)
-    return _KNOWN[int(close.argmax())] if close.any() else None
+    return np.isclose(values, wanted, TOLERANCE, TOLERANCE, equal_nan=True)
 
 
 @functools.cache

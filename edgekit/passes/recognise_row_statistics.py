@@ -99,7 +99,8 @@ def _real(codes: Value) -> Array:
 
 def _one_factor(lines: Array, result: Array) -> float | None:
     """What all of `lines` are multiplied with, or None."""
-    factor = float((lines * result).sum() / (lines * lines).sum())
+    with np.errstate(all="ignore"):
+        factor = float((lines * result).sum() / (lines * lines).sum())
     return factor if np.abs(lines * factor - result).max() <= TOLERANCE * np.abs(result).max() else None
 
 
@@ -115,9 +116,11 @@ def _factors(lines: Array, result: Array, per_row: bool) -> Array | None:
     if not np.any(finite):
         return None
     known = np.where(finite, result, 0.0)
-    factors = (lines * known).sum(axis=1) / (lines**2).sum(axis=1)
+    with np.errstate(all="ignore"):
+        factors = (lines * known).sum(axis=1) / (lines**2).sum(axis=1)
     error = np.abs(lines * factors[:, None] - known).max(axis=1)
-    if (error > TOLERANCE * np.abs(known).max(axis=1)).any():
+    # Rows of nothing but zeros, such as centred ones of one column, have no factor: their error is no number.
+    if not (error <= TOLERANCE * np.abs(known).max(axis=1)).all():
         return None
     poles = np.isinf(result).all(axis=1)
     signs = np.sign(lines[:, 0]) * np.sign(np.nan_to_num(result[:, 0], posinf=1.0, neginf=-1.0))

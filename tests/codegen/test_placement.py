@@ -57,7 +57,7 @@ def _block(size: int, alignment: int, first: int, life: int, fixed: int | None) 
 blocks_strategy = st.builds(
     _block,
     st.integers(1, 5),
-    st.sampled_from([1, 1, 2, 4]),
+    st.sampled_from([1, 1, 2, 3, 4, 8]),
     st.integers(0, 6),
     st.integers(0, 5),
     st.one_of(st.none(), st.none(), st.none(), st.integers(0, 3)),
@@ -74,6 +74,26 @@ def test_search_finds_what_exists_and_proves_what_does_not(blocks: list[Block], 
     else:
         assert outcome.proven
         assert not _exists(blocks, capacity)
+
+
+# Blocks whose ends were raised while other blocks of their section were looked at.
+@pytest.mark.parametrize(("rows", "capacity"), [
+    ([(3, 3, 3, 5), (4, 2, 3, 4), (5, 3, 2, 5), (1, 4, 2, 5), (1, 2, 0, 3)], 13),
+    ([(2, 4, 2, 5), (4, 4, 0, 4), (4, 4, 6, 10), (1, 1, 1, 2), (5, 1, 1, 4), (3, 8, 2, 3)], 14),
+])  # fmt: skip
+def test_no_false_proof_among_mixed_alignments(rows: list[tuple[int, int, int, int]], capacity: int) -> None:
+    blocks = [Block(size, alignment, lower, upper - 1) for size, alignment, lower, upper in rows]
+    assert place(blocks, capacity).peak == capacity
+    found = place(blocks)
+    assert found.peak == capacity and found.lower_bound <= capacity and not _exists(blocks, capacity - 1)
+
+
+def test_huge_alignments_are_not_multiplied() -> None:
+    size = 1 << 40
+    lives = [(size, size - 1, 0, 9), (size, size, 0, 4), (size, size - 3, 5, 9), (77777, size - 5, 3, 8)]
+    blocks = [Block(*life) for life in lives]
+    found = place(blocks)
+    validate_placement(blocks, found.offsets, found.peak)
 
 
 @settings(max_examples=60, deadline=None)
@@ -208,5 +228,5 @@ def test_the_public_problems_are_solved(data_dir: Path) -> None:
     for file in files:
         blocks = read_problem(file).blocks
         for capacity in (1 << 20, (1 << 20) * 105 // 100):
-            found = place(blocks, capacity, EFFORT)
+            found = place(blocks, capacity, 4 * EFFORT)
             validate_placement(blocks, found.offsets, capacity)

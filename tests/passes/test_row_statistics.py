@@ -115,3 +115,16 @@ def test_rows_scaled_by_more_than_one_code_are_left() -> None:
 
     graph = optimise(steps(of_columns, QuantType.per_tensor(0.1, 0)))
     assert [node.op for node in graph.nodes] == ["mean", "sub"]
+
+
+def test_rows_of_one_column_have_no_factor() -> None:
+    x, s = Value("x", (1, 4, 1), DType.INT8, X), Value("s", (1, 4, 1), DType.INT8, S)
+    one = Value.constant("one", np.ones(1, np.float32))
+    gate, y = Value("gate", (1, 4, 1), DType.INT8), Value("y", (1, 4, 1), DType.INT8, QuantType.per_tensor(0.1, 0))
+    nodes = [Node("add", "add", [s, one], [gate], dict(NONE)), Node("mul", "mul", [x, gate], [y], dict(NONE))]
+    graph = optimise(Graph("steps", [x, s], [y], nodes))
+    assert "int_row_scale" not in [n.op for n in graph.nodes] or all(
+        np.isfinite(v.array).all() and v.array.any()
+        for n in graph.nodes if n.op == "int_row_scale"
+        for v in n.inputs if v is not None and v.is_constant
+    )  # fmt: skip

@@ -91,6 +91,17 @@ def test_what_is_no_known_function_is_left() -> None:
     untouched(RecogniseFunctions(), m.graph(gated))
 
 
+def test_a_mask_behind_the_sample_points_is_seen() -> None:
+    m = Maker()
+    x, mask = m.input(4, 256), np.ones(256, np.float32)
+    mask[200:] = 0.0
+    gated = m("mul", m("mul", x, m("sigmoid", x), **PLAIN), Value.constant("mask", mask), **PLAIN)
+    graph = m.graph(gated)
+    RecogniseFunctions().run(graph)
+    assert [n.op for n in graph.nodes][-1] == "mul"
+    assert "silu" in [n.op for n in graph.nodes]
+
+
 def test_quantized_steps_are_left() -> None:
     m = Maker()
     x = m.input(2, 5, quant=QuantType.per_tensor(0.05, 3))
