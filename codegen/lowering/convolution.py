@@ -55,8 +55,8 @@ def _conv_fields(node: Node, window: Fields) -> Fields:
 
 
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
-    """ek_conv2d_s8_(once, twice, any) by rows, or for one group its vector or DSP form; pixels that are their own windows are rows of a
-    matrix.
+    """ek_conv2d_s8 by rows, an instance for each rounding, or for one group its vector or DSP form; pixels that are
+    their own windows are rows of a matrix.
     """
     if node.input(0).dtype is DType.FLOAT32:
         lower_conv2d_f32(node, ctx)
