@@ -9,8 +9,9 @@ from edgekit.codegen.memory.block import Block, lower_bound, next_peak, peak_of
 from edgekit.codegen.memory.greedy import place_greedy
 from edgekit.codegen.memory.search import MAX_BLOCKS, search
 
-# Work of one search for a smaller placement (see search.py): a quarter of a second, and at most SEARCHES of them.
-EFFORT = 16_000_000
+# Work of a search within a capacity (see search.py), a second or less; of one for a smaller placement a quarter, and at
+# most SEARCHES of them.
+EFFORT = 64_000_000
 SEARCHES = 6
 
 
@@ -37,7 +38,8 @@ def place(blocks: Sequence[Block], capacity: int | None = None, effort: int = EF
     """The first placement found that needs at most `capacity`; without one, the smallest found.
 
     Args:
-        effort: work of each search; with 0, or more than MAX_BLOCKS blocks, the best first-fit placement is the result.
+        effort: work of the search within the capacity; with 0, or more than MAX_BLOCKS blocks, the best first-fit
+            placement is the result.
 
     Returns a placement above `capacity` where none within it was found; then there is none if its lower bound is above
     it too. Fixed blocks that overlap each other have no placement: do not give such.
@@ -48,10 +50,14 @@ def place(blocks: Sequence[Block], capacity: int | None = None, effort: int = EF
     if effort <= 0 or len(blocks) > MAX_BLOCKS:
         return best
     if capacity is None:
-        return _smallest(blocks, best, effort)
+        return _smallest(blocks, best, effort // 4)
     if best.peak <= capacity or bound > capacity:
         return best
-    return _within(blocks, capacity, best, effort, tighter=True)
+    found = _within(blocks, capacity, best, effort, tighter=True)
+    if found.peak <= capacity or found.lower_bound > capacity:
+        return found
+    # What is found without a capacity is found within one.
+    return _smallest(blocks, best, effort // 4)
 
 
 def _within(blocks: Sequence[Block], capacity: int, known: Placement, effort: int, tighter: bool) -> Placement:

@@ -31,8 +31,7 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
     from edgekit.errors import BadUsage
 
     task = read_problem(problem)
-    # Without a capacity, several searches share the effort.
-    found = place(task.blocks, capacity, effort * EFFORT // (1 if capacity else 4))
+    found = place(task.blocks, capacity, effort * EFFORT)
     fits = capacity is None or found.peak <= capacity
     validate_placement(task.blocks, found.offsets, found.peak)
     solved = task.with_offsets(found.offsets) if fits else ""
