@@ -1,5 +1,5 @@
-#include "ek_requantize.h"
 #include "ek_row_statistics.h"
+#include "ek_spread.h"
 
 /* Rows of t, which is width * code + start, times one factor. */
 static void scale_row(const ek_int_row_scale_params *p, int32_t times, int32_t start, int32_t factor, const int8_t *x,
@@ -9,7 +9,7 @@ static void scale_row(const ek_int_row_scale_params *p, int32_t times, int32_t s
     const int64_t half = (INT64_C(1) << bits) >> 1;
     for (int32_t k = 0; k < p->width; ++k) {
         const int64_t code = (((int64_t)(times * x[k] + start) * factor + half) >> bits) + p->zero_point;
-        y[k] = (int8_t)(code < -128 ? -128 : (code > 127 ? 127 : code));
+        y[k] = ek_saturated_8(code);
     }
 }
 
