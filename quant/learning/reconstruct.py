@@ -62,7 +62,9 @@ class Reconstruction:
                 self.found |= {name: rows.finished() for name, rows in learned.items()}
                 if progress is not None:
                     progress(f"{block.output.name}: loss {losses[0]:.5f} to {losses[1]:.5f}")
-            self.coded = _in_batches(block, self.coded, self.weights_of(self.found), self.quants)
+            self.coded = _in_batches(
+                block, self.coded, self.weights_of({name: self.found[name] for name in learned}), self.quants
+            )
             self.exact = target
         return self.found
 
@@ -77,6 +79,7 @@ class Reconstruction:
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.iterations)
         norm = float((target**2).mean()) + 1e-12
+        count = sum(p.numel() for rows in learned.values() for p in rows.parameters())
         seen: list[float] = []
         nodes = {node.name: node for node in block.products}
         for step in range(self.iterations):
@@ -87,7 +90,7 @@ class Reconstruction:
             seen.append(loss.item())
             rounding = sum((rows.rounding_loss(step / self.iterations) for rows in learned.values()), torch.zeros(()))
             optimizer.zero_grad()
-            (loss + ROUNDING_WEIGHT * rounding / norm_of(learned)).backward()
+            (loss + ROUNDING_WEIGHT * rounding / count).backward()
             optimizer.step()
             schedule.step()
         tenth = max(1, len(seen) // 10)
@@ -97,10 +100,6 @@ class Reconstruction:
 def _in_batches(block: Block, x: Tensor, weights: Mapping[str, Tensor], quants: Mapping[Value, QuantType]) -> Tensor:
     with torch.no_grad():
         return torch.cat([run_block(block, part, weights, quants) for part in x.split(128)])
-
-
-def norm_of(learned: Mapping[str, LearnedRows]) -> float:
-    return float(sum(p.numel() for rows in learned.values() for p in rows.parameters()))
 
 
 def run_block(block: Block, x: Tensor, weights: Mapping[str, Tensor], quants: Mapping[Value, QuantType]) -> Tensor:
