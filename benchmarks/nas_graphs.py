@@ -2,8 +2,8 @@
 
 NASNet-A (arXiv 1707.07012), AmoebaNet-A (1802.01548), PNASNet-5 (1712.00559) and DARTS (1806.09055) with their CIFAR
 macro-structure: a stem, three stacks of normal cells with a reduction cell before the second and third, a classifier.
-RandWire (1904.01569): one stage of a random small-world graph. Operators are what firmware runs: activations are part of
-the products, a separable convolution is a depthwise and a pointwise one, twice.
+RandWire (1904.01569): one stage of a random small-world graph. Operators are what firmware runs: activations are part
+of the products, a separable convolution is a depthwise and a pointwise one, twice.
 """
 
 from __future__ import annotations
