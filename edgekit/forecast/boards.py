@@ -9,7 +9,7 @@ from edgekit.boards import Board
 from edgekit.codegen.fitting import ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
-from edgekit.codegen.memory.order import order_steps
+from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
@@ -109,7 +109,7 @@ class Forecaster:
         """Program and plan with the least scratch, whatever memory that takes."""
         target = Target.of(board)
         if target not in self._least:
-            program = order_steps(lower(self._graph, target, self._floats))
+            program = order_steps(lower(self._graph, target, self._floats), QUICK_EFFORT)
             self._least[target] = program, plan_memory(program, [UNLIMITED])
         return self._least[target]
 

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.nas_graphs import NETWORKS, random_wired
+from benchmarks.operator_orders import problem_of as graph_problem
 from edgekit.cli import group
 from edgekit.codegen.memory import PlanRegion, plan_memory, plan_report, validate_plan
 from edgekit.codegen.memory.liveness import lifetimes, live_bytes
-from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.memory.order import QUICK_EFFORT, best_order, in_order, order_steps
+from edgekit.codegen.memory.order_problem import Execution, OrderProblem, peak_of, problem_of
+from edgekit.codegen.memory.order_search import find_order
 from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step, StepOrder
 
 Layer = tuple[list[int], int, bool]
@@ -80,6 +85,57 @@ def test_orders_are_valid_and_never_worse(layers: list[Layer], effort: int) -> N
     plan = plan_memory(ordered, [PlanRegion("ram", 1 << 20)])
     validate_plan(ordered, plan)
     assert plan_report(ordered, plan)["order"]["peak"] == _live(ordered)
+
+
+def _least_peak(problem: OrderProblem) -> int:
+    """By plain dynamic programming over all sets of steps that can have run."""
+    reached: dict[int, tuple[int, tuple[int, ...]]] = {0: (Execution(problem).peak, ())}
+    for _ in range(problem.steps):
+        further: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for done, (_, order) in reached.items():
+            execution = Execution(problem)
+            for step in order:
+                execution.run(step)
+            for step in execution.ready:
+                peak = max(execution.peak, execution.effect(step)[0])
+                mask = done | 1 << step
+                if mask not in further or peak < further[mask][0]:
+                    further[mask] = (peak, (*order, step))
+        reached = further
+    ((peak, _),) = reached.values()
+    return peak
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9), min_size=1, max_size=3), st.sampled_from([1, 2, 10, 20, 30]),
+                st.booleans()), min_size=8, max_size=12))  # fmt: skip
+def test_searched_orders_are_optimal(layers: list[Layer]) -> None:
+    """Wide graphs with chains: what the search does not try is not needed."""
+    problem = problem_of(_program(layers))
+    order = best_order(problem)
+    least = _least_peak(problem)
+    assert order.peak == order.lower_bound == peak_of(problem, order.positions) == least
+    found = find_order(problem, least, 10**6)
+    assert found.order is not None and peak_of(problem, found.order) == found.bound == least
+    none = find_order(problem, least - 1, 10**6)
+    assert none.order is None and none.bound == least
+
+
+@pytest.mark.parametrize("name", ["NASNet-A x2", "NASNet-A x6", "AmoebaNet-A x6", "PNASNet-5 x3", "DARTS x6"])
+def test_cell_networks_are_ordered_best(name: str) -> None:
+    problem = graph_problem(NETWORKS[name]())
+    order = best_order(problem, QUICK_EFFORT)
+    assert order.peak == order.lower_bound < peak_of(problem, range(problem.steps))
+    assert peak_of(problem, order.positions) == order.peak
+
+
+def test_a_bound_holds_where_time_is_short() -> None:
+    problem = graph_problem(random_wired(32, 4))
+    best = best_order(problem, QUICK_EFFORT)
+    assert best.peak == best.lower_bound
+    for effort in (0, 100, 10_000, 300_000):
+        order = best_order(problem, effort)
+        assert order.lower_bound <= best.peak <= order.peak <= peak_of(problem, range(problem.steps))
 
 
 def test_a_chain_stays_as_it_is() -> None:
