@@ -207,7 +207,7 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         scratch = ctx.scratch(bands.scratch(band))
         for x, y in batches(node, ctx):
             kernel = f"ek_depthwise_{kernel_h}x{kernel_w}_s8_dsp_{rounding}"
-            ctx.call(kernel, params, Literal(band), x, weights, records, y, scratch)
+            ctx.call(kernel, params, Literal(int(bands.turned)), Literal(band), x, weights, records, y, scratch)
         return
     for x, y in batches(node, ctx):
         ctx.call("ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8", params, x, weights, records, y)

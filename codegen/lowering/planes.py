@@ -1,4 +1,4 @@
-"""Depthwise convolution by planes on DSP cores: which layers, and in bands of how many rows; see ek_planes.h."""
+"""Depthwise convolution by planes on DSP cores: which layers, and in bands of how many lines; see ek_planes.h."""
 
 from __future__ import annotations
 
@@ -10,30 +10,48 @@ from edgekit.ops.window import window_of
 KERNELS = (3, 5)
 
 
+# Instructions: of two neighbouring pixels of a channel, of one more, of a line; of a word in each of four planes.
+_PAIR, _SINGLE, _LINE, _WORD = 37, 27, 16, 16
+
+
 @dataclass(frozen=True)
 class Planes:
     """The sizes of a layer's planes.
 
     Attributes:
-        columns: words of a row; out_rows, kernel, stride: along the height.
+        turned: lines are columns of the image, else its rows.
+        out: pixels of a line of output; lines: of output.
+        kernel: taps along and across; stride: along a line, and from line to line.
     """
 
-    columns: int
-    out_rows: int
+    turned: bool
+    out: int
+    lines: int
     kernel: int
-    stride: int
+    stride: tuple[int, int]
 
-    def _plane_rows(self, band: int) -> int:
-        return (band - 1) * self.stride + self.kernel
+    @property
+    def columns(self) -> int:
+        """Words of a line of a plane."""
+        return ((self.out + 1) // 2 if self.stride[0] == 1 else self.out) + self.kernel // 2
+
+    @property
+    def instructions(self) -> int:
+        """Of four channels, planes of all lines."""
+        line = self.out // 2 * _PAIR + self.out % 2 * _SINGLE + _LINE
+        return 4 * self.lines * line + _WORD * self.columns * self._plane_lines(self.lines)
+
+    def _plane_lines(self, band: int) -> int:
+        return (band - 1) * self.stride[1] + self.kernel
 
     def scratch(self, band: int) -> int:
-        """Bytes of the planes of four channels for `band` rows of output."""
-        return 16 * self.columns * self._plane_rows(band)
+        """Bytes of the planes of four channels for `band` lines of output."""
+        return 16 * self.columns * self._plane_lines(band)
 
     def fastest(self, room: int) -> int:
-        """Rows of output to make at a time: those that fill the fewest rows of planes in `room` bytes; at least 1."""
-        options = [band for band in range(1, self.out_rows + 1) if self.scratch(band) <= room]
-        filled = {band: -(-self.out_rows // band) * self._plane_rows(band) for band in options or [1]}
+        """Lines of output to make at a time: those that fill the fewest lines of planes in `room` bytes; at least 1."""
+        options = [band for band in range(1, self.lines + 1) if self.scratch(band) <= room]
+        filled = {band: -(-self.lines // band) * self._plane_lines(band) for band in options or [1]}
         return min(filled, key=lambda band: (filled[band], band))
 
 
@@ -41,8 +59,12 @@ def planes_of(node: Node) -> Planes | None:
     """The planes of a depthwise layer, or None where no kernel works by planes."""
     kernel_h, kernel_w, channels = node.input(1).shape
     window = window_of(node, (kernel_h, kernel_w))
-    usual = kernel_h == kernel_w and kernel_w in KERNELS and window.dilation == (1, 1) and window.stride[1] in (1, 2)
-    if not usual or channels < 4:
+    if kernel_h != kernel_w or kernel_w not in KERNELS or window.dilation != (1, 1) or channels < 4:
         return None
-    pairs = (window.output[1] + 1) // 2 if window.stride[1] == 1 else window.output[1]
-    return Planes(pairs + kernel_w // 2, window.output[0], kernel_h, window.stride[0])
+    (out_h, out_w), (stride_h, stride_w) = window.output, window.stride
+    ways = [
+        Planes(False, out_w, out_h, kernel_w, (stride_w, stride_h)),
+        Planes(True, out_h, out_w, kernel_w, (stride_h, stride_w)),
+    ]
+    usual = [way for way in ways if way.stride[0] in (1, 2)]
+    return min(usual, key=lambda way: way.instructions, default=None)

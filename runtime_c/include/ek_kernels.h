@@ -101,18 +101,19 @@ void ek_depthwise_taps_s8_any(const ek_conv_params *p, const int8_t *x, const in
 void ek_depthwise_conv2d_s8_dsp(const ek_conv_params *p, const int8_t *x, const int8_t *w, const ek_channel *channels,
                                 int8_t *y);
 
-/* 3x3 kernels at stride 1 or 2 along rows, no dilation, four channels or more; weights [3,3,C]. One or two roundings as
- * ek_columns.h limits them. Scratch: four planes of band_rows rows of output, see ek_planes.h. */
-void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                  const ek_channel *channels, int8_t *y, void *scratch);
-void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                   const ek_channel *channels, int8_t *y, void *scratch);
+/* 3x3 kernels, no dilation, four channels or more; weights [3,3,C]. Along lines, which are rows or, `turned`, columns
+ * of the image, the stride is 1 or 2. One or two roundings as ek_columns.h limits them. Scratch: four planes of `band`
+ * lines of output, see ek_planes.h. */
+void ek_depthwise_3x3_s8_dsp_once(const ek_conv_params *p, int32_t turned, int32_t band, const int8_t *x,
+                                  const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_3x3_s8_dsp_twice(const ek_conv_params *p, int32_t turned, int32_t band, const int8_t *x,
+                                   const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
 
 /* The same of 5x5 kernels. */
-void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                  const ek_channel *channels, int8_t *y, void *scratch);
-void ek_depthwise_5x5_s8_dsp_twice(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                   const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_5x5_s8_dsp_once(const ek_conv_params *p, int32_t turned, int32_t band, const int8_t *x,
+                                  const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
+void ek_depthwise_5x5_s8_dsp_twice(const ek_conv_params *p, int32_t turned, int32_t band, const int8_t *x,
+                                   const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
 
 /* 3x3 and 5x5 kernels on vectors of 128 bit: no dilation, no zero point of the weights, a multiple of four channels,
  * and outputs of at least one band and block; strides, bands, blocks and table as in ek_strips.h (apart: stride 2). x

@@ -1,8 +1,9 @@
-/* Depthwise convolution by planes: four channels of a band of rows are widened to 16 bit and turned, so that two
- * neighbouring pixels of a channel stand in one word and one multiply-accumulate takes both.
+/* Depthwise convolution by planes: four channels of a band of lines are widened to 16 bit and turned, so that two
+ * neighbouring pixels of a channel stand in one word and one multiply-accumulate takes both. Lines are rows of the
+ * image or, where that leaves fewer pixels without a neighbour, its columns.
  *
- * A plane has one word for every two columns (the padding to the left counts as columns) and row; the words of a pair
- * of columns stand side by side, one for each row of the band, so that one load takes all rows of a window. */
+ * A plane has one word for every two places of a line (the padding before it counts as places) and line; the words of a
+ * pair of places stand side by side, one for each line of the band, so that one load takes all lines of a window. */
 #ifndef EK_PLANES_H
 #define EK_PLANES_H
 
@@ -12,34 +13,44 @@
 typedef struct {
     const uint32_t *weights;                 /* see the kernels */
     int32_t bias, multiplier, shift, offset; /* shift: right less one; offset: 2 * zero point + 1, shifted left by it */
-    int32_t column_bytes;                    /* of a pair of columns */
-    int32_t y_step, y_row;                   /* from code to code of a row, and from row to row */
-    int32_t rows, row_bytes;                 /* of output, and from one to the next in a plane */
+    int32_t column_bytes;                    /* of a pair of places */
+    int32_t y_step, y_row;                   /* from code to code of a line, and from line to line */
+    int32_t rows, row_bytes;                 /* lines of output, and from one to the next in a plane */
     int32_t pair_bytes;                      /* from the first pair of output pixels to behind the last whole one */
     int32_t single;                          /* whether one more pixel follows the pairs */
 } ek_plane_run;
 
+/* One direction of a layer: its sizes, and bytes from pixel to pixel and from tap to tap. */
+typedef struct {
+    int32_t in, out, pad, stride, x_step, y_step, tap_step;
+} ek_plane_axis;
+
 /* Which codes of the input make a plane. */
 typedef struct {
-    const ek_conv_params *p;
-    const int8_t *x; /* its first channel */
-    int32_t rows;    /* of a plane */
-    int32_t columns; /* pairs of them */
+    ek_plane_axis along, across; /* along a line, and from line to line */
+    const int8_t *x;             /* its first channel */
+    int32_t input_zero;
+    int32_t rows;    /* lines of a plane */
+    int32_t columns; /* pairs of places of a line */
 } ek_plane_source;
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Makes the planes of four channels for the rows from `top`, which may lie outside the input. */
+/* The layer with the rows of its image as lines or, `turned`, with its columns. */
+ek_plane_source ek_start_planes(const ek_conv_params *p, int32_t turned, int32_t band, int32_t kernel);
+
+/* Makes the planes of four channels for the lines from `top`, which may lie outside the input. */
 void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes);
 
-/* The run of a channel over `rows` rows of output, all but its weights. */
-ek_plane_run ek_start_run(const ek_conv_params *p, const ek_channel *channel, int32_t plane_rows, int32_t rows);
+/* A run over `rows` lines of output: what is the same for all channels, and what is a channel's own but its weights. */
+ek_plane_run ek_start_run(const ek_plane_source *source, int32_t rows);
+void ek_run_channel(ek_plane_run *run, const ek_channel *channel, int32_t zero_point);
 
-/* The taps of one channel, its weights `channels` apart, by neighbouring pairs, each of all rows: for a kernel of three
- * (0, 1), (1, 2), for one of five (0, 1), (2, 3), (1, 2), (3, 4). */
-void ek_pair_taps(const int8_t *w, int32_t channels, int32_t zero, int32_t kernel, uint32_t *words);
+/* The taps of one channel by neighbouring pairs, each of all lines: for a kernel of three (0, 1), (1, 2), for one of
+ * five (0, 1), (2, 3), (1, 2), (3, 4). */
+void ek_pair_taps(const ek_plane_source *source, const int8_t *w, int32_t zero, int32_t kernel, uint32_t *words);
 
 /* What the assembly computes, in C. */
 void ek_rows_twin(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t kernel, int32_t stride,
@@ -53,27 +64,29 @@ void ek_rows_twin(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int
 
 typedef void ek_rows(const uint32_t *plane, int8_t *y, const ek_plane_run *run, int32_t stride);
 
-/* A whole layer; kernel and `rows` are constants in each instance. The last four channels overlap with those before
- * where their number is no multiple of four. */
-EK_INLINE void ek_depthwise_planes(const ek_conv_params *p, int32_t band_rows, const int8_t *x, const int8_t *w,
-                                   const ek_channel *channels, int8_t *y, uint32_t *planes, int32_t kernel,
-                                   ek_rows *rows)
+/* A whole layer in bands of `band` lines; kernel and `rows` are constants in each instance. The last four channels
+ * overlap with those before where their number is no multiple of four. */
+EK_INLINE void ek_depthwise_planes(const ek_conv_params *p, int32_t turned, int32_t band, const int8_t *x,
+                                   const int8_t *w, const ek_channel *channels, int8_t *y, uint32_t *planes,
+                                   int32_t kernel, ek_rows *rows)
 {
-    const ek_window *g = &p->window;
-    const int32_t pixels = g->stride_w == 1 ? (g->out_w + 1) >> 1 : g->out_w, in_c = g->in_c;
-    ek_plane_source source = {p, x, (band_rows - 1) * g->stride_h + kernel, pixels + (kernel >> 1)};
+    ek_plane_source source = ek_start_planes(p, turned, band, kernel);
+    const ek_plane_axis *across = &source.across;
+    const int32_t in_c = p->window.in_c;
     for (int32_t done = 0; done < in_c; done += 4) {
         const int32_t first = done + 4 > in_c ? in_c - 4 : done;
         source.x = x + first;
-        for (int32_t row = 0; row < g->out_h; row += band_rows) {
-            const int32_t count = row + band_rows > g->out_h ? g->out_h - row : band_rows;
-            ek_fill_planes(&source, row * g->stride_h - g->pad_top, planes);
+        for (int32_t line = 0; line < across->out; line += band) {
+            const int32_t count = line + band > across->out ? across->out - line : band;
+            ek_fill_planes(&source, line * across->stride - across->pad, planes);
+            ek_plane_run run = ek_start_run(&source, count);
             for (int32_t c = 0; c < 4; ++c) {
                 uint32_t words[EK_MOST_TAP_WORDS];
-                ek_plane_run run = ek_start_run(p, channels + first + c, source.rows, count);
-                ek_pair_taps(w + first + c, in_c, p->weight_zero, kernel, words);
+                ek_run_channel(&run, channels + first + c, p->out.zero_point);
+                ek_pair_taps(&source, w + first + c, p->weight_zero, kernel, words);
                 run.weights = words;
-                rows(planes + c * source.rows * source.columns, y + row * run.y_row + first + c, &run, g->stride_w);
+                rows(planes + c * source.rows * source.columns, y + line * across->y_step + first + c, &run,
+                     source.along.stride);
             }
         }
     }
@@ -102,11 +115,11 @@ EK_INLINE void ek_depthwise_planes(const ek_conv_params *p, int32_t band_rows, c
             ek_rows_##name##_apart_##rounding(plane, y, run);                                                          \
         }                                                                                                              \
     }                                                                                                                  \
-    void ek_depthwise_##name##_s8_dsp_##rounding(const ek_conv_params *p, int32_t band_rows, const int8_t *x,          \
-                                                 const int8_t *w, const ek_channel *channels, int8_t *y,               \
-                                                 void *scratch)                                                        \
+    void ek_depthwise_##name##_s8_dsp_##rounding(const ek_conv_params *p, int32_t turned, int32_t band,                \
+                                                 const int8_t *x, const int8_t *w, const ek_channel *channels,         \
+                                                 int8_t *y, void *scratch)                                             \
     {                                                                                                                  \
-        ek_depthwise_planes(p, band_rows, x, w, channels, y, (uint32_t *)scratch, size, rows_##rounding);              \
+        ek_depthwise_planes(p, turned, band, x, w, channels, y, (uint32_t *)scratch, size, rows_##rounding);           \
     }
 
 #endif

@@ -1,8 +1,8 @@
 #include "ek_planes.h"
 #include "ek_assembly.h"
 
-/* Rows of pairs of pixels: bytes from pixel to pixel, pairs of a row, minus the zero point in both lanes, bytes from
- * plane to plane and from pair to pair; rows, and bytes from the end of one to the next, of the input and of the
+/* Lines of pairs of pixels: bytes from pixel to pixel, pairs of a line, minus the zero point in both lanes, bytes from
+ * plane to plane and from pair to pair; lines, and bytes from the end of one to the next, of the input and of the
  * planes. The order is known to the assembly. */
 typedef struct {
     int32_t step, pairs;
@@ -11,7 +11,7 @@ typedef struct {
 } turn;
 
 /* Pairs of pixels of four channels, minus their zero point, to a word in each of four planes; at least one pair and one
- * row. */
+ * line. */
 void ek_turn_pairs(const int8_t *x, uint32_t *to, const turn *t);
 
 /* Two pixels of four channels, minus their zero point, to planes `plane` words apart. */
@@ -88,15 +88,15 @@ static void clear(uint32_t *to, int32_t count, int32_t step, int32_t plane)
     }
 }
 
-/* Pairs of columns of which one or both lie outside the input. x: the first row. */
-static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t column, int32_t pairs, const turn *t,
+/* Pairs of places of which one or both lie outside the input. x: the first line. */
+static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t place, int32_t pairs, const turn *t,
                         uint32_t *to)
 {
-    const uint32_t zero = (uint32_t)(s->p->input_zero & 0xFF) * 0x01010101u, width = (uint32_t)s->p->window.in_w;
-    const int32_t plane = t->plane_bytes >> 2, x_row = s->p->window.in_w * t->step;
-    for (; pairs > 0; --pairs, column += 2, to += s->rows) {
-        const int32_t has_left = (uint32_t)column < width, has_right = (uint32_t)(column + 1) < width;
-        int32_t at = column * t->step;
+    const uint32_t zero = (uint32_t)(s->input_zero & 0xFF) * 0x01010101u, width = (uint32_t)s->along.in;
+    const int32_t plane = t->plane_bytes >> 2;
+    for (; pairs > 0; --pairs, place += 2, to += s->rows) {
+        const int32_t has_left = (uint32_t)place < width, has_right = (uint32_t)(place + 1) < width;
+        int32_t at = place * t->step;
         if (!has_left && !has_right) {
             clear(to, t->rows, 1, plane);
             continue;
@@ -104,7 +104,7 @@ static void turn_border(const ek_plane_source *s, const int8_t *x, int32_t colum
         for (int32_t row = 0; row < t->rows; ++row) {
             turn_pair(has_left ? ek_load32(x + at) : zero, has_right ? ek_load32(x + at + t->step) : zero,
                       t->minus_zero, plane, to + row);
-            at += x_row;
+            at += s->across.x_step;
         }
     }
 }
@@ -114,13 +114,30 @@ static int32_t between(int32_t value, int32_t low, int32_t high)
     return value < low ? low : (value > high ? high : value);
 }
 
+ek_plane_source ek_start_planes(const ek_conv_params *p, int32_t turned, int32_t band, int32_t kernel)
+{
+    const ek_window *w = &p->window;
+    const ek_plane_axis row = {w->in_w, w->out_w, w->pad_left, w->stride_w, w->in_c, w->out_c, w->in_c};
+    const ek_plane_axis column = {
+        w->in_h, w->out_h, w->pad_top, w->stride_h, w->in_w * w->in_c, w->out_w * w->out_c, kernel * w->in_c};
+    ek_plane_source source = {row, column, NULL, p->input_zero, 0, 0};
+    if (turned) {
+        source.along = column;
+        source.across = row;
+    }
+    const ek_plane_axis *along = &source.along;
+    source.rows = (band - 1) * source.across.stride + kernel;
+    source.columns = (along->stride == 1 ? (along->out + 1) >> 1 : along->out) + (kernel >> 1);
+    return source;
+}
+
 void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes)
 {
-    const ek_window *w = &source->p->window;
-    const int32_t plane = source->rows * source->columns, x_row = w->in_w * w->in_c;
-    const int32_t first = between(-top, 0, source->rows), end = between(w->in_h - top, first, source->rows);
-    const int32_t left = between((w->pad_left + 1) >> 1, 0, source->columns), column = 2 * left - w->pad_left;
-    const int32_t whole = between((w->in_w - column) >> 1, 0, source->columns - left);
+    const ek_plane_axis *along = &source->along, *across = &source->across;
+    const int32_t plane = source->rows * source->columns;
+    const int32_t first = between(-top, 0, source->rows), end = between(across->in - top, first, source->rows);
+    const int32_t left = between((along->pad + 1) >> 1, 0, source->columns), place = 2 * left - along->pad;
+    const int32_t whole = between((along->in - place) >> 1, 0, source->columns - left);
     for (int32_t row = 0; row < source->rows; ++row) {
         if (row < first || row >= end) {
             clear(planes + row, source->columns, source->rows, plane);
@@ -129,48 +146,53 @@ void ek_fill_planes(const ek_plane_source *source, int32_t top, uint32_t *planes
     if (first == end) {
         return;
     }
-    const turn t = {.step = w->in_c,
+    const turn t = {.step = along->x_step,
                     .pairs = whole,
-                    .minus_zero = ek_pair(-source->p->input_zero, -source->p->input_zero),
+                    .minus_zero = ek_pair(-source->input_zero, -source->input_zero),
                     .plane_bytes = 4 * plane,
                     .pair_bytes = 4 * source->rows,
                     .rows = end - first,
-                    .x_skip = x_row - 2 * whole * w->in_c,
+                    .x_skip = across->x_step - 2 * whole * along->x_step,
                     .to_skip = 4 - 4 * source->rows * whole};
-    const int8_t *x = source->x + (top + first) * x_row;
+    const int8_t *x = source->x + (top + first) * across->x_step;
     uint32_t *to = planes + first;
-    turn_border(source, x, -w->pad_left, left, &t, to);
+    turn_border(source, x, -along->pad, left, &t, to);
     to += left * source->rows;
     if (whole > 0) {
-        ek_turn_pairs(x + column * w->in_c, to, &t);
+        ek_turn_pairs(x + place * along->x_step, to, &t);
     }
-    turn_border(source, x, column + 2 * whole, source->columns - left - whole, &t, to + whole * source->rows);
+    turn_border(source, x, place + 2 * whole, source->columns - left - whole, &t, to + whole * source->rows);
 }
 
-ek_plane_run ek_start_run(const ek_conv_params *p, const ek_channel *channel, int32_t plane_rows, int32_t rows)
+ek_plane_run ek_start_run(const ek_plane_source *source, int32_t rows)
 {
-    const ek_window *w = &p->window;
-    const int32_t shift = channel->right - 1;
-    ek_plane_run run = {.bias = channel->bias, .multiplier = channel->multiplier, .shift = shift, .rows = rows};
-    run.offset = ek_shift_left(2 * p->out.zero_point + 1, (uint32_t)shift);
-    run.column_bytes = 4 * plane_rows;
-    run.y_step = w->out_c;
-    run.y_row = w->out_w * w->out_c;
-    run.row_bytes = 4 * w->stride_h;
-    run.pair_bytes = (w->out_w >> 1) * w->stride_w * run.column_bytes;
-    run.single = w->out_w & 1;
+    const ek_plane_axis *along = &source->along;
+    ek_plane_run run = {.column_bytes = 4 * source->rows, .y_step = along->y_step, .rows = rows};
+    run.y_row = source->across.y_step;
+    run.row_bytes = 4 * source->across.stride;
+    run.pair_bytes = (along->out >> 1) * along->stride * run.column_bytes;
+    run.single = along->out & 1;
     return run;
 }
 
-void ek_pair_taps(const int8_t *w, int32_t channels, int32_t zero, int32_t kernel, uint32_t *words)
+void ek_run_channel(ek_plane_run *run, const ek_channel *channel, int32_t zero_point)
+{
+    run->bias = channel->bias;
+    run->multiplier = channel->multiplier;
+    run->shift = channel->right - 1;
+    run->offset = ek_shift_left(2 * zero_point + 1, (uint32_t)run->shift);
+}
+
+void ek_pair_taps(const ek_plane_source *source, const int8_t *w, int32_t zero, int32_t kernel, uint32_t *words)
 {
     static const uint8_t firsts[2][4] = {{0, 1}, {0, 2, 1, 3}};
     const uint8_t *first = firsts[kernel >> 2];
+    const int32_t along = source->along.tap_step, across = source->across.tap_step;
     for (int32_t pair = 0; pair < kernel - 1; ++pair) {
-        const int8_t *taps = w + first[pair] * channels;
+        const int8_t *taps = w + first[pair] * along;
         for (int32_t row = 0; row < kernel; ++row) {
-            *words++ = ek_pair(taps[0] - zero, taps[channels] - zero);
-            taps += kernel * channels;
+            *words++ = ek_pair(taps[0] - zero, taps[along] - zero);
+            taps += across;
         }
     }
 }
