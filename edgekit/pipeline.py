@@ -27,7 +27,7 @@ from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
-from edgekit.source import BuildOptions, Source, dump, load_source
+from edgekit.source import BuildOptions, Source, dump, learning_folder, load_source
 from edgekit.toolchains import Toolchain, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
@@ -72,6 +72,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
         _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
+    shutil.rmtree(learning_folder(options.output), ignore_errors=True)
     _raise_failures(report)
     return report
 
@@ -140,7 +141,8 @@ def _report(
             )
     return build_report(
         source.name, options.precision, source.origin, board, toolchain, program, plan, linked, validation, accuracy,
-        runtimes, source.errors, notes, sum(node.attrs.get("dead_channels", 0) for node in source.graph.nodes),
+        runtimes, source.errors, source.low_bits, notes,
+        sum(node.attrs.get("dead_channels", 0) for node in source.graph.nodes),
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,20 @@ from edgekit.boards import load_board
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
-from edgekit.ir import Array, DType, Graph, dump_graph
+from edgekit.ir import Array, DType, Graph, Value, dump_graph
 from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
-from edgekit.quant.affine import quantize_graph
+from edgekit.quant.affine import quantize_ranges
+from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
+from edgekit.quant.calibrate import calibrate
 from edgekit.quant.error import LayerError, layer_errors
+from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
+from edgekit.quant.observers import Range
 from edgekit.quant.prepare import prepared
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
-PRECISIONS = ("int8", "float32")
+PRECISIONS = (*WEIGHT_BITS, "float32")
 CALIBRATION_SAMPLES = 256
 SAMPLES = 10
 PACKAGED_SAMPLES = 100
@@ -37,7 +41,8 @@ class BuildOptions:
         model: None builds the board's packaged model.
         data: validation samples, which calibrate too where `calibration` is None.
         calibration: samples that choose the ranges of a float model's activations.
-        precision: "int8", or "float32" for a float model as it is.
+        precision: one of PRECISIONS: "int8", fewer bits for weights, or "float32" for a float model as it is.
+        weights: how weights of fewer than 8 bits are chosen.
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
@@ -52,6 +57,7 @@ class BuildOptions:
     data: Path | None = None
     calibration: Path | None = None
     precision: str = "int8"
+    weights: WeightOptions = field(default_factory=WeightOptions)
     toolchain: str = "zig"
     observer: str = "mse"
     shapes: dict[str, list[int]] = field(default_factory=dict)
@@ -74,6 +80,7 @@ class Source:
         float_samples: the same inputs for the float graph.
         errors: of quantization, layer by layer, for a graph that was quantized here.
         calibrated: how many of the samples also calibrated.
+        low_bits: weights of fewer than 8 bits, None where all have 8.
     """
 
     name: str
@@ -86,20 +93,22 @@ class Source:
     float_samples: list[list[Array]]
     errors: list[LayerError] = field(default_factory=list)
     calibrated: int = 0
+    low_bits: LowBits | None = None
 
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
-    """Import, optimise, and quantize where the model is float and int8 is asked for."""
+    """Import, optimise, and quantize where the model is float and is not to stay so."""
+    check_weight_options(options.precision, WEIGHT_BITS.get(options.precision, 8) < 8, options.weights)
     if options.model is None:
         return _packaged(options, progress)
     model = options.model
     imported = optimised(model, options, progress)
-    if options.calibration is not None and not (is_float(imported) and options.precision == "int8"):
+    if not is_float(imported) and options.precision != "int8":
+        raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
+    if options.calibration is not None and not (is_float(imported) and options.precision != "float32"):
         raise BadUsage(f"{model.name} is built as it is, which takes no calibration: leave --calibration out")
     dataset = None if options.data is None else load_data(options.data, imported.inputs)
     if options.precision == "float32":
-        if not is_float(imported):
-            raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
     if is_float(imported):
         return _calibrated(imported, model, dataset, options, progress)
@@ -113,9 +122,9 @@ def _calibrated(
     calibration = dataset if options.calibration is None else load_data(options.calibration, graph.inputs)
     if calibration is None:
         raise BadData(
-            f"{model.name} is a float model: int8 needs calibration samples; give --data FILE.npz (array x, first "
-            "axis = samples), an .npy, or a folder of images with one sub-folder per class; or build it with "
-            "--precision float32"
+            f"{model.name} is a float model: {options.precision} needs calibration samples; give --data FILE.npz "
+            "(array x, first axis = samples), an .npy, or a folder of images with one sub-folder per class; or build "
+            "it with --precision float32"
         )
     test, origin = (calibration, options.calibration) if dataset is None else (dataset, options.data)
     return _quantized(graph, model, calibration, test, options, progress, str(origin))
@@ -176,7 +185,9 @@ def _quantized(
     graph = prepared(graph)
     used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
     progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
-    quantized = quantize_graph(graph, used, options.observer)
+    ranges = calibrate(graph, used, options.observer)
+    low_bits = _low_bits(graph, calibration, ranges, options, progress)
+    quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [codes_of(s, quantized.inputs) for s in floats]
@@ -186,7 +197,25 @@ def _quantized(
     progress.stage("measuring quantization error")
     errors = layer_errors(graph, quantized, floats[:ERROR_SAMPLES])
     alive = remove_dead_channels(quantized)
-    return Source(model.stem, model, alive, graph, codes, labels, origin, floats, errors, calibrated)
+    return Source(model.stem, model, alive, graph, codes, labels, origin, floats, errors, calibrated, low_bits)
+
+
+def _low_bits(
+    graph: Graph, calibration: Dataset, ranges: Mapping[Value, Range], options: BuildOptions, progress: Progress
+) -> LowBits | None:
+    """The weights of fewer than 8 bits that the precision asks for."""
+    width = WEIGHT_BITS[options.precision]
+    if width == 8:
+        return None
+    bits, name = uniform_bits(graph, width), options.weights.chosen
+    progress.stage(f"choosing {width}-bit weights of {sum(b < 8 for b in bits.values())} layers ({name})")
+    weights = replace(options.weights, resume=options.weights.resume or learning_folder(options.output))
+    return choose_weights(graph, bits, weights, ranges, calibration.samples, progress)
+
+
+def learning_folder(output: Path) -> Path:
+    """Where learning for an output keeps what is finished, unless told otherwise; a finished build removes it."""
+    return output.with_name(f"{output.name}.learning")
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

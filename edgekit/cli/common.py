@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,29 @@ from edgekit.errors import BadUsage
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def weight_options(command: F) -> F:
+    """The options of `edgekit.quant.low_bits.WeightOptions`; names stand here too, so that --help is quick."""
+    for option in (
+        click.option(
+            "--resume",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Folder where learning keeps finished blocks and goes on from.  [default: OUTPUT.learning]",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed of learning.  [default: 0]"),
+        click.option(
+            "--iterations", type=click.IntRange(1, 1_000_000), help="Steps of learning per block.  [default: 500]"
+        ),
+        click.option(
+            "--quantizer",
+            type=click.Choice(["uniform", "mse", "powerquant", "adaround", "nupes"]),
+            help="How weights of fewer than 8 bits are chosen.  [default: nupes]",
+        ),
+    ):
+        command = option(command)
+    return command
+
 
 # A model file chooses the names, shapes and numbers of layers that an error lists.
 MAX_LINE, MAX_LINES = 500, 40
