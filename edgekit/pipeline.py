@@ -16,7 +16,7 @@ from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
 from edgekit.emulators import emulator_name, require_emulator
-from edgekit.errors import CheckFailed, EdgekitError
+from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
 from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
@@ -177,9 +177,21 @@ def _raise_failures(report: dict[str, Any]) -> None:
     mismatch = report["validation"]["first_mismatch"]
     if mismatch is not None:
         raise CheckFailed(f"the emulated firmware differs from the reference; first in layer {mismatch}")
+    _raise_over_budget(report)
     ram = report["ram"]
     if ram["stack_measured"] > ram["stack_bound"]:
         raise CheckFailed(f"measured stack {ram['stack_measured']} B exceeds the bound of {ram['stack_bound']} B")
+
+
+def _raise_over_budget(report: dict[str, Any]) -> None:
+    """Where the image takes more flash than bits were chosen for: the forecast was too low."""
+    mixed, flash = (report["low_bits"] or {}).get("mixed"), report["flash"]
+    need = flash["code"] + flash["weights"]
+    if mixed is not None and need > mixed["budget_flash"]:
+        layers = sorted(report["instructions"]["per_layer"], key=lambda layer: -layer["flash"])[:3]
+        over = need - mixed["budget_flash"]
+        advice = f"forecast were {mixed['forecast_flash']} B: give a --budget-flash {over / 1024:.1f} KB smaller"
+        raise DoesNotFit("flash", need, mixed["budget_flash"], [(la["name"], la["flash"]) for la in layers], advice)
 
 
 __all__ = ["BuildOptions", "EdgekitError", "build"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,15 @@ from edgekit.boards import load_board
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
-from edgekit.ir import Array, DType, Graph, Value, dump_graph
+from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
-from edgekit.quant.affine import quantize_ranges
-from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
-from edgekit.quant.calibrate import calibrate
 from edgekit.quant.error import LayerError, layer_errors
-from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
-from edgekit.quant.observers import Range
-from edgekit.quant.prepare import prepared
+from edgekit.quant.low_bits import LowBits
+from edgekit.quantization import Quantization, quantize_model
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
-PRECISIONS = (*WEIGHT_BITS, "float32")
-CALIBRATION_SAMPLES = 256
 SAMPLES = 10
 PACKAGED_SAMPLES = 100
 ERROR_SAMPLES = 4
@@ -41,8 +35,7 @@ class BuildOptions:
         model: None builds the board's packaged model.
         data: validation samples, which calibrate too where `calibration` is None.
         calibration: samples that choose the ranges of a float model's activations.
-        precision: one of PRECISIONS: "int8", fewer bits for weights, or "float32" for a float model as it is.
-        weights: how weights of fewer than 8 bits are chosen.
+        quantization: what a float model becomes; its precision is "float32" for a model as it is.
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
@@ -56,16 +49,18 @@ class BuildOptions:
     model: Path | None = None
     data: Path | None = None
     calibration: Path | None = None
-    precision: str = "int8"
-    weights: WeightOptions = field(default_factory=WeightOptions)
+    quantization: Quantization = field(default_factory=Quantization)
     toolchain: str = "zig"
-    observer: str = "mse"
     shapes: dict[str, list[int]] = field(default_factory=dict)
     samples: int | None = None
     feed: str = "auto"
     disabled: Sequence[str] = ()
     external: bool = True
     dumps: Sequence[str] = ()
+
+    @property
+    def precision(self) -> str:
+        return self.quantization.precision
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class Source:
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
     """Import, optimise, and quantize where the model is float and is not to stay so."""
-    check_weight_options(options.precision, WEIGHT_BITS.get(options.precision, 8) < 8, options.weights)
+    options.quantization.check()
     if options.model is None:
         return _packaged(options, progress)
     model = options.model
@@ -182,35 +177,24 @@ def _quantized(
     progress: Progress,
     origin: str,
 ) -> Source:
-    graph = prepared(graph)
-    used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
-    progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
-    ranges = calibrate(graph, used, options.observer)
-    low_bits = _low_bits(graph, calibration, ranges, options, progress)
-    quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
+    quantization = options.quantization
+    weights = quantization.weights
+    weights = replace(weights, resume=weights.resume or learning_folder(options.output))
+    board = load_board(options.board)
+    made = quantize_model(graph, calibration, replace(quantization, weights=weights), board, progress)
+    quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
-    seen = {_bytes(s) for s in used}
+    seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)
     progress.stage("measuring quantization error")
-    errors = layer_errors(graph, quantized, floats[:ERROR_SAMPLES])
+    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES])
     alive = remove_dead_channels(quantized)
-    return Source(model.stem, model, alive, graph, codes, labels, origin, floats, errors, calibrated, low_bits)
-
-
-def _low_bits(
-    graph: Graph, calibration: Dataset, ranges: Mapping[Value, Range], options: BuildOptions, progress: Progress
-) -> LowBits | None:
-    """The weights of fewer than 8 bits that the precision asks for."""
-    width = WEIGHT_BITS[options.precision]
-    if width == 8:
-        return None
-    bits, name = uniform_bits(graph, width), options.weights.chosen
-    progress.stage(f"choosing {width}-bit weights of {sum(b < 8 for b in bits.values())} layers ({name})")
-    weights = replace(options.weights, resume=options.weights.resume or learning_folder(options.output))
-    return choose_weights(graph, bits, weights, ranges, calibration.samples, progress)
+    return Source(
+        model.stem, model, alive, made.floats, codes, labels, origin, floats, errors, calibrated, made.low_bits
+    )  # fmt: skip
 
 
 def learning_folder(output: Path) -> Path:

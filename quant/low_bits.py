@@ -12,6 +12,8 @@ from edgekit.errors import BadUsage, MissingPackage
 from edgekit.ir import Array, Graph, Value
 from edgekit.progress import Progress
 from edgekit.quant.activations import activation_quants
+from edgekit.quant.allocation import MixedChoice
+from edgekit.quant.bits import WEIGHT_BITS
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
@@ -49,6 +51,11 @@ class WeightOptions:
     def learns(self) -> bool:
         return self.chosen in LEARNED
 
+    @property
+    def start(self) -> str:
+        """The quantizer by the weights alone that learning begins with; the chosen one where that learns nothing."""
+        return "mse" if self.learns else self.chosen
+
 
 @dataclass(frozen=True)
 class LowBits:
@@ -59,6 +66,7 @@ class LowBits:
         coded: codes by the name of each product that has fewer than 8.
         samples: how many the learning saw; 0 for quantizers that look at the weights alone.
         iterations, seed: of learning, else None.
+        mixed: how `bits` were chosen for a budget, None where they follow a rule.
     """
 
     quantizer: str
@@ -67,6 +75,7 @@ class LowBits:
     samples: int = 0
     iterations: int | None = None
     seed: int | None = None
+    mixed: MixedChoice | None = None
 
     def record(self) -> dict[str, Any]:
         """As report.json has it."""
@@ -75,22 +84,24 @@ class LowBits:
             "samples": self.samples,
             "iterations": self.iterations,
             "seed": self.seed,
-            "layers": [{"name": name, "bits": bits} for name, bits in self.bits.items()],
+            "mixed": None if self.mixed is None else self.mixed.record(),
+            "layers": [
+                {"name": name, "bits": bits} | ({} if self.mixed is None else self.mixed.layer_record(name))
+                for name, bits in self.bits.items()
+            ],
         }
 
 
-def check_weight_options(precision: str, narrow: bool, options: WeightOptions) -> None:
-    """Raise BadUsage for options that go with nothing here, MissingPackage where learning lacks torch.
-
-    `narrow`: whether the precision has weights of fewer than 8 bits.
-    """
+def check_weight_options(precision: str, options: WeightOptions) -> None:
+    """Raise BadUsage for options that go with nothing here, MissingPackage where learning lacks torch."""
+    narrow = precision == "mixed" or WEIGHT_BITS.get(precision, 8) < 8
     learning = {"--iterations": options.iterations, "--seed": options.seed, "--resume": options.resume}
     given = {"--quantizer": options.quantizer} | learning
     used = next((name for name, value in given.items() if value is not None), None)
     if used is not None and not narrow:
         raise BadUsage(
-            f"{used} is for weights of fewer than 8 bits: give --precision w4, w3 or w2 with it, or leave it out with "
-            f"--precision {precision}"
+            f"{used} is for weights of fewer than 8 bits: give --precision w4, w3, w2 or mixed with it, or "
+            f"leave it out with --precision {precision}"
         )
     used = next((name for name, value in learning.items() if value is not None), None)
     if used is not None and not options.learns:

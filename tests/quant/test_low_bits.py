@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from edgekit import mixed, quantization
 from edgekit.cli import group
-from edgekit.errors import BadUsage, MissingPackage
+from edgekit.errors import BadUsage, DoesNotFit, MissingPackage
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph, Value
 from edgekit.models import packaged_model
@@ -22,6 +23,7 @@ from edgekit.quant.bits import products_of, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.low_bits import LEARNED, QUANTIZERS, LowBits, WeightOptions, check_weight_options, choose_weights
 from edgekit.quant.observers import Range
+from edgekit.quantization import Quantization
 from edgekit.source import BuildOptions, load_source
 
 
@@ -76,13 +78,14 @@ def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path
         ("int8", WeightOptions("mse"), "--quantizer is for weights of fewer than 8 bits"),
         ("float32", WeightOptions(seed=1), "--seed is for weights of fewer than 8 bits"),
         ("w4", WeightOptions("powerquant", iterations=5), "--iterations is for quantizers that learn"),
+        ("mixed", WeightOptions("uniform", resume=tmp_path), "--resume is for quantizers that learn"),
     ):
         with pytest.raises(BadUsage, match=text):
-            load_source(
-                BuildOptions("stm32f103", tmp_path / "out", precision=precision, weights=options), Progress(quiet=True)
-            )
+            Quantization(precision, weights=options).check()
+    with pytest.raises(BadUsage, match="--budget-flash chooses the bits"):
+        Quantization("w4", budget_flash=1).check()
     quantized = data_dir / "models/tinymaix/mnist_valid_q.tflite"
-    options = BuildOptions("stm32f746", tmp_path / "out", model=quantized, precision="w4")
+    options = BuildOptions("stm32f746", tmp_path / "out", model=quantized, quantization=Quantization("w4"))
     with pytest.raises(BadUsage, match="quantized already: build it with --precision int8"):
         load_source(options, Progress(quiet=True))
 
@@ -91,12 +94,13 @@ def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path
 def test_learning_without_torch_says_what_to_install(quantizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=r"pip install 'edgekit\[search\]'"):
-        check_weight_options("w4", True, WeightOptions(quantizer))
+        check_weight_options("w4", WeightOptions(quantizer))
     for name in set(QUANTIZERS) - set(LEARNED):
-        check_weight_options("w4", True, WeightOptions(name))
+        check_weight_options("w4", WeightOptions(name))
 
 
-def test_a_build_with_narrow_weights(tmp_path: Path) -> None:
+def test_a_build_with_narrow_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "CALIBRATION_SAMPLES", 4)
     arguments = ["build", "--board", "stm32f103", "--precision", "w4", "--quantizer", "powerquant", "--samples", "2"]
     result = CliRunner().invoke(group, [*arguments, "-o", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.output
@@ -105,3 +109,21 @@ def test_a_build_with_narrow_weights(tmp_path: Path) -> None:
     assert report["low_bits"]["quantizer"] == "powerquant" and report["low_bits"]["seed"] is None
     bits = [layer["bits"] for layer in report["low_bits"]["layers"]]
     assert (bits[0], set(bits[1:-1]), bits[-1]) == (8, {4}, 8)
+
+
+def test_bits_of_a_mixture_follow_sensitivity_and_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all may have 8 bits, all have; with less than any choice takes, nothing is built."""
+    monkeypatch.setattr(quantization, "CALIBRATION_SAMPLES", 4)
+    monkeypatch.setattr(mixed, "SENSITIVITY_SAMPLES", 2)
+    arguments = ["build", "--board", "stm32f103", "--precision", "mixed", "--quantizer", "mse", "--samples", "2"]
+    arguments += ["-o", str(tmp_path / "out"), "--json"]
+    roomy = CliRunner().invoke(group, arguments)
+    assert roomy.exit_code == 0, roomy.output
+    low_bits = json.loads(roomy.stdout)["low_bits"]
+    assert low_bits["mixed"]["proven"] and low_bits["mixed"]["error"] == 0.0
+    assert low_bits["mixed"]["forecast_flash"] <= low_bits["mixed"]["budget_flash"] == 128 * 1024
+    for layer in low_bits["layers"]:
+        assert layer["bits"] == 8 and layer["error"]["8"] == 0.0 < layer["error"]["4"] < layer["error"]["2"]
+    tight = CliRunner().invoke(group, [*arguments, "--budget-flash", "20"])
+    assert isinstance(tight.exception, DoesNotFit) and tight.exception.have == 20 * 1024
+    assert not (tmp_path / "out.learning").exists()
