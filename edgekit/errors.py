@@ -46,6 +46,12 @@ class ToolchainError(EdgekitError):
     exit_code = 1
 
 
+class MissingPackage(EdgekitError):
+    """An optional package that the work needs is not installed."""
+
+    exit_code = 1
+
+
 class DoesNotFit(EdgekitError):
     """The image needs more than a memory region has.
 

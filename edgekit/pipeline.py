@@ -16,7 +16,7 @@ from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
 from edgekit.emulators import emulator_name, require_emulator
-from edgekit.errors import CheckFailed, EdgekitError
+from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
 from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
@@ -27,7 +27,7 @@ from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
-from edgekit.source import BuildOptions, Source, dump, load_source
+from edgekit.source import BuildOptions, Source, dump, learning_folder, load_source
 from edgekit.toolchains import Toolchain, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
@@ -72,6 +72,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
         _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
+    shutil.rmtree(learning_folder(options.output), ignore_errors=True)
     _raise_failures(report)
     return report
 
@@ -140,7 +141,8 @@ def _report(
             )
     return build_report(
         source.name, options.precision, source.origin, board, toolchain, program, plan, linked, validation, accuracy,
-        runtimes, source.errors, notes, sum(node.attrs.get("dead_channels", 0) for node in source.graph.nodes),
+        runtimes, source.errors, source.low_bits, notes,
+        sum(node.attrs.get("dead_channels", 0) for node in source.graph.nodes),
     )  # fmt: skip
 
 
@@ -175,9 +177,21 @@ def _raise_failures(report: dict[str, Any]) -> None:
     mismatch = report["validation"]["first_mismatch"]
     if mismatch is not None:
         raise CheckFailed(f"the emulated firmware differs from the reference; first in layer {mismatch}")
+    _raise_over_budget(report)
     ram = report["ram"]
     if ram["stack_measured"] > ram["stack_bound"]:
         raise CheckFailed(f"measured stack {ram['stack_measured']} B exceeds the bound of {ram['stack_bound']} B")
+
+
+def _raise_over_budget(report: dict[str, Any]) -> None:
+    """Where the image takes more flash than bits were chosen for: the forecast was too low."""
+    mixed, flash = (report["low_bits"] or {}).get("mixed"), report["flash"]
+    need = flash["code"] + flash["weights"]
+    if mixed is not None and need > mixed["budget_flash"]:
+        layers = sorted(report["instructions"]["per_layer"], key=lambda layer: -layer["flash"])[:3]
+        over = need - mixed["budget_flash"]
+        advice = f"forecast were {mixed['forecast_flash']} B: give a --budget-flash {over / 1024:.1f} KB smaller"
+        raise DoesNotFit("flash", need, mixed["budget_flash"], [(la["name"], la["flash"]) for la in layers], advice)
 
 
 __all__ = ["BuildOptions", "EdgekitError", "build"]

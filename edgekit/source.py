@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,11 @@ from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
-from edgekit.quant.affine import quantize_graph
 from edgekit.quant.error import LayerError, layer_errors
-from edgekit.quant.prepare import prepared
+from edgekit.quant.low_bits import LowBits
+from edgekit.quantization import Quantization, quantize_model
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
-PRECISIONS = ("int8", "float32")
-CALIBRATION_SAMPLES = 256
 SAMPLES = 10
 PACKAGED_SAMPLES = 100
 ERROR_SAMPLES = 4
@@ -37,7 +35,7 @@ class BuildOptions:
         model: None builds the board's packaged model.
         data: validation samples, which calibrate too where `calibration` is None.
         calibration: samples that choose the ranges of a float model's activations.
-        precision: "int8", or "float32" for a float model as it is.
+        quantization: what a float model becomes; its precision is "float32" for a model as it is.
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
@@ -51,15 +49,18 @@ class BuildOptions:
     model: Path | None = None
     data: Path | None = None
     calibration: Path | None = None
-    precision: str = "int8"
+    quantization: Quantization = field(default_factory=Quantization)
     toolchain: str = "zig"
-    observer: str = "mse"
     shapes: dict[str, list[int]] = field(default_factory=dict)
     samples: int | None = None
     feed: str = "auto"
     disabled: Sequence[str] = ()
     external: bool = True
     dumps: Sequence[str] = ()
+
+    @property
+    def precision(self) -> str:
+        return self.quantization.precision
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Source:
         float_samples: the same inputs for the float graph.
         errors: of quantization, layer by layer, for a graph that was quantized here.
         calibrated: how many of the samples also calibrated.
+        low_bits: weights of fewer than 8 bits, None where all have 8.
     """
 
     name: str
@@ -86,20 +88,22 @@ class Source:
     float_samples: list[list[Array]]
     errors: list[LayerError] = field(default_factory=list)
     calibrated: int = 0
+    low_bits: LowBits | None = None
 
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
-    """Import, optimise, and quantize where the model is float and int8 is asked for."""
+    """Import, optimise, and quantize where the model is float and is not to stay so."""
+    options.quantization.check()
     if options.model is None:
         return _packaged(options, progress)
     model = options.model
     imported = optimised(model, options, progress)
-    if options.calibration is not None and not (is_float(imported) and options.precision == "int8"):
+    if not is_float(imported) and options.precision != "int8":
+        raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
+    if options.calibration is not None and not (is_float(imported) and options.precision != "float32"):
         raise BadUsage(f"{model.name} is built as it is, which takes no calibration: leave --calibration out")
     dataset = None if options.data is None else load_data(options.data, imported.inputs)
     if options.precision == "float32":
-        if not is_float(imported):
-            raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
     if is_float(imported):
         return _calibrated(imported, model, dataset, options, progress)
@@ -113,9 +117,9 @@ def _calibrated(
     calibration = dataset if options.calibration is None else load_data(options.calibration, graph.inputs)
     if calibration is None:
         raise BadData(
-            f"{model.name} is a float model: int8 needs calibration samples; give --data FILE.npz (array x, first "
-            "axis = samples), an .npy, or a folder of images with one sub-folder per class; or build it with "
-            "--precision float32"
+            f"{model.name} is a float model: {options.precision} needs calibration samples; give --data FILE.npz "
+            "(array x, first axis = samples), an .npy, or a folder of images with one sub-folder per class; or build "
+            "it with --precision float32"
         )
     test, origin = (calibration, options.calibration) if dataset is None else (dataset, options.data)
     return _quantized(graph, model, calibration, test, options, progress, str(origin))
@@ -173,20 +177,29 @@ def _quantized(
     progress: Progress,
     origin: str,
 ) -> Source:
-    graph = prepared(graph)
-    used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
-    progress.stage(f"calibrating on {len(used)} samples ({options.observer})")
-    quantized = quantize_graph(graph, used, options.observer)
+    quantization = options.quantization
+    weights = quantization.weights
+    weights = replace(weights, resume=weights.resume or learning_folder(options.output))
+    board = load_board(options.board)
+    made = quantize_model(graph, calibration, replace(quantization, weights=weights), board, progress)
+    quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = [codes_of(s, quantized.inputs) for s in floats]
     labels = None if test.labels is None else test.labels[: len(codes)]
-    seen = {_bytes(s) for s in used}
+    seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)
     progress.stage("measuring quantization error")
-    errors = layer_errors(graph, quantized, floats[:ERROR_SAMPLES])
+    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES])
     alive = remove_dead_channels(quantized)
-    return Source(model.stem, model, alive, graph, codes, labels, origin, floats, errors, calibrated)
+    return Source(
+        model.stem, model, alive, made.floats, codes, labels, origin, floats, errors, calibrated, made.low_bits
+    )  # fmt: skip
+
+
+def learning_folder(output: Path) -> Path:
+    """Where learning for an output keeps what is finished, unless told otherwise; a finished build removes it."""
+    return output.with_name(f"{output.name}.learning")
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

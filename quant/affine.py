@@ -39,7 +39,14 @@ def quantize_graph(
 
     Raises UnsupportedModel for a graph that is not float32, BadData for samples that do not fit it.
     """
-    return _quantized(graph, calibrate(graph, samples, observer, progress), coded or {})
+    return quantize_ranges(graph, calibrate(graph, samples, observer, progress), coded)
+
+
+def quantize_ranges(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows] | None = None) -> Graph:
+    """`quantize_graph` of values whose ranges `calibrate` has found."""
+    result = _Rewriter(graph, ranges, coded or {}).run()
+    verify_graph(result, "quantize")
+    return result
 
 
 def quantize_shape(graph: Graph) -> Graph:
@@ -51,19 +58,13 @@ def quantize_shape(graph: Graph) -> Graph:
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
     # Ranges that differ: tables that happen to be equal are stored once.
     ranges = {value: (_least(value), 1.0 + 0.01 * index) for index, value in enumerate(computed)}
-    return _quantized(graph, ranges, {})
+    return quantize_ranges(graph, ranges)
 
 
 def _least(value: Value) -> float:
     """-1, or what a fused activation leaves of it, as in calibration: kernels differ by whether it cuts codes off."""
     activation: str = "none" if value.producer is None else value.producer.attrs.get("activation", "none")
     return max(-1.0, fp.ACTIVATIONS[activation][0])
-
-
-def _quantized(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows]) -> Graph:
-    result = _Rewriter(graph, ranges, coded).run()
-    verify_graph(result, "quantize")
-    return result
 
 
 # Operators that always give one quantization, and are requantized where another one is wanted.

@@ -13,6 +13,7 @@ from edgekit.cli import group
 from edgekit.errors import BadUsage
 from edgekit.models import packaged_model
 from edgekit.progress import Progress
+from edgekit.quantization import Quantization
 from edgekit.source import BuildOptions, Source, load_source
 
 
@@ -51,7 +52,7 @@ def test_calibration_of_what_needs_none_is_refused(
         (None, "int8", "brings its own samples"),
     ):
         options = BuildOptions(
-            "stm32f746", tmp_path / "out", model=model, precision=precision, calibration=samples[0]
+            "stm32f746", tmp_path / "out", model=model, quantization=Quantization(precision), calibration=samples[0]
         )  # fmt: skip
         with pytest.raises(BadUsage, match=text):
             load_source(options, Progress(quiet=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgekit.cli.common import json_option, print_json, shape_options, size
+from edgekit.cli.common import json_option, print_json, quantization_of, quantization_options, shape_options, size
 from edgekit.errors import BadUsage
 from edgekit.progress import Progress
 
@@ -20,8 +20,7 @@ from edgekit.progress import Progress
     "--calibration", type=click.Path(path_type=Path), help="Samples that calibrate.  [default: those of --data]"
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("firmware"), show_default=True)
-@click.option("--precision", type=click.Choice(["int8", "float32"]), default="int8", show_default=True)
-@click.option("--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True)
+@quantization_options("float32")
 @click.option("--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @click.option("--samples", type=click.IntRange(1, 100_000), help="Inputs to emulate at most.  [default: 10]")
@@ -45,10 +44,9 @@ from edgekit.progress import Progress
 )
 @json_option
 def command(
-    model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, precision: str,
-    observer: str, toolchain: str, shapes: tuple[str, ...], samples: int | None,
-    feed: str, disabled: tuple[str, ...], internal_only: bool,
-    dumps: tuple[str, ...], as_json: bool,
+    model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, toolchain: str,
+    shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], internal_only: bool,
+    dumps: tuple[str, ...], as_json: bool, **quantization: Any,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
@@ -56,8 +54,8 @@ def command(
     if as_json and dumps:
         raise BadUsage("--dump and --json both write to standard output: use one")
     options = BuildOptions(
-        board=board, output=output, model=model, data=data, calibration=calibration, precision=precision,
-        toolchain=toolchain, observer=observer, shapes=shape_options(shapes), samples=samples,
+        board=board, output=output, model=model, data=data, calibration=calibration,
+        quantization=quantization_of(quantization), toolchain=toolchain, shapes=shape_options(shapes), samples=samples,
         feed=feed, disabled=disabled, external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))

@@ -3,16 +3,80 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgekit.errors import BadUsage
 
+if TYPE_CHECKING:
+    from edgekit.quantization import Quantization
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def quantization_options(*others: str) -> Callable[[F], F]:
+    """The options of `edgekit.quantization.Quantization`; `others` are precisions beside those of quantized models.
+
+    Choices are written out here: to import them would make --help slow.
+    """
+    options = (
+        click.option(
+            "--precision",
+            type=click.Choice(["int8", "w4", "w3", "w2", "mixed", *others]),
+            default="int8",
+            show_default=True,
+            help="int8; weights of 4, 3 or 2 bits but in the first and last layer; or bits by layer for --budget-flash"
+            + ("; or the float model as it is." if others else "."),
+        ),
+        click.option(
+            "--quantizer",
+            type=click.Choice(["uniform", "mse", "powerquant", "adaround", "nupes"]),
+            help="How weights of fewer than 8 bits are chosen.  [default: nupes]",
+        ),
+        click.option(
+            "--budget-flash",
+            type=click.FloatRange(0.0, 1e9, min_open=True),
+            metavar="KB",
+            help="Code and weights of --precision mixed.  [default: the board's flash]",
+        ),
+        click.option("--iterations", type=click.IntRange(1, 1_000_000), help="Steps of learning per block."),
+        click.option("--seed", type=click.IntRange(0, 2**31), help="Seed of learning.  [default: 0]"),
+        click.option(
+            "--resume",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Folder where learning keeps finished blocks and goes on from.  [default: OUTPUT.learning]",
+        ),
+        click.option(
+            "--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True
+        ),
+    )
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def quantization_of(values: Mapping[str, Any]) -> Quantization:
+    """What the options of `quantization_options` ask for."""
+    from edgekit.quant.low_bits import WeightOptions
+    from edgekit.quantization import Quantization
+
+    budget = values["budget_flash"]
+    return Quantization(
+        values["precision"],
+        values["observer"],
+        WeightOptions(values["quantizer"], values["iterations"], values["seed"], values["resume"]),
+        None if budget is None else round(1024 * budget),
+    )
+
 
 # A model file chooses the names, shapes and numbers of layers that an error lists.
 MAX_LINE, MAX_LINES = 500, 40

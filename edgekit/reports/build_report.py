@@ -13,6 +13,7 @@ from edgekit.emulators import emulator_name, moves
 from edgekit.latency import estimate, layer_waits
 from edgekit.project import LinkedProject
 from edgekit.quant.error import LayerError
+from edgekit.quant.low_bits import LowBits
 from edgekit.toolchains import Toolchain
 from edgekit.validation import Validation
 
@@ -30,6 +31,7 @@ def build_report(
     accuracy: dict[str, Any] | None,
     runtimes: Sequence[dict[str, Any]],
     errors: Sequence[LayerError],
+    low_bits: LowBits | None,
     notes: Sequence[str],
     dead_channels: int,
 ) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def build_report(
             "runtimes": list(runtimes),
         },
         "quantization": [asdict(e) for e in errors],
+        "low_bits": None if low_bits is None else low_bits.record(),
         "warnings": [*notes, *_warnings(board, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }

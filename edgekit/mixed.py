@@ -1,0 +1,84 @@
+"""Mixed precision: how many bits the weights of each layer get, so that a build stays within a budget of flash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgekit.boards import Board
+from edgekit.codegen.integration import Tricks
+from edgekit.codegen.lowering import Target, lower
+from edgekit.forecast import Forecaster
+from edgekit.ir import Array, Graph, Value
+from edgekit.progress import Progress
+from edgekit.quant.affine import quantize_ranges
+from edgekit.quant.allocation import Choices, MixedChoice, allocate
+from edgekit.quant.bits import products_of
+from edgekit.quant.observers import Range
+from edgekit.quant.power import CodedRows
+from edgekit.quant.sensitivity import measured_errors
+from edgekit.quant.weight_quantizers import coded_weights
+
+WIDTHS = (8, 4, 3, 2)
+# Samples whose answers are compared.
+SENSITIVITY_SAMPLES = 16
+
+
+def choose_bits(
+    graph: Graph,
+    ranges: Mapping[Value, Range],
+    samples: Sequence[Sequence[Array]],
+    quantizer: str,
+    board: Board,
+    budget: int,
+    progress: Progress,
+) -> MixedChoice:
+    """Bits for the weights of every product of a float graph.
+
+    Sizes are those of the forecast for `board`, errors are measured on `samples` (SENSITIVITY_SAMPLES of them).
+
+    Args:
+        quantizer: of DATA_FREE, chooses the codes whose errors are measured.
+        budget: bytes of code and weights, in whatever flash they stand.
+
+    Raises DoesNotFit where no choice fits, with the least that any takes.
+    """
+    names = [node.name for node in products_of(graph)]
+    coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
+    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress)
+    progress.stage("forecasting sizes with every number of bits")
+    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], board) for bits in WIDTHS}
+    code = {bits: forecast.code for bits, forecast in forecasts.items()}
+    choices = Choices(
+        measured,
+        {name: {bits: forecasts[bits].layers[name] for bits in WIDTHS} for name in names},
+        {bits: max(0, code[bits] - min(code.values())) for bits in WIDTHS},
+    )
+    others = forecasts[8].total - choices.size(dict.fromkeys(names, 8))
+    while True:
+        choices = replace(choices, others=others)
+        found = allocate(choices, budget)
+        chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
+        forecast = _Forecast.of(graph, ranges, chosen, board).total
+        if forecast <= budget:
+            return MixedChoice(found, choices, budget, forecast)
+        # What only a mixture needs, such as kernels of two widths.
+        others += forecast - budget
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """Bytes of code and weights of a build, and of the weights of each product by its name."""
+
+    code: int
+    total: int
+    layers: Mapping[str, int]
+
+    @staticmethod
+    def of(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows], board: Board) -> _Forecast:
+        quantized = quantize_ranges(graph, ranges, coded)
+        flash = Forecaster(quantized).board(board).flash
+        # Every product as a layer of its own.
+        steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps
+        layers = {quantized.nodes[step.node].name: step.weight_bytes for step in steps}
+        return _Forecast(flash.code, flash.code + flash.weights, layers)

@@ -1,0 +1,103 @@
+"""A float model in integers: ranges of activations, bits and codes of weights, and the graph that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from edgekit.boards import Board
+from edgekit.data import Dataset
+from edgekit.errors import BadUsage
+from edgekit.ir import Array, Graph, Value
+from edgekit.progress import Progress
+from edgekit.quant.affine import quantize_ranges
+from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
+from edgekit.quant.calibrate import calibrate
+from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
+from edgekit.quant.observers import Range
+from edgekit.quant.prepare import prepared
+
+CALIBRATION_SAMPLES = 256
+PRECISIONS = (*WEIGHT_BITS, "mixed")
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What a float model is to become.
+
+    Attributes:
+        precision: one of PRECISIONS: the bits of weights; or "float32", which leaves the model as it is.
+        observer: how ranges of activations are chosen: "minmax", "percentile" or "mse".
+        weights: how weights of fewer than 8 bits are chosen.
+        budget_flash: bytes of code and weights that "mixed" may take; None for all that the board has.
+    """
+
+    precision: str = "int8"
+    observer: str = "mse"
+    weights: WeightOptions = field(default_factory=WeightOptions)
+    budget_flash: int | None = None
+
+    def check(self) -> None:
+        """Raise BadUsage for options that go with nothing here, MissingPackage for what is not installed."""
+        check_weight_options(self.precision, self.weights)
+        if self.budget_flash is not None and self.precision != "mixed":
+            raise BadUsage(
+                f"--budget-flash chooses the bits of each layer: give --precision mixed with it, or leave it out with "
+                f"--precision {self.precision}"
+            )
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """An integer graph with the float one that it was made of.
+
+    Attributes:
+        used: the samples that ranges come from.
+        low_bits: weights of fewer than 8 bits, None where all have 8.
+    """
+
+    graph: Graph
+    floats: Graph
+    used: list[list[Array]]
+    low_bits: LowBits | None
+
+
+def quantize_model(
+    graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress
+) -> Quantized:  # fmt: skip
+    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit."""
+    graph = prepared(graph)
+    used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
+    progress.stage(f"calibrating on {len(used)} samples ({wanted.observer})")
+    ranges = calibrate(graph, used, wanted.observer)
+    low_bits = _low_bits(graph, calibration.samples, ranges, wanted, board, progress)
+    quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
+    return Quantized(quantized, graph, used, low_bits)
+
+
+def _low_bits(
+    graph: Graph,
+    samples: Sequence[Sequence[Array]],
+    ranges: Mapping[Value, Range],
+    wanted: Quantization,
+    board: Board | None,
+    progress: Progress,
+) -> LowBits | None:
+    """The weights of fewer than 8 bits that the precision asks for."""
+    mixed = None
+    if wanted.precision == "mixed":
+        # Imported here: it forecasts builds, which import this.
+        from edgekit.mixed import choose_bits
+
+        if board is None:
+            raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
+        budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
+        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress)
+        bits = mixed.allocation.bits
+    else:
+        bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])
+    narrow = [width for width in bits.values() if width < 8]
+    if not narrow and mixed is None:
+        return None
+    progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
+    return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress), mixed=mixed)

@@ -1,0 +1,152 @@
+"""Weights of fewer than 8 bits: which quantizer chooses their codes, and what it chose."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import BadUsage, MissingPackage
+from edgekit.ir import Array, Graph, Value
+from edgekit.progress import Progress
+from edgekit.quant.activations import activation_quants
+from edgekit.quant.allocation import MixedChoice
+from edgekit.quant.bits import WEIGHT_BITS
+from edgekit.quant.observers import Range
+from edgekit.quant.power import CodedRows
+from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
+
+# Those that learn by reconstruction, in torch.
+LEARNED = ("adaround", "nupes")
+QUANTIZERS = (*DATA_FREE, *LEARNED)
+DEFAULT_QUANTIZER = "nupes"
+# Samples that learning uses at most.
+LEARNING_SAMPLES = 1024
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """How codes of fewer than 8 bits are chosen; None for what is not asked for.
+
+    Attributes:
+        quantizer: one of QUANTIZERS (DEFAULT_QUANTIZER).
+        iterations: steps of learning, for each block and for the whole network at the end.
+        seed: of the order in which learning sees the samples (0).
+        resume: a folder where learning keeps what is finished, and goes on from.
+    """
+
+    quantizer: str | None = None
+    iterations: int | None = None
+    seed: int | None = None
+    resume: Path | None = None
+
+    @property
+    def chosen(self) -> str:
+        """The quantizer's name."""
+        return self.quantizer or DEFAULT_QUANTIZER
+
+    @property
+    def learns(self) -> bool:
+        return self.chosen in LEARNED
+
+    @property
+    def start(self) -> str:
+        """The quantizer by the weights alone that learning begins with; the chosen one where that learns nothing."""
+        return "mse" if self.learns else self.chosen
+
+
+@dataclass(frozen=True)
+class LowBits:
+    """Weights of fewer than 8 bits as they were chosen.
+
+    Attributes:
+        bits: of the weights of every product, by its name.
+        coded: codes by the name of each product that has fewer than 8.
+        samples: how many the learning saw; 0 for quantizers that look at the weights alone.
+        iterations, seed: of learning, else None.
+        mixed: how `bits` were chosen for a budget, None where they follow a rule.
+    """
+
+    quantizer: str
+    bits: Mapping[str, int]
+    coded: Mapping[str, CodedRows] = field(repr=False)
+    samples: int = 0
+    iterations: int | None = None
+    seed: int | None = None
+    mixed: MixedChoice | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As report.json has it."""
+        return {
+            "quantizer": self.quantizer,
+            "samples": self.samples,
+            "iterations": self.iterations,
+            "seed": self.seed,
+            "mixed": None if self.mixed is None else self.mixed.record(),
+            "layers": [
+                {"name": name, "bits": bits} | ({} if self.mixed is None else self.mixed.layer_record(name))
+                for name, bits in self.bits.items()
+            ],
+        }
+
+
+def check_weight_options(precision: str, options: WeightOptions) -> None:
+    """Raise BadUsage for options that go with nothing here, MissingPackage where learning lacks torch."""
+    narrow = precision == "mixed" or WEIGHT_BITS.get(precision, 8) < 8
+    learning = {"--iterations": options.iterations, "--seed": options.seed, "--resume": options.resume}
+    given = {"--quantizer": options.quantizer} | learning
+    used = next((name for name, value in given.items() if value is not None), None)
+    if used is not None and not narrow:
+        raise BadUsage(
+            f"{used} is for weights of fewer than 8 bits: give --precision w4, w3, w2 or mixed with it, or "
+            f"leave it out with --precision {precision}"
+        )
+    used = next((name for name, value in learning.items() if value is not None), None)
+    if used is not None and not options.learns:
+        raise BadUsage(f"{used} is for quantizers that learn ({', '.join(LEARNED)}): {options.chosen} takes none")
+    if narrow and options.learns and importlib.util.find_spec("torch") is None:
+        raise MissingPackage(
+            f"the quantizer {options.chosen} learns in torch, which is not installed: pip install 'edgekit[search]', "
+            "or give --quantizer powerquant"
+        )
+
+
+def choose_weights(
+    graph: Graph,
+    bits: Mapping[str, int],
+    options: WeightOptions,
+    ranges: Mapping[Value, Range],
+    samples: Sequence[Sequence[Array]],
+    progress: Progress,
+) -> LowBits:
+    """Codes for the weights of a float graph by the layers' `bits`.
+
+    Args:
+        graph: float32, as `quantize_graph` takes it.
+        ranges: of its values, for the activations that learning simulates.
+        samples: what learning sees, float32, one list of arrays per sample.
+
+    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs.
+    """
+    name = options.chosen
+    if not options.learns:
+        return LowBits(name, bits, coded_weights(graph, bits, name))
+    # Imported here: torch takes seconds, and need not be installed.
+    from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
+
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise BadUsage(f"{name} learns models with one input and one output: give --quantizer powerquant for this one")
+
+    settings = LearningSettings(seed=options.seed or 0)
+    if options.iterations is not None:
+        settings = LearningSettings(options.iterations, options.iterations, settings.seed)
+    seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges)
+    with progress.parts("learning") as report:
+
+        def said(state: LearningProgress) -> None:
+            report(state.block, state.blocks, f"{state.name}, relative error {state.loss:.2g}")
+
+        coded = learned_weights(graph, seen, quants, bits, name, settings, said, options.resume)
+    return LowBits(name, bits, coded, len(seen), settings.iterations, settings.seed)
