@@ -41,11 +41,11 @@ def models_folder() -> Path:
     return data / "models" / "mlperf_tiny"
 
 
-def measure(model: Path, board: str, toolchain: str) -> dict[str, Any]:
+def measure(model: Path, board: str, toolchain: str, optimize: str = "balanced") -> dict[str, Any]:
     """Build one model and return its report; raises RuntimeError with the tool's own message where that fails."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "edgekit", "build", str(model), "--board", board, "--json"]
-        command += ["--toolchain", toolchain, "-o", str(Path(folder) / "firmware")]
+        command += ["--toolchain", toolchain, "--optimize", optimize, "-o", str(Path(folder) / "firmware")]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         raise RuntimeError(f"{model.name}: {built.stderr.strip() or f'exit code {built.returncode}'}")
@@ -80,6 +80,7 @@ def main() -> int:
     )
     parser.add_argument("--board", default="stm32f746")
     parser.add_argument("--toolchain", default="zig", choices=["zig", "gcc"])
+    parser.add_argument("--optimize", default="balanced", choices=["balanced", "ram", "speed"])
     parser.add_argument("--json", action="store_true", help="print the reports as one JSON object by model")
     options = parser.parse_args()
     folder = models_folder()
@@ -94,7 +95,7 @@ def main() -> int:
         try:
             if model is None:
                 raise RuntimeError(f"{peer.file} is not under {folder}")
-            reports[peer.title] = measure(model, options.board, options.toolchain)
+            reports[peer.title] = measure(model, options.board, options.toolchain, options.optimize)
             rows.append(row(peer, reports[peer.title]))
         except RuntimeError as error:
             failed = True

@@ -1,15 +1,18 @@
-"""A program and its plan together: layers get as much scratch memory as the plan leaves them."""
+"""A program and its plan together: which layers run by rows, and as much scratch memory as the plan leaves them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.order import in_order, order_steps
 from edgekit.codegen.program import Program
+from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
 
@@ -17,6 +20,11 @@ from edgekit.ir import Graph
 SPARE_PART = 12
 SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
+# By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
+MOST_FOR_STREAMS = 1.17
+_UNLIMITED = 1 << 40
+# Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
+_TRIES = (1.0, 0.97, 0.93, 0.88)
 
 
 def lower_and_plan(
@@ -26,36 +34,146 @@ def lower_and_plan(
     floats: bool = False,
     feed: str = "auto",
     tricks: Tricks = USUAL_TRICKS,
+    optimize: str = "balanced",
 ) -> tuple[Program, MemoryPlan]:
-    """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
+    """The program with the fewest instructions within an arena, and its plan.
 
     Layers are lowered with the least scratch first. What a step then leaves free below the ceiling is offered to its
     kernels in a second lowering; where the placement cannot use all of that, a part of it.
 
     Args:
-        tricks: how memory is saved; whether images stream in is for `feed` to say.
+        tricks: how memory is saved.
         feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
+        optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
+            with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
+    fitter = _Fitter(graph, target, regions, floats, tricks)
+    attempt = fitter.usual(feed)
+    if isinstance(attempt.plan, DoesNotFit):
+        raise attempt.plan
+    first = regions[0]
+    ceiling = min(first.capacity, attempt.ceiling or ceiling_of(attempt.plan.arena[first.name]))
+    if optimize == "ram" and tricks.streaming and not floats:
+        attempt, ceiling = fitter.smaller(attempt, ceiling)
+    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A lowering, its program with the least scratch, and the plan of that or what does not fit.
+
+    Attributes:
+        ceiling: the arena for which its streams were chosen, or 0.
+    """
+
+    lowering: Lowering
+    program: Program
+    plan: MemoryPlan | DoesNotFit
+    ceiling: int = 0
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether all stands in the first region."""
+        return not isinstance(self.plan, DoesNotFit) and len(self.plan.arenas) == 1
+
+    @property
+    def feeds(self) -> bool:
+        """Whether an image streams in by rows."""
+        return any(port.row_axis for port in self.program.inputs)
+
+
+class _Fitter:
+    """Lowerings of one graph with different streams."""
+
+    def __init__(
+        self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks
+    ) -> None:
+        self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
+
+    def usual(self, feed: str) -> _Attempt:
+        """The first of these that stands in the first region: whole tensors, streams, a fed image, both. Where there
+        are other regions, streams may not cost too much; else what fits with those, or streams at any cost.
+        """
+        whole = self._attempt(()) if feed != "rows" else self._feeding()
+        if whole.is_inside:
+            return whole
+        fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
+        limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if len(self._regions) > 1 else math.inf
+        feeding = whole
+        for feeds in fed:
+            if feeds and feed == "auto":
+                feeding = self._feeding()
+                if feeding.is_inside:
+                    return feeding
+            if (found := self._streaming(feeds, limit)) is not None:
+                return found
+        best = whole if isinstance(feeding.plan, DoesNotFit) or not feeding.feeds else feeding
+        if not isinstance(best.plan, DoesNotFit):
+            return best
+        costly = (self._streaming(feeds, math.inf) for feeds in fed)
+        return next((found for found in costly if found is not None), best)
+
+    def smaller(self, usual: _Attempt, ceiling: int) -> tuple[_Attempt, int]:
+        """The smallest arena that costs few more cycles than `usual` in a ceiling, and its size with scratch."""
+        limit = MOST_FOR_STREAMS * self._least(ceiling, usual.feeds)
+        found = self._chooser(ceiling, usual.feeds).smallest(ceiling, limit)
+        if found is None:
+            return usual, ceiling
+        least, choice = found
+        attempt = self._attempt(choice.streams)
+        return (attempt, least) if attempt.is_inside else (usual, ceiling)
+
+    def _attempt(self, streams: Sequence[Stream], ceiling: int = 0) -> _Attempt:
+        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams)
+        program = order_steps(lowering.program())
+        try:
+            return _Attempt(lowering, program, plan_memory(program, self._regions), ceiling)
+        except DoesNotFit as error:
+            return _Attempt(lowering, program, error)
+
+    def _feeding(self) -> _Attempt:
+        """Images stream in, and nothing else does."""
+        choice = self._chooser(_UNLIMITED, fed=True, streaming=False).cheapest(_UNLIMITED)
+        return self._attempt(() if choice is None else choice.streams)
+
+    def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
+        """All in the first region by streams of at most so many cycles, or None."""
+        if self._floats or not self._tricks.streaming:
+            return None
+        capacity = self._regions[0].capacity
+        chooser = self._chooser(capacity, fed)
+        for share in _TRIES:
+            choice = chooser.cheapest(int(share * capacity))
+            if choice is None or choice.cycles > limit:
+                return None
+            attempt = self._attempt(choice.streams, capacity)
+            if attempt.is_inside:
+                return attempt
+        return None
+
+    def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
+        return Chooser(self._graph, self._target, capacity, fed, streaming)
+
+    def _least(self, capacity: int, fed: bool) -> float:
+        """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""
+        chooser = self._chooser(_UNLIMITED, fed, streaming=False)
+        choice = chooser.cheapest(capacity) or chooser.cheapest(_UNLIMITED)
+        return math.inf if choice is None else choice.cycles
+
+
+def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int) -> tuple[Program, MemoryPlan]:
+    """An attempt that fits with more scratch, as far as an arena of `ceiling` bytes has room."""
     first, *others = regions
-    lowering = Lowering(graph, target, floats, replace(tricks, decomposition=feed == "rows"))
-    program, plan = _smallest(lowering, regions)
-    if feed == "auto" and (isinstance(plan, DoesNotFit) or any(plan.arena[region.name] for region in others)):
-        # An image that does not fit on the chip with all else streams in by rows, if it can.
-        streaming = Lowering(graph, target, floats, replace(tricks, decomposition=True))
-        streamed, streamed_plan = _smallest(streaming, regions)
-        if not isinstance(streamed_plan, DoesNotFit) and any(port.row_axis for port in streamed.inputs):
-            program, plan, lowering = streamed, streamed_plan, streaming
-    if isinstance(plan, DoesNotFit):
-        raise plan
+    program, plan = attempt.program, attempt.plan
+    assert isinstance(plan, MemoryPlan)
     if not any(step.flexible for step in program.steps):
         return program, plan
-    ceiling = min(first.capacity, ceiling_of(plan.arena[first.name]))
     used = [region for region in others if plan.arena[region.name]]
     room = _room(program, plan, first.name, ceiling)
     for share in _SHARES:
-        faster = lowering.program([int(share * left) for left in room])
+        faster = attempt.lowering.program([int(share * left) for left in room])
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
@@ -63,15 +181,6 @@ def lower_and_plan(
         except DoesNotFit:
             continue
     return program, plan
-
-
-def _smallest(lowering: Lowering, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan | DoesNotFit]:
-    """The program with the least scratch, and its plan, or what does not fit."""
-    program = order_steps(lowering.program())
-    try:
-        return program, plan_memory(program, regions)
-    except DoesNotFit as error:
-        return program, error
 
 
 def ceiling_of(least: int) -> int:

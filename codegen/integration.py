@@ -7,13 +7,14 @@ one head at a time, and of queries and scores only the rows at hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgekit.codegen.attention import Attention, attention_around
-from edgekit.codegen.rows import LEAST_ROWS, is_codes, is_row_wise, rows_of
-from edgekit.ir import Graph, Node, Value
-from edgekit.ops.window import window_of
+from edgekit.codegen.rows import LEAST_ROWS, is_row_wise, rows_of
+from edgekit.codegen.streaming.stream import Stream
+from edgekit.ir import Graph, Node
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class Tricks:
 
     Attributes:
         integration: chains of operators and attention run as one layer.
-        decomposition: images stream in by rows, where they can.
         overwriting: rows take the place of those that they were made of.
+        streaming: convolutions and what stands between them run by rows, see codegen/streaming.
     """
 
     integration: bool = True
-    decomposition: bool = False
     overwriting: bool = True
+    streaming: bool = True
 
 
 USUAL_TRICKS = Tricks()
@@ -51,54 +52,13 @@ class RowChain:
         return "+".join(node.op for node in self.nodes)
 
 
-@dataclass(frozen=True)
-class PatchRows:
-    """The first convolution, one row of its output at a time, whose input rows stream in: they do not overlap.
-
-    Source: MCUFormer, patch-embedding decomposition.
-
-    Attributes:
-        image: the graph's input; turn: its transposition to NHWC, or None; conv: the convolution.
-        kernel_rows: rows of the image that one row of output takes; stride: from one to the next.
-    """
-
-    image: Value
-    turn: Node | None
-    conv: Node
-    kernel_rows: int
-    stride: int
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """All nodes that run in this layer, in order."""
-        return (self.conv,) if self.turn is None else (self.turn, self.conv)
-
-    @property
-    def last(self) -> Node:
-        """The node whose output the layer leaves."""
-        return self.conv
-
-    @property
-    def row_axis(self) -> int:
-        """The axis of the image that its rows are of."""
-        return 1 if self.turn is None else 2
-
-    @property
-    def name(self) -> str:
-        """The layer's kind, for reports."""
-        return "feed_rows+" + "+".join(node.op for node in self.nodes)
-
-
-Group: TypeAlias = "RowChain | Attention | PatchRows"
+Group: TypeAlias = "RowChain | Attention | Stream"
 Layer: TypeAlias = "Node | Group"
 
 
-def layers_of(graph: Graph, tricks: Tricks) -> list[Layer]:
+def layers_of(graph: Graph, tricks: Tricks, streams: Sequence[Stream] = ()) -> list[Layer]:
     """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood."""
-    groups: dict[Node, Group] = {}
-    for image in graph.inputs if tricks.decomposition else ():
-        if (patches := patch_rows(graph, image)) is not None:
-            groups.update(dict.fromkeys(patches.nodes, patches))
+    groups: dict[Node, Group] = {node: stream for stream in streams for node in stream.nodes}
     for node in graph.nodes if tricks.integration else ():
         attention = attention_around(graph, node) if node.op == "softmax" else None
         if attention is not None and not any(n in groups for n in attention.nodes):
@@ -114,30 +74,6 @@ def layers_of(graph: Graph, tricks: Tricks) -> list[Layer]:
         elif node is group.last:
             layers.append(group)
     return layers
-
-
-def patch_rows(graph: Graph, image: Value) -> PatchRows | None:
-    """How an image can stream in, or None."""
-    if len(image.shape) != 4 or image.shape[0] != 1 or not is_codes(image):
-        return None
-    conv, turn = graph.only_reader(image), None
-    if conv is not None and _puts_channels_last(conv, image):
-        turn, conv = conv, graph.only_reader(conv.output)
-    if conv is None or conv.op != "conv2d" or conv.input(1) is image or not is_codes(conv.output):
-        return None
-    window = window_of(conv, (conv.input(1).shape[1], conv.input(1).shape[2]))
-    rows = (window.kernel[0] - 1) * window.dilation[0] + 1
-    whole = window.before[0] == 0 and (window.output[0] - 1) * window.stride[0] + rows <= window.input[0]
-    if not whole or rows > window.stride[0] or window.output[0] < 2:
-        return None
-    return PatchRows(image, turn, conv, rows, window.stride[0])
-
-
-def _puts_channels_last(node: Node, image: Value) -> bool:
-    """Whether a node turns NCHW to NHWC; for a single channel that is another shape alone."""
-    if node.op == "reshape":
-        return image.shape[1] == 1 and node.output.shape == (1, *image.shape[2:], 1)
-    return node.op == "transpose" and tuple(node.attrs["perm"]) == (0, 2, 3, 1)
 
 
 def _chain(graph: Graph, first: Node, taken: dict[Node, Group]) -> RowChain | None:

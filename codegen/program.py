@@ -130,6 +130,7 @@ class Step:
         results: the buffers of the node's outputs, in order.
         flexible: its kernels could use more scratch, or less.
         node: the position in the graph of the node whose outputs it leaves.
+        rounds: in which several nodes run by rows, or 0.
     """
 
     index: int
@@ -142,6 +143,7 @@ class Step:
     results: list[Buffer] = field(default_factory=list)
     flexible: bool = False
     node: int = 0
+    rounds: int = 0
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""

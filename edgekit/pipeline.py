@@ -47,7 +47,9 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
     progress.stage("planning memory")
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
-    program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats, *_savings(options))
+    program, plan = lower_and_plan(
+        source.graph, Target.of(board), regions, floats, *_savings(options), options.optimize
+    )
     validate_plan(program, plan)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
@@ -90,7 +92,7 @@ def _savings(options: BuildOptions) -> tuple[str, Tricks]:
     """How images are fed, and which savings a build may use."""
     off = set(options.disabled)
     feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(integration="integration" not in off, overwriting="overwriting" not in off)
+    return feed, Tricks(*(name not in off for name in ("integration", "overwriting", "streaming")))
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

@@ -39,7 +39,8 @@ class BuildOptions:
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
-        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting".
+        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming".
+        optimize: what the arena is made for: "balanced", "ram" or "speed".
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -55,6 +56,7 @@ class BuildOptions:
     samples: int | None = None
     feed: str = "auto"
     disabled: Sequence[str] = ()
+    optimize: str = "balanced"
     external: bool = True
     dumps: Sequence[str] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import USUAL_TRICKS, Group, PatchRows, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import USUAL_TRICKS, Group, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
@@ -31,7 +31,7 @@ from edgekit.codegen.lowering.indexing import (
 )
 from edgekit.codegen.lowering.integer import INTEGER_RULES
 from edgekit.codegen.lowering.integer_recurrent import lower_int_lstm, lower_svdf
-from edgekit.codegen.lowering.integrated import lower_patch_rows, lower_row_chain
+from edgekit.codegen.lowering.integrated import lower_row_chain
 from edgekit.codegen.lowering.movement import (
     lower_concat,
     lower_expand,
@@ -68,7 +68,9 @@ from edgekit.codegen.lowering.spatial import (
     lower_resample,
     lower_spatial_pool,
 )
+from edgekit.codegen.lowering.streamed import lower_stream
 from edgekit.codegen.program import Port, Program
+from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Graph, Node, Value
 from edgekit.ops import spec_of
@@ -146,12 +148,19 @@ class Lowering:
 
     Args:
         floats: arithmetic in floats is allowed.
-        tricks: how programs save memory.
+        tricks: how programs save memory; streams: the layers that run by rows.
     """
 
-    def __init__(self, graph: Graph, target: Target, floats: bool = False, tricks: Tricks = USUAL_TRICKS) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        floats: bool = False,
+        tricks: Tricks = USUAL_TRICKS,
+        streams: Sequence[Stream] = (),
+    ) -> None:
         self._graph, self._target, self._floats, self._tricks = graph, target, floats, tricks
-        self._layers = layers_of(graph, tricks)
+        self._layers = layers_of(graph, tricks, streams)
 
     def program(self, room: Sequence[int] = ()) -> Program:
         """The program; `room` are bytes of scratch that each step may take, where it is faster with more.
@@ -171,7 +180,7 @@ class Lowering:
                     _lower_group(layer, positions[layer.last], ctx)
             except UnsupportedModel as error:
                 problems.append(str(error))
-            if isinstance(layer, PatchRows):
+            if isinstance(layer, Stream) and layer.image is not None:
                 index = graph.inputs.index(layer.image)
                 inputs[index] = replace(inputs[index], row_axis=layer.row_axis)
         require_supported(problems)
@@ -180,10 +189,15 @@ class Lowering:
 
 
 def lower(
-    graph: Graph, target: Target, floats: bool = False, room: Sequence[int] = (), tricks: Tricks = USUAL_TRICKS
+    graph: Graph,
+    target: Target,
+    floats: bool = False,
+    room: Sequence[int] = (),
+    tricks: Tricks = USUAL_TRICKS,
+    streams: Sequence[Stream] = (),
 ) -> Program:
     """One program of a graph; arguments and errors as of `Lowering`."""
-    return Lowering(graph, target, floats, tricks).program(room)
+    return Lowering(graph, target, floats, tricks, streams).program(room)
 
 
 def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -> None:
@@ -206,8 +220,8 @@ def _lower_group(group: Group, position: int, ctx: LoweringContext) -> None:
     ctx.begin(group.last.name, group.name, sum(spec_of(n.op).macs(n) for n in group.nodes), position)
     if isinstance(group, RowChain):
         lower_row_chain(group, ctx, RULES)
-    elif isinstance(group, PatchRows):
-        lower_patch_rows(group, ctx, RULES)
+    elif isinstance(group, Stream):
+        lower_stream(group, ctx, RULES)
     else:
         lower_attention(group, ctx, RULES)
     ctx.steps[-1].results = [ctx.buffer(group.last.output)]

@@ -77,7 +77,7 @@ class LoweringContext:
         self._views: dict[Value, View] = {}
         self._parts: dict[Value, tuple[Value, int, int]] = {}
         self._loop: Loop | None = None
-        self._shared: tuple[Buffer, int] | None = None
+        self._shared: tuple[View, int] | None = None
         self._structs: dict[tuple[str, str], Params] = {}
         self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
@@ -118,13 +118,24 @@ class LoweringContext:
         return view.pitch if view is not None and view.pitch else value.shape[-1]
 
     @contextmanager
-    def sharing_scratch(self, room: int) -> Iterator[None]:
-        """Let the kernels called inside, one after the other, share their scratch, of about `room` bytes."""
-        self._shared = self.scratch(1).buffer, room
+    def sharing_scratch(self, room: int, place: View | None = None) -> Iterator[None]:
+        """Let the kernels called inside, one after the other, share their scratch, of about `room` bytes: in a buffer
+        of its own, or at the end of another one from `place` on.
+        """
+        self._shared = place or View(self.scratch(1).buffer), room
         try:
             yield
         finally:
             self._shared = None
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Nothing that is lowered inside may take the place of what it is made of."""
+        allowed, self.overwriting = self.overwriting, False
+        try:
+            yield
+        finally:
+            self.overwriting = allowed
 
     def allow_in_place(self, x: Value, y: Value) -> None:
         """Let the plan give `y` the bytes of `x`, where it is computed and this its last reader."""
@@ -177,9 +188,10 @@ class LoweringContext:
         """Working memory of the current step."""
         step = self.steps[-1]
         if self._shared is not None:
-            shared, _ = self._shared
-            shared.size, shared.alignment = max(shared.size, size), max(shared.alignment, alignment)
-            return BufferArg(shared, "void", True)
+            place, _ = self._shared
+            shared = place.buffer
+            shared.size, shared.alignment = max(shared.size, place.offset + size), max(shared.alignment, alignment)
+            return BufferArg(shared, "void", True, place.offset)
         buffer = self._new_buffer(f"scratch of {step.name}", size, "scratch", max(4, alignment))
         return BufferArg(buffer, "void", True)
 

@@ -1,12 +1,12 @@
-"""Chains and streamed images to loops of kernel calls over blocks of rows; see codegen/integration.py."""
+"""Chains to loops of kernel calls over blocks of rows; see codegen/integration.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from edgekit.codegen.integration import PatchRows, RowChain
+from edgekit.codegen.integration import RowChain
 from edgekit.codegen.lowering.context import LoweringContext, View
-from edgekit.codegen.program import FEED_ROWS, Buffer, Literal
+from edgekit.codegen.program import Buffer
 from edgekit.codegen.rows import rows_of
 from edgekit.ir import Node, Value
 
@@ -70,33 +70,6 @@ def clone(
 def on_rows(node: Node) -> dict[str, object]:
     """Attributes of a node whose values become matrices of rows."""
     return {**node.attrs, "axis": 1} if node.op == "layer_norm" else node.attrs
-
-
-def lower_patch_rows(patches: PatchRows, ctx: LoweringContext, rules: Rules) -> None:
-    """Row by row of the output: feed the rows of the image, turn them, convolve."""
-    image, conv, turn = patches.image, patches.conv, patches.turn
-    (_, height, width, channels), rows = conv.output.shape, patches.kernel_rows
-    axis = patches.row_axis
-    shape = tuple(rows if a == axis else size for a, size in enumerate(image.shape))
-    part = Value(image.name, shape, image.dtype, image.quant)
-    ctx.place(part, View(ctx.streamed(image, part.nbytes)))
-    room = ctx.room()
-    row = Value(conv.output.name, (1, 1, width, channels), conv.output.dtype, conv.output.quant)
-    ctx.place(row, View(ctx.buffer(conv.output), 0, width * channels))
-    turned, moves = part, False
-    if turn is not None:
-        size = tuple(part.shape[a] for a in (0, 2, 3, 1))
-        turned = Value(turn.output.name, size, turn.output.dtype, turn.output.quant)
-        moves = turn.op == "transpose"
-        ctx.place(turned, Temporaries(ctx, part.nbytes).take(part.nbytes) if moves else View(ctx.buffer(part)))
-    _, left, _, right = conv.attrs["padding"]
-    attrs = {**conv.attrs, "padding": (0, left, 0, right)}
-    with ctx.loop(height):
-        ctx.call(FEED_ROWS, ctx.write(part), Literal(0, patches.stride), Literal(rows))
-        if turn is not None and moves:
-            rules[turn.op](clone(turn, [part], [turned]), ctx)
-        with ctx.sharing_scratch(room):
-            rules[conv.op](clone(conv, [turned, *conv.inputs[1:]], [row], attrs), ctx)
 
 
 class Temporaries:

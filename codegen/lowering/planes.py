@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.ir import Node
-from edgekit.ops.window import window_of
+from edgekit.ops.window import Window, window_of
 
 KERNELS = (3, 5)
 
 
-# Instructions: of two neighbouring pixels of a channel, of one more, of a line; of a word in each of four planes.
-_PAIR, _SINGLE, _LINE, _WORD = 37, 27, 16, 16
+# Instructions: of two neighbouring pixels of a channel, of one more, of a line; of a word in each of four planes; of a
+# band of four channels beside.
+_PAIR, _SINGLE, _LINE, _WORD, _BAND = 37, 27, 16, 16, 1000
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,10 @@ class Planes:
         """Words of a line of a plane."""
         return ((self.out + 1) // 2 if self.stride[0] == 1 else self.out) + self.kernel // 2
 
-    @property
-    def instructions(self) -> int:
-        """Of four channels, planes of all lines."""
-        line = self.out // 2 * _PAIR + self.out % 2 * _SINGLE + _LINE
-        return 4 * self.lines * line + _WORD * self.columns * self._plane_lines(self.lines)
+    def instructions(self, band: int) -> int:
+        """Of four channels, by bands of so many lines."""
+        line, bands = self.out // 2 * _PAIR + self.out % 2 * _SINGLE + _LINE, -(-self.lines // band)
+        return 4 * self.lines * line + bands * (_WORD * self.columns * self._plane_lines(band) + _BAND)
 
     def _plane_lines(self, band: int) -> int:
         return (band - 1) * self.stride[1] + self.kernel
@@ -58,13 +58,17 @@ class Planes:
 def planes_of(node: Node) -> Planes | None:
     """The planes of a depthwise layer, or None where no kernel works by planes."""
     kernel_h, kernel_w, channels = node.input(1).shape
-    window = window_of(node, (kernel_h, kernel_w))
+    return planes_over(window_of(node, (kernel_h, kernel_w)), channels)
+
+
+def planes_over(window: Window, channels: int) -> Planes | None:
+    """The planes of a window over so many channels, or None as above."""
+    (kernel_h, kernel_w), (out_h, out_w), (stride_h, stride_w) = window.kernel, window.output, window.stride
     if kernel_h != kernel_w or kernel_w not in KERNELS or window.dilation != (1, 1) or channels < 4:
         return None
-    (out_h, out_w), (stride_h, stride_w) = window.output, window.stride
     ways = [
         Planes(False, out_w, out_h, kernel_w, (stride_w, stride_h)),
         Planes(True, out_h, out_w, kernel_w, (stride_h, stride_w)),
     ]
     usual = [way for way in ways if way.stride[0] in (1, 2)]
-    return min(usual, key=lambda way: way.instructions, default=None)
+    return min(usual, key=lambda way: way.instructions(way.lines), default=None)

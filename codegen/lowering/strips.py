@@ -60,19 +60,29 @@ def strips_of(node: Node) -> Strips | None:
     """
     kernel_h, kernel_w, channels = node.input(1).shape
     window = window_of(node, (kernel_h, kernel_w))
-    shape = _shape(window)
-    if shape is None or channels % CHANNELS or zero_of_weights(node):
-        return None
-    if window.output[0] < shape.block[0] or window.output[1] < shape.block[1]:
+    shape = shape_of(window, channels)
+    if shape is None or zero_of_weights(node):
         return None
     records, codes = channel_tables(node, 2, 1)
     rounding = usual_rounding(node, records, MOST_RIGHT)
     if rounding is None:
         return None
     table = _table(records, codes, fp.single_quant(node.input(0))[1], shape)
-    unit, reach = VECTOR // shape.rows, (window.output[1] - 1) * window.stride[1] + 2 * ((kernel_w + 1) // 2)
-    scratch = 2 * CHANNELS * shape.rows * (-(-reach // unit) * unit)
-    return Strips(f"ek_depthwise_{kernel_h}x{kernel_w}_s8_mve_{shape.name}{rounding}", table, scratch)
+    kernel = f"ek_depthwise_{kernel_h}x{kernel_w}_s8_mve_{shape.name}{rounding}"
+    return Strips(kernel, table, scratch_of(window, shape))
+
+
+def scratch_of(window: Window, shape: Shape) -> int:
+    """Bytes of the strips of four channels."""
+    unit, reach = VECTOR // shape.rows, (window.output[1] - 1) * window.stride[1] + 2 * ((window.kernel[1] + 1) // 2)
+    return 2 * CHANNELS * shape.rows * (-(-reach // unit) * unit)
+
+
+def shape_of(window: Window, channels: int) -> Shape | None:
+    """How a kernel cuts a window over so many channels, or None where none does or the output is too small."""
+    shape = None if channels % CHANNELS else _shape(window)
+    small = shape is not None and (window.output[0] < shape.block[0] or window.output[1] < shape.block[1])
+    return None if small else shape
 
 
 def _shape(window: Window) -> Shape | None:

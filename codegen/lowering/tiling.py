@@ -17,6 +17,7 @@ _GATHER_PIXEL = 80
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
 _TURN_PAIR_QUAD = 16
+_WIDEN_CALL = 78
 _CALL = 40
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
@@ -159,7 +160,7 @@ def fastest_tiling(products: Products, room: int, loops: tuple[Loop, ...] = (TWO
     Args:
         loops: by pairs of pixels, and by fours where there is one.
     """
-    options = _tilings(products, loops)
+    options = tilings(products, loops)
     fitting = [option for option in options if option.scratch <= room]
     if not fitting:
         return min(options, key=lambda t: (t.scratch, t.cycles))
@@ -168,7 +169,8 @@ def fastest_tiling(products: Products, room: int, loops: tuple[Loop, ...] = (TWO
 
 # Blocks of equal size, heads, and repeated lowerings ask for the same.
 @functools.lru_cache(maxsize=256)
-def _tilings(products: Products, loops: tuple[Loop, ...]) -> tuple[Tiling, ...]:
+def tilings(products: Products, loops: tuple[Loop, ...]) -> tuple[Tiling, ...]:
+    """All ways to cut a layer that are looked at."""
     return tuple(_all_tilings(products, loops))
 
 
@@ -197,6 +199,7 @@ def _tiling(products: Products, tile: int, group: int, tiles_outer: bool, loops:
     tile_bytes = tile * (16 * products.quads + _PAIR_CONSTANTS_BYTES)
     scratch = tile_bytes + 16 * products.quads * group + products.gathering_bytes
     calls = _CALL * tiles * pixel_pairs + _GROUP * groups * (tiles if tiles_outer else 1)
+    calls += _WIDEN_CALL * tiles * (1 if tiles_outer else groups)
     beside = repeated + calls + _RESULT * products.pixels * products.outputs
     twos, units = loops[0], products.quads * products.pairs
     instructions = beside + units * pixel_pairs * twos.instructions

@@ -158,7 +158,7 @@ def plan_report(program: Program, plan: MemoryPlan) -> dict[str, Any]:
             for n, c in plan.capacity.items()
         ],
         "order": _order_report(program),
-        "steps": [{"index": s.index, "name": s.name, "op": s.op} for s in program.steps],
+        "steps": [{"index": s.index, "name": s.name, "op": s.op, "rounds": s.rounds} for s in program.steps],
         "buffers": buffers,
     }  # fmt: skip
 

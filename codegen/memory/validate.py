@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from edgekit.codegen.memory.plan import MemoryPlan
-from edgekit.codegen.program import Buffer, BufferArg, Loop, Program, Step
+from edgekit.codegen.program import Buffer, BufferArg, Program, Step
 from edgekit.errors import InternalError
 
 
@@ -55,16 +56,37 @@ def _replay(
 
 
 def _row_by_row(step: Step, source: Buffer, target: Buffer) -> bool:
-    """Whether a step of loops reads and writes the same part of both buffers in each round: what a round overwrites, no
-    later one reads."""
-    parts: dict[tuple[Loop | None, Buffer], set[tuple[int, int]]] = {}
-    for call in step.calls:
-        for arg in call.args:
-            if isinstance(arg, BufferArg) and arg.buffer in (source, target):
-                parts.setdefault((call.loop, arg.buffer), set()).add((arg.offset, arg.advance))
-    loops = {loop for loop, _ in parts}
-    same = all(parts.get((loop, source)) == parts.get((loop, target)) for loop in loops)
-    return None not in loops and same and all(len(found) == 1 for found in parts.values())
+    """Whether a step of several calls writes one buffer part behind part, and reads of the other only what stands
+    behind all that is written: what a call overwrites, no later one reads.
+
+    A part ends where the next one begins. A call may read where it writes.
+    """
+    accesses = list(_accesses(step, source, target))
+    starts = [start for _, start, writes in accesses if writes]
+    if len(starts) < 2 or starts != sorted(set(starts)):
+        return False
+    ends, written, last = [*starts[1:], target.size], 0, -1
+    for call, start, writes in accesses:
+        if writes:
+            written, last = written + 1, call
+        elif written and start < (starts[written - 1] if call == last else ends[written - 1]):
+            return False
+    return True
+
+
+def _accesses(step: Step, source: Buffer, target: Buffer) -> Iterator[tuple[int, int, bool]]:
+    """(call, first byte, whether it writes) as a step runs: reads of one buffer, writes of another, reads first."""
+    number = 0
+    for loop, calls in groupby(step.calls, key=lambda call: call.loop):
+        body = list(calls)
+        for turn in range(1 if loop is None else loop.times):
+            for call in body:
+                number += 1
+                args = [a for a in call.args if isinstance(a, BufferArg)]
+                for buffer, writes in ((source, False), (target, True)):
+                    for arg in args:
+                        if arg.buffer is buffer and arg.writes == writes:
+                            yield number, arg.offset + turn * arg.advance, writes
 
 
 def _place(plan: MemoryPlan, buffer: Buffer) -> tuple[str, int, int]:

@@ -14,6 +14,7 @@ from edgekit.codegen.emit import emit_model
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, validate_plan
 from edgekit.codegen.program import Constant, Program
+from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import BadData, InternalError
 from edgekit.host.compiler import compile_host, kernel_archive
 from edgekit.ir import Array, Graph, Value
@@ -63,13 +64,13 @@ def _aligned(memory: Array) -> int:
     return -(-memory.ctypes.data // ALIGNMENT) * ALIGNMENT
 
 
-def build_host_model(graph: Graph) -> HostModel:
-    """Compile a graph, floats allowed, for this computer.
+def build_host_model(graph: Graph, streams: Sequence[Stream] = ()) -> HostModel:
+    """Compile a graph, floats allowed, for this computer; with `streams` of it, which may not feed images.
 
     Raises UnsupportedModel for what has no kernel, ToolchainError where there is no compiler.
     """
     require_supported_graph(graph)
-    program = lower(graph, Target(dsp=False), floats=True)
+    program = lower(graph, Target(dsp=False), floats=True, streams=streams)
     plan = plan_memory(program, [MEMORY])
     validate_plan(program, plan)
     emitted = emit_model(_NAME, program, plan, weights=False)

@@ -17,6 +17,9 @@ from edgekit.quant.low_bits import LowBits
 from edgekit.toolchains import Toolchain
 from edgekit.validation import Validation
 
+# What brings the rows of an image in.
+_INCOMING = ("feed_rows", "transpose", "reshape")
+
 
 def build_report(
     model: str,
@@ -84,7 +87,7 @@ def build_report(
         },
         "quantization": [asdict(e) for e in errors],
         "low_bits": None if low_bits is None else low_bits.record(),
-        "warnings": [*notes, *_warnings(board, ram, flash, linked)],
+        "warnings": [*notes, *_streams(program), *_warnings(board, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }
 
@@ -123,6 +126,13 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
         "budget": board.flash_internal.size,
         "external": weights if outside else 0,
     }
+
+
+def _streams(program: Program) -> list[str]:
+    """That layers run by rows, if any do."""
+    layers = [sum(op not in _INCOMING for op in step.op.split("+")) for step in program.steps if step.rounds]
+    streams = [count for count in layers if count > 1]
+    return [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
 
 
 def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int], linked: LinkedProject) -> list[str]:

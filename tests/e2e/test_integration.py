@@ -15,9 +15,11 @@ from benchmarks.transformer_memory import random_vit
 from edgekit.cli import group
 from edgekit.codegen.attention import Attention
 from edgekit.codegen.fitting import lower_and_plan
-from edgekit.codegen.integration import PatchRows, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import RowChain, Tricks, layers_of
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion
+from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.stream import Stream
 from edgekit.importers import import_model
 from edgekit.ir import Graph, Node
 from edgekit.passes import optimise
@@ -57,9 +59,12 @@ def _build(folder: Path, shape: dict[str, Any], board: str, *arguments: str) -> 
 
 
 def test_attention_and_chains_are_found(tmp_path: Path) -> None:
-    layers = layers_of(_quantized(tmp_path, SHAPES[1]), Tricks(decomposition=True))
+    graph = _quantized(tmp_path, SHAPES[1])
+    choice = Chooser(graph, Target(dsp=True), 1 << 30, fed=True, streaming=False).cheapest(1 << 30)
+    assert choice is not None
+    layers = layers_of(graph, Tricks(), choice.streams)
     kinds = [type(layer) for layer in layers]
-    assert kinds.count(Attention) == SHAPES[1]["depth"] and kinds.count(PatchRows) == 1
+    assert kinds.count(Attention) == SHAPES[1]["depth"] and kinds.count(Stream) == 1
     attention = next(layer for layer in layers if isinstance(layer, Attention))
     assert attention.norm is not None and attention.query.columns.shape == (2, 7)
     assert any(isinstance(layer, RowChain) and layer.last.op == "add" for layer in layers)

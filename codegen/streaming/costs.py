@@ -1,0 +1,135 @@
+"""What a layer costs for some rows of its output: scratch memory against cycles, as far as plans need to compare.
+
+Of layers with products on DSP cores, cycles come from the cuts that the lowering itself chooses among; of all else they
+are instructions, counted in the emulator (docs/kernels.md).
+"""
+
+from __future__ import annotations
+
+import functools
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from edgekit.codegen.lowering.context import Target
+from edgekit.codegen.lowering.convolution import POINTER_BYTES
+from edgekit.codegen.lowering.dots import INPUTS
+from edgekit.codegen.lowering.planes import planes_over
+from edgekit.codegen.lowering.strips import scratch_of, shape_of
+from edgekit.codegen.lowering.tiling import Products, loops_of, tilings
+from edgekit.ir import Node
+from edgekit.ops import spec_of
+from edgekit.ops.conv2d import groups_of
+from edgekit.ops.window import window_of
+
+# Instructions of a call with its arguments, and for each byte that is moved.
+CALL = 60
+MOVED_BYTE = 0.35
+# For a multiply-accumulate: by windows with one and with two at a time, by taps, of vectors, and of what is left.
+_WINDOW, _TWO_WINDOWS, _TAPS = 3.6, 2.9, 4.5
+_VECTOR_DOTS, _VECTOR_TAPS = 0.2, 0.7
+_PLAIN_TAPS = 7.0
+# Of elements: for each input that a pool reads, and for each output of all else.
+_POOLED, _ELEMENT = 2.5, 6.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Ways to run a layer once: more scratch, fewer cycles.
+
+    Attributes:
+        scratch: bytes, ascending; cycles: of each.
+    """
+
+    scratch: tuple[int, ...]
+    cycles: tuple[float, ...]
+
+    @staticmethod
+    def of(pairs: Iterable[tuple[int, float]]) -> Options:
+        """Of (scratch, cycles) those that are worth their scratch."""
+        best: list[tuple[int, float]] = []
+        for scratch, cycles in sorted(pairs):
+            if not best or cycles < best[-1][1]:
+                best.append((scratch, cycles))
+        return Options(tuple(s for s, _ in best), tuple(i for _, i in best))
+
+    def within(self, room: int) -> float | None:
+        """The fewest cycles with at most `room` bytes of scratch; None where that is too little."""
+        at = bisect_right(self.scratch, room)
+        return self.cycles[at - 1] if at else None
+
+
+class Costs:
+    """Options of the layers of a graph by rows, each looked for once.
+
+    Args:
+        target: the core.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._known: dict[tuple[Node, int], Options] = {}
+
+    def of(self, node: Node, rows: int) -> Options:
+        """Options of a layer for `rows` rows of its output."""
+        key = node, rows
+        if key not in self._known:
+            self._known[key] = self._options(node, rows)
+        return self._known[key]
+
+    def _options(self, node: Node, rows: int) -> Options:
+        macs = spec_of(node.op).macs(node)
+        if len(node.outputs[0].shape) == 4:
+            macs = macs * rows // max(1, node.outputs[0].shape[1])
+        if node.op == "conv2d":
+            return self._convolution(node, rows, macs)
+        if node.op == "depthwise_conv2d":
+            return self._depthwise(node, rows, macs)
+        if node.op in ("avg_pool2d", "max_pool2d"):
+            kernel = node.attrs["kernel"]
+            elements = rows * node.output.elements // node.output.shape[1]
+            return Options.of([(0, CALL + _POOLED * elements * kernel[0] * kernel[1])])
+        elements = sum(value.elements for value in node.outputs)
+        share = rows / node.output.shape[1] if len(node.outputs[0].shape) == 4 else 1.0
+        return Options.of([(0, CALL + _ELEMENT * elements * share + macs)])
+
+    def _convolution(self, node: Node, rows: int, macs: int) -> Options:
+        outputs, kernel_h, kernel_w, depth = node.input(1).shape
+        filter_bytes = kernel_h * kernel_w * depth
+        window = window_of(node, (kernel_h, kernel_w))
+        pointwise = window.kernel == window.stride == (1, 1) and window.before == window.after == (0, 0)
+        if self._target.mve and groups_of(node) == 1:
+            column = -(-filter_bytes // INPUTS) * INPUTS
+            gathered = not pointwise or depth % INPUTS > 0
+            return Options.of([(2 * column * gathered, CALL + _VECTOR_DOTS * macs)])
+        if self._target.dsp and groups_of(node) == 1:
+            channels = node.input(0).shape[-1]
+            whole = pointwise and channels % 4 == 0
+            products = Products(rows * window.output[1], outputs, kernel_h, kernel_w * channels, channels, whole)
+            return _of_products(products, self._target)
+        if pointwise:
+            return Options.of([(0, CALL + _TWO_WINDOWS * macs)])
+        return Options.of([(filter_bytes, CALL + _WINDOW * macs), (2 * filter_bytes, CALL + _TWO_WINDOWS * macs)])
+
+    def _depthwise(self, node: Node, rows: int, macs: int) -> Options:
+        kernel_h, kernel_w, outputs = node.input(1).shape
+        if outputs != node.input(0).shape[3]:
+            return Options.of([(0, CALL + _PLAIN_TAPS * macs)])
+        window = window_of(node, (kernel_h, kernel_w))
+        part = replace(window, output=(rows, window.output[1]))
+        if self._target.mve and (shape := shape_of(part, outputs)) is not None:
+            return Options.of([(scratch_of(part, shape), CALL + _VECTOR_TAPS * macs)])
+        if not self._target.dsp:
+            return Options.of([(2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + outputs, CALL + _TAPS * macs)])
+        planes = planes_over(part, outputs)
+        if planes is None:
+            return Options.of([(0, CALL + _PLAIN_TAPS * macs)])
+        fours = -(-outputs // 4)
+        return Options.of(
+            (planes.scratch(band), CALL + fours * planes.instructions(band)) for band in range(1, planes.lines + 1)
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_products(products: Products, target: Target) -> Options:
+    return Options.of((t.scratch, CALL + t.cycles) for t in tilings(products, loops_of(target)))

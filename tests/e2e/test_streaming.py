@@ -1,0 +1,80 @@
+"""Builds with streams: smaller arenas, the same bits, images by rows, and what does not fit without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.mobilenet_v2 import mobilenet_v2
+from edgekit.boards import load_board
+from edgekit.cli import group
+from edgekit.errors import DoesNotFit
+from edgekit.forecast.boards import Forecaster
+from edgekit.ir import load_graph
+
+
+def _model(folder: Path, **shape: Any) -> Path:
+    onnx.save(mobilenet_v2(classes=10, **shape), folder / "net.onnx")
+    size = (2, 3, shape["image"], shape["image"])
+    np.savez(folder / "x.npz", x=np.random.default_rng(0).uniform(0, 1, size).astype(np.float32))
+    return folder / "net.onnx"
+
+
+def _build(model: Path, output: Path, board: str, *arguments: str) -> dict[str, Any]:
+    command = ["build", str(model), "--board", board, "--data", str(model.parent / "x.npz"), "--json"]
+    result = CliRunner().invoke(group, [*command, "-o", str(output), *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    assert report["validation"]["bit_exact"]
+    layers = report["instructions"]["per_layer"]
+    assert 0 <= report["instructions"]["total"] - sum(layer["instructions"] for layer in layers) < 40 * len(layers)
+    return report
+
+
+def test_what_an_arena_is_made_for(tmp_path: Path) -> None:
+    model = _model(tmp_path, image=64, width=0.35, stages=4)
+    usual, ram, rows, speed = (
+        _build(model, tmp_path / f"out{index}", "stm32f746", *arguments)
+        for index, arguments in enumerate(
+            (
+                (),
+                ("--optimize", "ram"),
+                ("--optimize", "ram", "--feed", "rows"),
+                ("--optimize", "speed"),
+            )
+        )
+    )
+    arenas = [report["ram"]["arena"] for report in (rows, ram, usual, speed)]
+    assert arenas == sorted(arenas) and 2 * arenas[1] < arenas[2]
+    instructions = [report["instructions"]["total"] for report in (speed, usual, ram, rows)]
+    assert instructions[0] <= instructions[1] and max(instructions) < 1.2 * instructions[1]
+    assert len({report["macs"] for report in (usual, ram, rows, speed)}) == 1
+    assert not any("run by rows" in note for note in usual["warnings"])
+    assert any("run by rows" in note for note in ram["warnings"])
+    plan = json.loads((tmp_path / "out1" / "plan.json").read_text())
+    assert any(step["rounds"] > 1 for step in plan["steps"])
+
+
+def test_streams_where_whole_tensors_do_not_fit(tmp_path: Path) -> None:
+    model = _model(tmp_path, image=40, width=0.35, stages=3)
+    with pytest.raises(DoesNotFit):
+        _build(model, tmp_path / "refused", "stm32f103", "--disable", "streaming")
+    report = _build(model, tmp_path / "out", "stm32f103")
+    assert report["fits"] and any("run by rows" in note for note in report["warnings"])
+    board = load_board("stm32f103")
+    forecast = Forecaster(load_graph(tmp_path / "out" / "reference")).board(board)
+    assert forecast.fits and forecast.ram.arena == report["ram"]["arena"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["stm32f411", "stm32n657", "rp2040"])
+def test_images_by_rows_on_other_cores(tmp_path: Path, board: str) -> None:
+    model = _model(tmp_path, image=48, width=0.35, stages=3)
+    report = _build(model, tmp_path / "out", board, "--optimize", "ram", "--feed", "rows")
+    assert report["instructions"]["per_layer"][0]["op"].startswith("feed_rows+")
