@@ -10,9 +10,10 @@ from edgekit.ops.window import Window, window_of
 KERNELS = (3, 5)
 
 
-# Instructions: of two neighbouring pixels of a channel, of one more, of a line; of a word in each of four planes; of a
-# band of four channels beside.
-_PAIR, _SINGLE, _LINE, _WORD, _BAND = 37, 27, 16, 16, 1000
+# Instructions by kernel: of two neighbouring pixels of a channel, of one more; of a line; of a word in each of four
+# planes; of a band of four channels beside.
+_PAIR, _SINGLE = {3: 37, 5: 65}, {3: 27, 5: 48}
+_LINE, _WORD, _BAND = 16, 16, 1000
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Planes:
 
     def instructions(self, band: int) -> int:
         """Of four channels, by bands of so many lines."""
-        line, bands = self.out // 2 * _PAIR + self.out % 2 * _SINGLE + _LINE, -(-self.lines // band)
+        line = self.out // 2 * _PAIR[self.kernel] + self.out % 2 * _SINGLE[self.kernel] + _LINE
+        bands = -(-self.lines // band)
         return 4 * self.lines * line + bands * (_WORD * self.columns * self._plane_lines(band) + _BAND)
 
     def _plane_lines(self, band: int) -> int:
