@@ -64,23 +64,32 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     if node.input(0).dtype is DType.INT16:
         lower_windowed_s16(node, ctx)
         return
-    outputs, kernel_h, kernel_w, channels = node.input(1).shape
+    outputs, kernel_h, kernel_w, _ = node.input(1).shape
     height, width = node.output.shape[1:3]
-    window = window_of(node, (kernel_h, kernel_w))
-    pointwise = window.kernel == window.stride == (1, 1) and window.input == window.output and window.before == (0, 0)
     fields = _conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
     if ctx.target.mve and groups_of(node) == 1 and (dots := dots_of(node)) is not None:
-        _call_dots(node, ctx, fields, dots, height * width if pointwise else 0, batches(node, ctx))
+        _call_dots(node, ctx, fields, dots, height * width if is_pointwise(node) else 0, batches(node, ctx))
         return
     params = ctx.struct("ek_conv_params", fields)
     if not ctx.target.dsp or groups_of(node) != 1:
         _call_windows(node, ctx, params)
         return
     table, codes = channel_tables(node, 0, 2)
-    products = Products(
-        height * width, outputs, kernel_h, kernel_w * channels, channels, pointwise and channels % 4 == 0
-    )
-    _call_products(node, ctx, params, (table, codes.reshape(outputs, -1)), products, batches(node, ctx))
+    tables = table, codes.reshape(outputs, -1)
+    _call_products(node, ctx, params, tables, products_of(node, height), batches(node, ctx))
+
+
+def is_pointwise(node: Node) -> bool:
+    """Whether the windows of a convolution are the pixels of its input, one by one."""
+    window = window_of(node, (node.input(1).shape[1], node.input(1).shape[2]))
+    return window.kernel == window.stride == (1, 1) and window.input == window.output and window.before == (0, 0)
+
+
+def products_of(node: Node, rows: int) -> Products:
+    """The products of so many rows of a convolution of one group."""
+    outputs, kernel_h, kernel_w, channels = node.input(1).shape
+    pixels, whole = rows * node.output.shape[2], is_pointwise(node) and channels % 4 == 0
+    return Products(pixels, outputs, kernel_h, kernel_w * channels, channels, whole)
 
 
 def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.lowering.context import Target
-from edgekit.codegen.lowering.convolution import POINTER_BYTES
+from edgekit.codegen.lowering.convolution import POINTER_BYTES, is_pointwise, products_of
 from edgekit.codegen.lowering.dots import INPUTS
 from edgekit.codegen.lowering.planes import planes_over
 from edgekit.codegen.lowering.strips import scratch_of, shape_of
@@ -94,19 +94,14 @@ class Costs:
         return Options.of([(0, CALL + _ELEMENT * elements * share + macs)])
 
     def _convolution(self, node: Node, rows: int, macs: int) -> Options:
-        outputs, kernel_h, kernel_w, depth = node.input(1).shape
-        filter_bytes = kernel_h * kernel_w * depth
-        window = window_of(node, (kernel_h, kernel_w))
-        pointwise = window.kernel == window.stride == (1, 1) and window.before == window.after == (0, 0)
+        _, kernel_h, kernel_w, depth = node.input(1).shape
+        filter_bytes, pointwise = kernel_h * kernel_w * depth, is_pointwise(node)
         if self._target.mve and groups_of(node) == 1:
             column = -(-filter_bytes // INPUTS) * INPUTS
             gathered = not pointwise or depth % INPUTS > 0
             return Options.of([(2 * column * gathered, CALL + _VECTOR_DOTS * macs)])
         if self._target.dsp and groups_of(node) == 1:
-            channels = node.input(0).shape[-1]
-            whole = pointwise and channels % 4 == 0
-            products = Products(rows * window.output[1], outputs, kernel_h, kernel_w * channels, channels, whole)
-            return _of_products(products, self._target)
+            return _of_products(products_of(node, rows), self._target)
         if pointwise:
             return Options.of([(0, CALL + _TWO_WINDOWS * macs)])
         return Options.of([(filter_bytes, CALL + _WINDOW * macs), (2 * filter_bytes, CALL + _TWO_WINDOWS * macs)])
