@@ -45,11 +45,12 @@ def lower_and_plan(
         tricks: how memory is saved.
         feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
-            with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is.
+            with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
+            the fewest cycles, where those are not the fewest instructions.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks)
+    fitter = _Fitter(graph, target, regions, floats, tricks, fewest_cycles=optimize == "speed")
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -88,9 +89,11 @@ class _Fitter:
     """Lowerings of one graph with different streams."""
 
     def __init__(
-        self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks
-    ) -> None:
+        self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
+        fewest_cycles: bool,
+    ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
+        self._fewest_cycles = fewest_cycles
 
     def usual(self, feed: str) -> _Attempt:
         """The first of these that stands in the first region: whole tensors, streams, a fed image, both. Where there
@@ -126,7 +129,7 @@ class _Fitter:
         return (attempt, least) if attempt.is_inside else (usual, ceiling)
 
     def _attempt(self, streams: Sequence[Stream], ceiling: int = 0) -> _Attempt:
-        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams)
+        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
         program = order_steps(lowering.program())
         try:
             return _Attempt(lowering, program, plan_memory(program, self._regions), ceiling)

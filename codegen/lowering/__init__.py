@@ -149,6 +149,7 @@ class Lowering:
     Args:
         floats: arithmetic in floats is allowed.
         tricks: how programs save memory; streams: the layers that run by rows.
+        fewest_cycles: kernels may take more instructions for fewer cycles.
     """
 
     def __init__(
@@ -158,8 +159,10 @@ class Lowering:
         floats: bool = False,
         tricks: Tricks = USUAL_TRICKS,
         streams: Sequence[Stream] = (),
+        fewest_cycles: bool = False,
     ) -> None:
         self._graph, self._target, self._floats, self._tricks = graph, target, floats, tricks
+        self._fewest_cycles = fewest_cycles
         self._layers = layers_of(graph, tricks, streams)
 
     def program(self, room: Sequence[int] = ()) -> Program:
@@ -168,7 +171,8 @@ class Lowering:
         Raises UnsupportedModel naming every layer that no kernel computes; arithmetic in floats counts as such, unless
         it is allowed.
         """
-        graph, ctx = self._graph, LoweringContext(self._target, room, self._tricks.overwriting)
+        graph = self._graph
+        ctx = LoweringContext(self._target, room, self._tricks.overwriting, self._fewest_cycles)
         problems: list[str] = []
         inputs = [_port(value, ctx, "input") for value in graph.inputs]
         positions = {node: position for position, node in enumerate(graph.nodes)}

@@ -65,8 +65,10 @@ class View:
 class LoweringContext:
     """Collects the program while rules run; one per program."""
 
-    def __init__(self, target: Target, room: Sequence[int] = (), overwriting: bool = True) -> None:
-        self.target = target
+    def __init__(
+        self, target: Target, room: Sequence[int] = (), overwriting: bool = True, fewest_cycles: bool = False
+    ) -> None:
+        self.target, self.fewest_cycles = target, fewest_cycles
         self.overwriting = overwriting
         self._room = room
         self.buffers: list[Buffer] = []

@@ -151,7 +151,7 @@ def _call_products(
     """The DSP convolution of a node, a call for each (input, output)."""
     table, codes = tables
     rounding = rounding_of(node, table)
-    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target)
+    loops = (TWOS,) if rounding == "any" else loops_of(ctx.target, ctx.fewest_cycles)
     tiling = fastest_tiling(products, ctx.room(), loops)
     records, packed = (
         ctx.constant("ek_channel", table),

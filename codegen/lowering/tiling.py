@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.program import Fields
@@ -149,9 +149,15 @@ class Tiling:
         }
 
 
-def loops_of(target: Target) -> tuple[Loop, Loop]:
-    """The inner loops of a convolution on a core: by pairs of pixels, and by fours."""
-    return (_TWOS_DUAL, _BESIDE) if target.dual_issue else (TWOS, _GROUPED)
+def loops_of(target: Target, fewest_cycles: bool = False) -> tuple[Loop, Loop]:
+    """The inner loops of a convolution on a core: by pairs of pixels, and by fours.
+
+    Args:
+        fewest_cycles: with any number of instructions.
+    """
+    if not target.dual_issue:
+        return TWOS, _GROUPED
+    return _TWOS_DUAL, replace(_BESIDE, bounded=not fewest_cycles)
 
 
 def fastest_tiling(products: Products, room: int, loops: tuple[Loop, ...] = (TWOS,)) -> Tiling:
