@@ -1,6 +1,6 @@
 """Modelled milliseconds of the MLPerf Tiny int8 models beside the best published ones: `python -m benchmarks.latency`.
 
-Published: MLPerf Tiny rounds up to 1.3, closed int8 results on one CPU, the fastest of any engine per board. The band
+Builds are those of `--optimize speed`. Published: MLPerf Tiny rounds up to 1.3, closed int8 results on one CPU, the fastest of any engine per board. The band
 goes with every figure; a ratio inside it says nothing. A published board without a board file is modelled on one
 with the same core at the published clock. Exit codes as `benchmarks.mlperf_tiny`.
 """
@@ -94,7 +94,7 @@ def main() -> int:
             try:
                 if model is None:
                     raise RuntimeError(f"{peer.file} is not under {folder}")
-                report = measure(model, published.board, options.toolchain)
+                report = measure(model, published.board, options.toolchain, "speed")
                 rows.append(row(published, peer.title, peer.macs, report, published.milliseconds[peer.file]))
             except RuntimeError as error:
                 failed = True

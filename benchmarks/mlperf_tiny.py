@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import TFLM_CMSIS_NN, Peer
+from edgekit.codegen.fitting import OPTIMIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEAD = (
@@ -41,7 +42,7 @@ def models_folder() -> Path:
     return data / "models" / "mlperf_tiny"
 
 
-def measure(model: Path, board: str, toolchain: str, optimize: str = "balanced") -> dict[str, Any]:
+def measure(model: Path, board: str, toolchain: str, optimize: str) -> dict[str, Any]:
     """Build one model and return its report; raises RuntimeError with the tool's own message where that fails."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "edgekit", "build", str(model), "--board", board, "--json"]
@@ -80,7 +81,7 @@ def main() -> int:
     )
     parser.add_argument("--board", default="stm32f746")
     parser.add_argument("--toolchain", default="zig", choices=["zig", "gcc"])
-    parser.add_argument("--optimize", default="balanced", choices=["balanced", "ram", "speed"])
+    parser.add_argument("--optimize", default="balanced", choices=OPTIMIZE)
     parser.add_argument("--json", action="store_true", help="print the reports as one JSON object by model")
     options = parser.parse_args()
     folder = models_folder()

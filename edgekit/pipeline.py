@@ -15,6 +15,7 @@ from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.program import Port, Program
+from edgekit.codegen.savings import memory_report, savings
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
@@ -47,10 +48,15 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
     progress.stage("planning memory")
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
-    program, plan = lower_and_plan(
-        source.graph, Target.of(board), regions, floats, *_savings(options), options.optimize
-    )
+
+    def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
+        return lower_and_plan(source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize)
+
+    program, plan = planned(*_savings(options))
     validate_plan(program, plan)
+    memory = None
+    if options.memory_report:
+        memory = memory_report(program, plan, savings(planned, *_savings(options), program, regions))
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
 
@@ -72,6 +78,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
         write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
+        report["memory_report"] = memory
         _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
     shutil.rmtree(learning_folder(options.output), ignore_errors=True)

@@ -41,6 +41,7 @@ class BuildOptions:
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
         disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming".
         optimize: what the arena is made for: "balanced", "ram" or "speed".
+        memory_report: whether to plan again without each way of saving memory, to say what it is worth.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -57,6 +58,7 @@ class BuildOptions:
     feed: str = "auto"
     disabled: Sequence[str] = ()
     optimize: str = "balanced"
+    memory_report: bool = False
     external: bool = True
     dumps: Sequence[str] = ()
 

@@ -10,6 +10,7 @@ import click
 from edgekit.cli.common import json_option, print_json, quantization_of, quantization_options, shape_options, size
 from edgekit.errors import BadUsage
 from edgekit.progress import Progress
+from edgekit.reports.text import short_name
 
 
 @click.command("build", epilog="Example: edgekit build model.tflite --board stm32f746 --data samples.npz -o firmware")
@@ -45,6 +46,7 @@ from edgekit.progress import Progress
     show_default=True,
     help="The smallest arena, all memory for speed, or some of it.",
 )
+@click.option("--memory-report", is_flag=True, help="Say what each way of saving memory is worth.")
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -53,7 +55,7 @@ from edgekit.progress import Progress
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, toolchain: str,
     shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], optimize: str,
-    internal_only: bool, dumps: tuple[str, ...], as_json: bool, **quantization: Any,
+    memory_report: bool, internal_only: bool, dumps: tuple[str, ...], as_json: bool, **quantization: Any,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
@@ -63,7 +65,8 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration,
         quantization=quantization_of(quantization), toolchain=toolchain, shapes=shape_options(shapes), samples=samples,
-        feed=feed, disabled=disabled, optimize=optimize, external=not internal_only, dumps=dumps,
+        feed=feed, disabled=disabled, optimize=optimize, memory_report=memory_report,
+        external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
     if as_json:
@@ -99,6 +102,18 @@ def summary(report: dict[str, Any], output: Path) -> str:
         distance = runtime.get("max_abs_difference")
         by = "" if distance is None else f" (largest difference {distance:.2g})"
         lines.append(f"  {runtime['name']}: {runtime['differing']} of {runtime['outputs']} outputs differ{by}")
+    lines += _memory_lines(report["memory_report"])
     lines += [f"  note: {w}" for w in report["warnings"]]
     lines.append(f"  {output}/report.html")
     return "\n".join(lines)
+
+
+def _memory_lines(memory: dict[str, Any] | None) -> list[str]:
+    if memory is None:
+        return []
+    live = ", ".join(f"{short_name(part['name'])} {size(part['bytes'])}" for part in memory["live_then"][:4])
+    lines = [f"  most is live in {short_name(memory['worst_step'])}: {size(memory['lower_bound'])} ({live})"]
+    for row in memory["techniques"]:
+        does = "" if row["fits"] else ", which does not fit"
+        lines.append(f"    without {row['technique']}: {size(row['arena_without'])}{does}")
+    return lines

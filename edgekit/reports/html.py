@@ -77,6 +77,7 @@ def _page(report: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
         "validation": _validation(_table(report, "validation")),
         "regions": [_region(region) for region in _rows(report, "regions")],
         "maps": memory_maps(plan),
+        "memory_report": _memory_report(_table(report, "memory_report")),
         "layers": layers,
         "layer_columns": _LAYER_COLUMNS,
         "quantization": _quantization(_rows(report, "quantization")),
@@ -154,6 +155,16 @@ def _region(region: dict[str, Any]) -> dict[str, Any]:
         "over": bool(used is not None and size is not None and used > size),
         "share": _ratio(used, size),
     }
+
+
+def _memory_report(memory: dict[str, Any]) -> dict[str, Any] | None:
+    """What each way of saving memory is worth, as bars beside the arena's."""
+    rows: list[dict[str, Any]] = [{"technique": "all of them", "arena_without": memory.get("arena"), "fits": True}]
+    rows += _rows(memory, "techniques")
+    largest = max((row.get("arena_without") or 0 for row in rows), default=0)
+    for row in rows:
+        row["width"] = _percent(row.get("arena_without"), largest)
+    return {"rows": rows, "worst_step": memory.get("worst_step")} if len(rows) > 1 else None
 
 
 _LAYER_COLUMNS = (

@@ -161,7 +161,17 @@ def test_branches_run_one_after_the_other(tmp_path: Path) -> None:
         [helper.make_empty_tensor_value_info("y")], [numpy_helper.from_array(v, k) for k, v in weights.items()],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.onnx")
-    arguments = ["build", str(tmp_path / "m.onnx"), "--precision", "float32", "--board", "stm32f411", "--samples", "2"]
+    arguments = [
+        "build",
+        str(tmp_path / "m.onnx"),
+        "--precision",
+        "float32",
+        "--board",
+        "stm32f411",
+        "--samples",
+        "2",
+        "--memory-report",
+    ]
     result = CliRunner().invoke(group, [*arguments, "-o", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -169,3 +179,10 @@ def test_branches_run_one_after_the_other(tmp_path: Path) -> None:
     wide = 8 * 8 * 32 * 4
     assert report["validation"]["bit_exact"] and plan["order"]["proven"]
     assert plan["order"]["peak"] < 2 * wide
+    memory = report["memory_report"]
+    without = {row["technique"]: row["arena_without"] for row in memory["techniques"]}
+    assert memory["arena"] == report["ram"]["arena"] and without["order of steps"] >= 3 * wide
+    assert without["memory shared over time"] >= 6 * wide > without["work in place"] > memory["arena"]
+    assert all(row["saved"] == row["arena_without"] - memory["arena"] for row in memory["techniques"])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "What each way of saving memory is worth" in page and "without order of steps" in page
