@@ -1,8 +1,9 @@
 """Modelled milliseconds of the MLPerf Tiny int8 models beside the best published ones: `python -m benchmarks.latency`.
 
-Builds are those of `--optimize speed`. Published: MLPerf Tiny rounds up to 1.3, closed int8 results on one CPU, the fastest of any engine per board. The band
-goes with every figure; a ratio inside it says nothing. A published board without a board file is modelled on one
-with the same core at the published clock. Exit codes as `benchmarks.mlperf_tiny`.
+Builds are those of `--optimize speed`. Published: MLPerf Tiny rounds up to 1.3, closed int8 results on one CPU, the
+fastest of any engine per board. The band goes with every figure; a ratio inside it says nothing. A published board
+without a board file is modelled on one with the same core at the published clock. Exit codes as
+`benchmarks.mlperf_tiny`.
 """
 
 from __future__ import annotations
