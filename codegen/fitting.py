@@ -8,7 +8,9 @@ from dataclasses import replace
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
+from edgekit.codegen.memory.moves import moved_cost, with_moves
 from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
@@ -26,6 +28,7 @@ def lower_and_plan(
     floats: bool = False,
     feed: str = "auto",
     tricks: Tricks = USUAL_TRICKS,
+    objective: str = "time",
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions whose arena is a little above the smallest at most, and its plan.
 
@@ -34,17 +37,19 @@ def lower_and_plan(
 
     Args:
         tricks: how memory is saved; whether images stream in is for `feed` to say.
-        feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
+        feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit on
+            the chip.
+        objective: what copies off the chip and back shall save, see `with_moves`.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
     first, *others = regions
     lowering = Lowering(graph, target, floats, replace(tricks, decomposition=feed == "rows"))
-    program, plan = _smallest(lowering, regions)
-    if feed == "auto" and (isinstance(plan, DoesNotFit) or any(plan.arena[region.name] for region in others)):
+    program, plan = _smallest(lowering, regions, objective)
+    if feed == "auto" and (isinstance(plan, DoesNotFit) or plan.external):
         # An image that does not fit on the chip with all else streams in by rows, if it can.
         streaming = Lowering(graph, target, floats, replace(tricks, decomposition=True))
-        streamed, streamed_plan = _smallest(streaming, regions)
+        streamed, streamed_plan = _smallest(streaming, regions, objective)
         if not isinstance(streamed_plan, DoesNotFit) and any(port.row_axis for port in streamed.inputs):
             program, plan, lowering = streamed, streamed_plan, streaming
     if isinstance(plan, DoesNotFit):
@@ -59,19 +64,36 @@ def lower_and_plan(
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
-            return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
+            return _planned(faster, [replace(first, capacity=ceiling), *used], objective)
         except DoesNotFit:
             continue
     return program, plan
 
 
-def _smallest(lowering: Lowering, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan | DoesNotFit]:
+def _smallest(
+    lowering: Lowering, regions: Sequence[PlanRegion], objective: str
+) -> tuple[Program, MemoryPlan | DoesNotFit]:
     """The program with the least scratch, and its plan, or what does not fit."""
     program = order_steps(lowering.program())
     try:
-        return program, plan_memory(program, regions)
+        return _planned(program, regions, objective)
     except DoesNotFit as error:
         return program, error
+
+
+def _planned(program: Program, regions: Sequence[PlanRegion], objective: str) -> tuple[Program, MemoryPlan]:
+    """A plan; where not all fits on the chip, with copies off it and back if that is cheaper than to let all stand."""
+    plan = plan_memory(program, regions)
+    moving = with_moves(program, regions, objective) if plan.external else program
+    if not moving.moves:
+        return program, plan
+    validate_moves(program, moving)
+    try:
+        moved = plan_memory(moving, regions)
+    except DoesNotFit:
+        return program, plan
+    better = moved_cost(moving, moved, objective) < moved_cost(program, plan, objective)
+    return (moving, moved) if better else (program, plan)
 
 
 def ceiling_of(least: int) -> int:

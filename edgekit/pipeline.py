@@ -28,7 +28,7 @@ from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, learning_folder, load_source
-from edgekit.toolchains import Toolchain, get_toolchain
+from edgekit.toolchains import Toolchain, arena_section, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
 
@@ -78,19 +78,33 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
 
 def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
-    """Where arenas may stand: the main on-chip RAM less stack and data, then external RAM where allowed."""
-    inside = board.ram_internal
-    regions = [PlanRegion(inside.name, inside.size - STACK_RESERVE - DATA_RESERVE)]
-    if external and board.external_ram is not None:
-        regions.append(PlanRegion(board.external_ram.name, board.external_ram.size))
+    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed."""
+    outside = (board.external_ram,) if external and board.external_ram is not None else ()
+    inside = sorted((board.ram_internal, *board.extra_ram), key=lambda memory: memory.access_cost)
+    regions = []
+    for memory in (*inside, *outside):
+        reserve = STACK_RESERVE + DATA_RESERVE if memory.name == board.ram_stack.name else 0
+        banks = tuple(
+            (bank.end - memory.address - reserve, bank.access_cost)
+            for bank in board.regions
+            if memory.address <= bank.address < memory.end
+        )
+        section = arena_section(board, memory)
+        regions.append(
+            PlanRegion(
+                memory.name, memory.size - reserve, memory.access_cost, memory.external, section,
+                tuple(bank for bank in banks if bank[0] > 0),
+            )
+        )  # fmt: skip
     return regions
 
 
-def _savings(options: BuildOptions) -> tuple[str, Tricks]:
-    """How images are fed, and which savings a build may use."""
+def _savings(options: BuildOptions) -> tuple[str, Tricks, str]:
+    """How images are fed, which savings a build may use, and what copies off the chip shall save."""
     off = set(options.disabled)
     feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(integration="integration" not in off, overwriting="overwriting" not in off)
+    tricks = Tricks(integration="integration" not in off, overwriting="overwriting" not in off)
+    return feed, tricks, options.objective
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

@@ -40,6 +40,7 @@ class BuildOptions:
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
         disabled: savings of memory that are left out: "integration", "decomposition", "overwriting".
+        objective: what copies off the chip and back shall save: "time" or "bytes".
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -55,6 +56,7 @@ class BuildOptions:
     samples: int | None = None
     feed: str = "auto"
     disabled: Sequence[str] = ()
+    objective: str = "time"
     external: bool = True
     dumps: Sequence[str] = ()
 

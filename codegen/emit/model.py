@@ -56,6 +56,7 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
         "name": name,
         "macro": name.upper(),
         "arenas": [max(1, plan.arena[r]) for r in regions],
+        "sections": [plan.regions[r].section for r in regions],
         "alignment": ARENA_ALIGNMENT,
         "inputs": [_port(p, plan, regions) for p in program.inputs],
         "outputs": [_port(p, plan, regions) for p in program.outputs],

@@ -38,6 +38,14 @@ from edgekit.progress import Progress
     type=click.Choice(["integration", "decomposition", "overwriting"]),
     help="Leave out a way of saving memory, to see what it is worth.",
 )
+@click.option(
+    "--off-chip",
+    "objective",
+    default="time",
+    type=click.Choice(["time", "bytes"]),
+    show_default=True,
+    help="What copies to memory outside the chip and back shall save: modelled time, or bytes on the bus.",
+)
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -45,8 +53,8 @@ from edgekit.progress import Progress
 @json_option
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, toolchain: str,
-    shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], internal_only: bool,
-    dumps: tuple[str, ...], as_json: bool, **quantization: Any,
+    shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], objective: str,
+    internal_only: bool, dumps: tuple[str, ...], as_json: bool, **quantization: Any,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
@@ -56,7 +64,7 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration,
         quantization=quantization_of(quantization), toolchain=toolchain, shapes=shape_options(shapes), samples=samples,
-        feed=feed, disabled=disabled, external=not internal_only, dumps=dumps,
+        feed=feed, disabled=disabled, objective=objective, external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))
     if as_json:

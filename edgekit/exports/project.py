@@ -13,6 +13,7 @@ from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name
 from edgekit.errors import BadUsage
 from edgekit.project import STACK_RESERVE
+from edgekit.toolchains import arena_section
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_]+\.[ch]")
 _SIGNATURE = re.compile(r'_SIGNATURE "([0-9a-f]{16})"')
@@ -97,8 +98,9 @@ def open_project(folder: Path) -> Project:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         name, board = str(plan["name"]), load_board(str(report["board"]))
-        # As the model's context lists them: the first region always, others where used.
-        arenas = tuple(_arena(r, board) for i, r in enumerate(plan["regions"]) if i == 0 or r["arena"])
+        # As the model's context lists them: those that are used, at least one.
+        used = [record for record in plan["regions"] if record["arena"]] or plan["regions"][:1]
+        arenas = tuple(_arena(record, board) for record in used)
         inputs, outputs = (tuple(_port(p) for p in plan[key]) for key in ("inputs", "outputs"))
         flash, stack = report["flash"], int(report["ram"]["stack_bound"])
         in_external = int(flash["external"]) > 0
@@ -130,14 +132,12 @@ def _no_build(folder: Path, why: str) -> BadUsage:
 
 
 def _arena(record: Mapping[str, Any], board: Board) -> Arena:
-    region, size = str(record["name"]), max(1, int(record["arena"]))
-    if region == board.ram_internal.name:
-        return Arena(".edgekit_arena", region, size, False)
-    if board.external_ram is not None and region == board.external_ram.name:
-        return Arena(".edgekit_arena_ext", region, size, True)
-    if region in [r.name for r in board.extra_ram]:
-        return Arena(f".edgekit_arena_{region}", region, size, False)
-    raise ValueError(f"plan.json places an arena in {region!r}, which board {board.name} does not have")
+    name, size = str(record["name"]), max(1, int(record["arena"]))
+    memories = (board.ram_internal, *board.extra_ram, board.external_ram)
+    region = next((memory for memory in memories if memory is not None and memory.name == name), None)
+    if region is None:
+        raise ValueError(f"plan.json places an arena in {name!r}, which board {board.name} does not have")
+    return Arena(arena_section(board, region), name, size, region.external)
 
 
 def _port(record: Mapping[str, Any]) -> Port:

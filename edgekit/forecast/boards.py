@@ -143,15 +143,12 @@ def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 
 
 def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForecast:
-    first, *others = plan.arena
-    arena, data = max(1, plan.arena[first]), 4 * len(plan.arenas)
-    size = board.ram_internal.size
+    inside = sum(plan.arena[name] for name, region in plan.regions.items() if not region.external)
+    arena, data, size = max(1, inside), 4 * len(plan.arenas), board.ram_total
     headroom = size - arena - max(STACK_RESERVE + DATA_RESERVE, stack + data)
     # A plan with memory outside can fail there although the chip's own RAM has room.
     headroom = headroom if planned else min(headroom, -1)
-    return RamForecast(
-        arena + data + stack, arena, data, stack, size, headroom, sum(plan.arena[name] for name in others)
-    )
+    return RamForecast(arena + data + stack, arena, data, stack, size, headroom, plan.external)
 
 
 def _flash(board: Board, code: int, weights: int, external: bool) -> FlashForecast:

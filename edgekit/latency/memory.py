@@ -24,7 +24,8 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, weights_region
     if flash is None:
         raise InternalError(f"board {board.name} has no external flash, but the weights stand there")
     per_weight_byte = flash.wait_per_byte
-    memories = {m.name: m.wait_per_byte for m in (board.ram_internal, board.external_ram) if m is not None}
+    outside = () if board.external_ram is None else (board.external_ram,)
+    memories = {m.name: m.wait_per_byte for m in (board.ram_internal, *board.extra_ram, *outside)}
     waits = []
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())

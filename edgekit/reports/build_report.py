@@ -52,6 +52,7 @@ def build_report(
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
+        "moves": {"count": len(program.moves), "bytes": sum(move.bytes for move in program.moves)},
         "regions": [
             {"name": r.name, "address": r.address, "size": r.size, "used": linked.image.region_used(r.name)}
             for r in board.regions
@@ -89,8 +90,7 @@ def build_report(
     }
 
 
-def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Validation) -> dict[str, int]:
-    inside = board.ram_internal.name
+def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Validation) -> dict[str, Any]:
     arena = linked.image.arena_bytes
     data_bss = linked.image.data_bytes + linked.image.bss_bytes
     stack = linked.stack.bytes
@@ -102,9 +102,10 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
         "io": 0,
         "data_bss": data_bss,
         "stack_bound": stack,
+        "stack_region": board.ram_stack.name,
         "stack_measured": validation.stack_measured,
-        "budget": board.ram_internal.size,
-        "external": sum(size for name, size in plan.arena.items() if name != inside),
+        "budget": board.ram_total,
+        "external": plan.external,
         "scratch_in_arena": max(
             (b.size for life in plan.lives for b in life.buffers if b.kind == "scratch"), default=0
         ),
@@ -125,7 +126,7 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
     }
 
 
-def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int], linked: LinkedProject) -> list[str]:
+def _warnings(board: Board, ram: dict[str, Any], flash: dict[str, int], linked: LinkedProject) -> list[str]:
     warnings = []
     if linked.emulated is not linked.image:
         warnings.append(_emulated_image(board, linked))

@@ -112,8 +112,12 @@ class Image:
 
     @property
     def arena_bytes(self) -> int:
-        """The arena in main RAM; other memories' arenas are in `sections`."""
-        return self.sections.get(".edgekit_arena", 0)
+        """All arenas in memories of the chip; the one outside is in `sections`."""
+        return sum(
+            size
+            for name, size in self.sections.items()
+            if name.startswith(".edgekit_arena") and name != ".edgekit_arena_ext"
+        )
 
     def region_used(self, name: str) -> int:
         """Bytes of one memory of the board that the image takes.

@@ -1,0 +1,196 @@
+"""COSMA's experiment: `python -m benchmarks.cosma [--write]` prints, or writes to docs/cosma.md.
+
+Bytes of int8 networks that move off the chip and back beyond the compulsory, where memory on the chip is as small as
+the largest operator's inputs and outputs (M_R), or half way from there to the least peak of any order (M_H).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.nas_graphs import NETWORKS, NetworkGraph
+from benchmarks.onnx_graphs import onnx_graph, vision_transformer
+from benchmarks.replacement_baselines import belady, greedy, moved_bytes
+from benchmarks.replacement_bound import bound_over_orders
+from edgekit.codegen.memory.block import Block
+from edgekit.codegen.memory.order import order_steps
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, Tensor, residences, solve
+from edgekit.codegen.memory.solver import place
+from edgekit.codegen.memory.validate_placement import validate_placement
+from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cosma.md"
+ONNX = ("resnet50", "densenet121", "inception_v1", "inception_v2", "squeezenet", "shufflenet")
+ORDER_EFFORT = 60_000
+
+_HEAD = """# COSMA's experiment
+
+[COSMA](https://arxiv.org/abs/2311.18246) chooses the order of operators, addresses, and what is moved to memory off
+the chip and fetched again, so that the fewest bytes move beyond the compulsory (inputs once in, results once out; weights
+do not count). `python -m benchmarks.cosma --write` makes this page with the solver that builds use
+(`codegen/memory/replacement.py`): for a given order an integer program with a decision per gap between two uses. It is
+solved for the order of creation and for the order with the least peak; the better one counts, placed and validated
+within the budget.
+
+- **M_R**: the inputs and outputs of the largest operator. **M_H**: half way from there to the least peak found.
+- **bound**: no order of operators moves fewer bytes (`benchmarks/replacement_bound.py`); **bold** where reached, so
+  that the result is proven to be the optimum over all orders. For its own order each result is proven.
+- Peers: operators in the order of creation, or with the least peak; TFLite's allocator (what an operator needs comes
+  largest first, into the smallest hole that has room); what leaves is the tensor that is used again latest (Belady),
+  or the fewest bytes that make room (greedy). An operator's own tensors that stand in its way are moved by way of memory
+  off the chip. This is our reading of COSMA's peers, whose programs are not public.
+- Networks: int8, one byte per element, the light models of the onnx package with a convolution's normalization and ReLU
+  as part of it; ViT-B/16; networks of searched cells.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network at one budget; bytes, and seconds of solving and placing.
+
+    Attributes:
+        peers: default order with Belady's and with greedy replacement, then the least peak's order with both.
+        placed: whether all stays on the chip have addresses within the budget.
+    """
+
+    name: str
+    operators: int
+    budget: int
+    moved: int
+    bound: int
+    peers: tuple[int, ...]
+    placed: bool
+    seconds: float
+    bound_seconds: float
+
+
+def program_of(graph: NetworkGraph) -> Program:
+    """Steps that read and write buffers, and nothing else, for the search for an order."""
+    buffers = [Buffer(index, f"t{index}", size, "activation") for index, size in enumerate(graph.sizes)]
+    steps = []
+    for index, operator in enumerate(graph.operators):
+        args = [BufferArg(buffers[tensor], "int8_t") for tensor in operator.reads]
+        args += [BufferArg(buffers[tensor], "int8_t", True) for tensor in operator.writes]
+        steps.append(Step(index, operator.name, "operator", 0, [KernelCall("operator", tuple(args))]))
+    image, scores = (
+        Port(f"t{t}", buffers[t], "int8_t", "int8", (graph.sizes[t],), None, None) for t in (0, graph.output)
+    )
+    return Program(graph.name, steps, buffers, [], [], [image], [scores])
+
+
+def problem_of(graph: NetworkGraph, order: Sequence[int], capacity: int) -> ReplacementProblem:
+    """Stores and fetches cost a tensor's bytes; inputs have a copy off the chip, results get one anyway."""
+    uses: dict[int, list[int]] = {}
+    for step, index in enumerate(order):
+        operator = graph.operators[index]
+        for tensor in dict.fromkeys((*operator.reads, *operator.writes)):
+            uses.setdefault(tensor, []).append(step)
+    made = {tensor for operator in graph.operators for tensor in operator.writes}
+    read = {tensor for operator in graph.operators for tensor in operator.reads}
+    tensors = [
+        Tensor(
+            graph.sizes[tensor], tuple(steps), (steps[0],) if tensor in made else (),
+            store=graph.sizes[tensor] if tensor in made & read else 0, fetch=graph.sizes[tensor],
+        )
+        for tensor, steps in sorted(uses.items())
+    ]  # fmt: skip
+    return ReplacementProblem(tuple(tensors), len(order), capacity)
+
+
+def placed(problem: ReplacementProblem, solution: Replacement) -> bool:
+    """Whether a placement of all stays was found within the capacity; it is validated."""
+    stays = residences(problem, solution)
+    blocks = [Block(problem.tensors[stay.tensor].size, 1, stay.first, stay.last) for stay in stays]
+    placement = place(blocks, problem.capacity)
+    validate_placement(blocks, placement.offsets, placement.peak)
+    return placement.peak <= problem.capacity
+
+
+def measure(graph: NetworkGraph) -> list[Row]:
+    """The rows of a network."""
+    start = time.perf_counter()
+    order = order_steps(program_of(graph), ORDER_EFFORT).order
+    assert order is not None
+    ordering = time.perf_counter() - start
+    largest = max(sum(graph.sizes[t] for t in {*o.reads, *o.writes}) for o in graph.operators)
+    orders = (range(len(graph.operators)), order.positions)
+    rows = []
+    for budget in (largest, (largest + order.peak) // 2):
+        start = time.perf_counter()
+        problems = [problem_of(graph, positions, budget) for positions in orders]
+        solved = [(p, s) for p in problems if (s := solve(p)) is not None and s.proven]
+        problem, best = min(solved, key=lambda found: found[1].cost)
+        fits = placed(problem, best)
+        seconds = time.perf_counter() - start + ordering
+        start = time.perf_counter()
+        bound = bound_over_orders(graph, budget) if best.cost else 0
+        peers = tuple(moved_bytes(graph, o, budget, policy) for o in orders for policy in (belady, greedy))
+        rows.append(
+            Row(graph.name, len(graph.operators), budget, best.cost, bound, peers, fits, seconds,
+                time.perf_counter() - start)
+        )  # fmt: skip
+        if largest == order.peak:
+            break
+    return rows
+
+
+def saved(row: Row, peers: slice) -> float | None:
+    """The mean part of the peers' bytes that do not move; None where they move none."""
+    parts = [1 - row.moved / peer for peer in row.peers[peers] if peer]
+    return sum(parts) / len(parts) if parts else None
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The table, and the averages below it."""
+    lines = [
+        "| network | operators | budget | moved | bound | default order: Belady | greedy | least peak: Belady | greedy "
+        "| saved | s | bound s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        moved = f"**{row.moved}**" if row.moved == row.bound else str(row.moved)
+        part = saved(row, slice(0, 2))
+        cells = [row.name, row.operators, row.budget, moved + ("" if row.placed else " (not placed)"), row.bound]
+        cells += [*row.peers, "" if part is None else f"{part:.0%}", f"{row.seconds:.1f}", f"{row.bound_seconds:.1f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Averages over networks where a peer moves anything."""
+    lines = []
+    for text, peers in (("in the order of creation", slice(0, 2)), ("in the order of the least peak", slice(2, 4))):
+        parts = [part for row in rows if (part := saved(row, peers)) is not None]
+        lines.append(
+            f"Against TFLite's allocator {text}, {sum(parts) / len(parts):.0%} of the bytes are saved on average "
+            f"of {len(parts)} networks."
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write docs/cosma.md")
+    write = parser.parse_args().write
+    made: list[Callable[[], NetworkGraph]] = [*NETWORKS.values()]
+    graphs = [*(onnx_graph(name) for name in ONNX), vision_transformer(), *(make() for make in made)]
+    measured = [measure(graph) for graph in graphs]
+    tight = [rows[0] for rows in measured]
+    half = [rows[1] for rows in measured if len(rows) > 1]
+    page = (
+        f"{_HEAD}\n## At M_R\n\n{table(tight)}\n\n{summary(tight)}\n\n## At M_H\n\nOnly where every order needs more "
+        f"than the largest operator.\n\n{table(half)}\n\n{summary(half)}\n"
+    )
+    if write:
+        PAGE.write_text(page)
+    else:
+        print(page)
+
+
+if __name__ == "__main__":
+    main()
