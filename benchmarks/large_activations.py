@@ -102,6 +102,17 @@ def three_banks(side: int = 160, channels: int = 10) -> onnx.ModelProto:
     return net.model("three_banks", side)
 
 
+def large_classifier(side: int = 64, hidden: int = 86) -> onnx.ModelProto:
+    """Convolutions whose weights are read for every pixel, and a product with a megabyte of weights, each read once."""
+    net = _Network()
+    pixels = net.conv(net.conv("x", "first", 3, 12), "second", 12, 12)
+    vector = net.add("Flatten", [net.pool(pixels, "pooled")], "vector")
+    inputs = 12 * (side // 2) ** 2
+    middle = net.add("Gemm", [vector, net.weight("wide", hidden, inputs)], "middle", transB=1)
+    net.add("Gemm", [net.add("Relu", [middle], "rectified"), net.weight("classes", 10, hidden)], "y", transB=1)
+    return net.model("large_classifier", side)
+
+
 def measure(folder: Path, model: onnx.ModelProto, board: str, objective: str = "time") -> dict[str, Any]:
     """Build a model on two random images in a folder and return its report."""
     onnx.save(model, folder / "model.onnx")

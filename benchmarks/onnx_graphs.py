@@ -1,4 +1,7 @@
-"""The onnx package's networks and a vision transformer as sizes of int8 tensors, fused as firmware runs them: what follows a convolution by itself, normalization, scale or ReLU, is part of it."""
+"""The onnx package's networks and a vision transformer as sizes of int8 tensors, fused as firmware runs them.
+
+Normalization, scale and ReLU that alone follow a convolution are part of it.
+"""
 
 from __future__ import annotations
 

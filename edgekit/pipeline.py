@@ -14,6 +14,7 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
+from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
@@ -58,7 +59,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         name = c_name(source.name)
         emitted = emit_model(name, program, plan)
         write_sources(folder, emitted, program)
-        linked = link(folder, board, toolchain, program, options.external)
+        linked = link(folder, board, toolchain, name, program, options.external)
         firmware = Firmware(
             linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
@@ -70,7 +71,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
         write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
-        _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
+        _write_outputs(folder, board, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
     shutil.rmtree(learning_folder(options.output), ignore_errors=True)
     _raise_failures(report)
@@ -162,6 +163,7 @@ def _report(
 
 def _write_outputs(
     folder: Path,
+    board: Board,
     graph: Graph,
     firmware: Firmware,
     linked: LinkedProject,
@@ -170,11 +172,13 @@ def _write_outputs(
     report: dict[str, Any],
     name: str,
 ) -> None:
+    far = board.external_flash
     record = plan_report(program, plan) | {
         "name": name,
         "inputs": port_records(firmware.inputs),
         "outputs": port_records(firmware.outputs),
         "results": result_records(firmware.steps),
+        "weights": weights_report(program, linked.far, board.flash_internal.name, far.name if far else ""),
     }
     save_graph(graph, folder / "reference")
     shutil.copyfile(linked.image.elf, folder / f"{name}.elf")

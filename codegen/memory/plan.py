@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.codegen.memory.assignment import Assignment, access_cost, assign, may_stand
+from edgekit.codegen.memory.banks import in_fast_banks
 from edgekit.codegen.memory.block import lower_bound
 from edgekit.codegen.memory.liveness import Lifetime, lifetimes, live_bytes
 from edgekit.codegen.memory.region import PlanRegion
-from edgekit.codegen.memory.solver import EFFORT, place
+from edgekit.codegen.memory.solver import EFFORT, Placement, place
 from edgekit.codegen.memory.traffic import traffic
 from edgekit.codegen.program import Buffer, Program
 from edgekit.errors import DoesNotFit
@@ -72,7 +73,7 @@ def plan_memory(program: Program, regions: Sequence[PlanRegion]) -> MemoryPlan:
         if whole.peak <= first.capacity:
             cost = access_cost(lives, first, moved)
             rest = {region.name: (list[Lifetime](), place([])) for region in regions[1:]}
-            return _assemble(lives, Assignment({first.name: (lives, whole), **rest}, cost, cost), regions)
+            return _assemble(lives, Assignment({first.name: (lives, whole), **rest}, cost, cost), regions, moved)
     found = [a for a in (_greedy(lives, regions, moved), assign(lives, regions, moved)) if a is not None]
     if not found:
         inside = [region for region in regions if not region.external] or list(regions)
@@ -81,17 +82,18 @@ def plan_memory(program: Program, regions: Sequence[PlanRegion]) -> MemoryPlan:
         raise DoesNotFit(names, max(need, have + 1), have, _costliest(program, lives))
     bound = max(assignment.lower_bound for assignment in found)
     best = min(found, key=lambda assignment: assignment.cost)
-    return _assemble(lives, Assignment(best.regions, best.cost, bound), regions)
+    return _assemble(lives, Assignment(best.regions, best.cost, bound), regions, moved)
 
 
-def _assemble(lives: Sequence[Lifetime], chosen: Assignment, regions: Sequence[PlanRegion]) -> MemoryPlan:
-    places = {
-        buffer: Place(name, offset)
-        for name, (here, placement) in chosen.regions.items()
-        for life, offset in zip(here, placement.offsets, strict=True)
-        for buffer in life.buffers
-    }
-    placements = {name: placement for name, (_, placement) in chosen.regions.items()}
+def _assemble(
+    lives: Sequence[Lifetime], chosen: Assignment, regions: Sequence[PlanRegion], moved: Mapping[Buffer, int]
+) -> MemoryPlan:
+    places, placements = dict[Buffer, Place](), dict[str, Placement]()
+    for region in regions:
+        here, placement = chosen.regions[region.name]
+        placements[region.name] = placement = in_fast_banks(here, placement, region, moved)
+        for life, offset in zip(here, placement.offsets, strict=True):
+            places.update((buffer, Place(region.name, offset)) for buffer in life.buffers)
     return MemoryPlan(
         tuple(lives),
         places,

@@ -51,7 +51,7 @@ class Project:
     Attributes:
         name: the model's C identifier.
         public, headers, sources: file name to text: the model's own header, the other headers, all C files.
-        weights_region: "flash" or "external_flash".
+        weights_bytes, weights_outside: of all tables, and of those in flash off the chip.
         stack_bytes: what a linker script should reserve.
     """
 
@@ -64,8 +64,8 @@ class Project:
     arenas: tuple[Arena, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    weights_region: str
     weights_bytes: int
+    weights_outside: int
     stack_bytes: int
 
     @property
@@ -82,8 +82,8 @@ class Project:
     def external(self) -> list[str]:
         """What stands off the chip, in words."""
         found = [f"{a.bytes} B of activations in {a.region}" for a in self.arenas if a.external]
-        if self.weights_region == "external_flash" and self.board.external_flash is not None:
-            found.append(f"{self.weights_bytes} B of weights in {self.board.external_flash.name}")
+        if self.weights_outside and self.board.external_flash is not None:
+            found.append(f"{self.weights_outside} B of weights in {self.board.external_flash.name}")
         return found
 
 
@@ -103,8 +103,7 @@ def open_project(folder: Path) -> Project:
         arenas = tuple(_arena(record, board) for record in used)
         inputs, outputs = (tuple(_port(p) for p in plan[key]) for key in ("inputs", "outputs"))
         flash, stack = report["flash"], int(report["ram"]["stack_bound"])
-        in_external = int(flash["external"]) > 0
-        weights = int(flash["weights"])
+        weights, outside = int(flash["weights"]), int(flash["external"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_build(folder, f"{type(error).__name__}: {error}") from error
     if c_name(name) != name:
@@ -122,7 +121,7 @@ def open_project(folder: Path) -> Project:
         raise _no_build(folder, f"include/{name}.h has no signature")
     return Project(
         name, board, signature[1], public, headers, sources, arenas, inputs, outputs,
-        "external_flash" if in_external else "flash", weights,
+        weights, outside,
         max(STACK_RESERVE, -(-stack // _STACK_STEP) * _STACK_STEP),
     )  # fmt: skip
 

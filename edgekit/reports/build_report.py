@@ -40,7 +40,7 @@ def build_report(
     `notes` stand before the warnings found here.
     """
     counts = validation.counts
-    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.weights_region))
+    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.far))
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
     return {
         "schema": 1,
@@ -114,15 +114,14 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
 
 
 def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, int]:
-    weights = linked.image.weights_bytes
-    outside = linked.weights_region == "external_flash"
+    weights, outside = linked.image.weights_bytes, linked.image.weights_outside_bytes
     code = linked.image.code_bytes + linked.image.data_bytes
     return {
-        "total": code + (0 if outside else weights),
+        "total": code + weights - outside,
         "code": code,
         "weights": weights,
         "budget": board.flash_internal.size,
-        "external": weights if outside else 0,
+        "external": outside,
     }
 
 

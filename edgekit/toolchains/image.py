@@ -92,8 +92,13 @@ class Image:
 
     @property
     def weights_bytes(self) -> int:
-        """The weights section."""
-        return self.sections.get(".edgekit_weights", 0)
+        """The weights sections, in all flashes."""
+        return self.sections.get(".edgekit_weights", 0) + self.weights_outside_bytes
+
+    @property
+    def weights_outside_bytes(self) -> int:
+        """The weights in flash off the chip that is not the program flash."""
+        return self.sections.get(".edgekit_weights_ext", 0)
 
     @property
     def data_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""Replacement against plain enumeration; programs with moves against the validators, which must catch every mutation."""
+"""Replacement against plain enumeration; programs with moves against validators, which must catch every mutation."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_every_mutation_of_places_is_caught() -> None:
     for one, other in permutations(plan.lives, 2):
         if one.overlaps(other) and copy not in one.buffers:
             places = {**plan.places, **dict.fromkeys(one.buffers, plan.places[other.buffers[0]])}
-            with pytest.raises(InternalError, match="overwritten|overlap|leaves region"):
+            with pytest.raises(InternalError, match=r"overwritten|overlap|leaves region"):
                 validate_plan(moving, replace(plan, places=places))
             tried += 1
     assert tried > 10

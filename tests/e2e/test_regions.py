@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.large_activations import hourglass, measure, three_banks
+from benchmarks.large_activations import hourglass, large_classifier, measure, three_banks
 from edgekit.boards import load_board
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.lowering import Target
@@ -35,6 +35,21 @@ def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path) -> None:
     for two in combinations(large, 2):
         with pytest.raises(DoesNotFit, match="costliest"):
             lower_and_plan(graph, Target.of(board), two)
+
+
+def test_weights_that_are_read_least_leave_the_flash(tmp_path: Path) -> None:
+    report = measure(tmp_path, large_classifier(), "stm32f746")
+    assert report["fits"] and report["validation"]["bit_exact"]
+    flash = report["flash"]
+    assert flash["total"] == flash["code"] + flash["weights"] - flash["external"] <= flash["budget"]
+    plan = json.loads((tmp_path / "firmware" / "plan.json").read_text())
+    outside = [table for table in plan["weights"] if table["region"] == "qspi"]
+    assert [table["layer"] for table in outside] == ["middle"]
+    assert sum(table["bytes"] for table in outside) == flash["external"] > 1_000_000
+    near = [table for table in plan["weights"] if table["region"] == "flash" and table["layer"] == "second.linear"]
+    assert any(table["read"] > 1_000 * table["bytes"] for table in near)
+    (qspi,) = (region for region in report["regions"] if region["name"] == "qspi")
+    assert qspi["used"] == flash["external"]
 
 
 @pytest.mark.parametrize(("objective", "moves"), [("bytes", 2), pytest.param("time", 0, marks=pytest.mark.slow)])
