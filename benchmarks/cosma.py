@@ -14,18 +14,17 @@ from pathlib import Path
 
 from benchmarks.nas_graphs import NETWORKS, NetworkGraph
 from benchmarks.onnx_graphs import onnx_graph, vision_transformer
+from benchmarks.operator_orders import problem_of as order_problem
 from benchmarks.replacement_baselines import belady, greedy, moved_bytes
 from benchmarks.replacement_bound import bound_over_orders
 from edgekit.codegen.memory.block import Block
-from edgekit.codegen.memory.order import order_steps
+from edgekit.codegen.memory.order import EFFORT, best_order
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, Tensor, residences, solve
 from edgekit.codegen.memory.solver import place
 from edgekit.codegen.memory.validate_placement import validate_placement
-from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cosma.md"
 ONNX = ("resnet50", "densenet121", "inception_v1", "inception_v2", "squeezenet", "shufflenet")
-ORDER_EFFORT = 60_000
 
 _HEAD = """# COSMA's experiment
 
@@ -33,8 +32,8 @@ _HEAD = """# COSMA's experiment
 the chip and fetched again, so that the fewest bytes move beyond the compulsory (inputs once in, results once out;
 weights do not count). `python -m benchmarks.cosma --write` makes this page with the solver that builds use
 (`codegen/memory/replacement.py`): for a given order an integer program with a decision per gap between two uses. It is
-solved for the order of creation and for the order with the least peak; the better one counts, placed and validated
-within the budget.
+solved for the order of creation, a greedy one, and the one with the least peak; the best result counts, placed and
+validated within the budget.
 
 - **M_R**: the inputs and outputs of the largest operator. **M_H**: half way from there to the least peak found.
 - **bound**: no order of operators moves fewer bytes (`benchmarks/replacement_bound.py`); **bold** where reached, so
@@ -68,20 +67,6 @@ class Row:
     bound_seconds: float
 
 
-def program_of(graph: NetworkGraph) -> Program:
-    """Steps that read and write buffers, and nothing else, for the search for an order."""
-    buffers = [Buffer(index, f"t{index}", size, "activation") for index, size in enumerate(graph.sizes)]
-    steps = []
-    for index, operator in enumerate(graph.operators):
-        args = [BufferArg(buffers[tensor], "int8_t") for tensor in operator.reads]
-        args += [BufferArg(buffers[tensor], "int8_t", True) for tensor in operator.writes]
-        steps.append(Step(index, operator.name, "operator", 0, [KernelCall("operator", tuple(args))]))
-    image, scores = (
-        Port(f"t{t}", buffers[t], "int8_t", "int8", (graph.sizes[t],), None, None) for t in (0, graph.output)
-    )
-    return Program(graph.name, steps, buffers, [], [], [image], [scores])
-
-
 def problem_of(graph: NetworkGraph, order: Sequence[int], capacity: int) -> ReplacementProblem:
     """Stores and fetches cost a tensor's bytes; inputs have a copy off the chip, results get one anyway."""
     uses: dict[int, list[int]] = {}
@@ -113,15 +98,14 @@ def placed(problem: ReplacementProblem, solution: Replacement) -> bool:
 def measure(graph: NetworkGraph) -> list[Row]:
     """The rows of a network."""
     start = time.perf_counter()
-    order = order_steps(program_of(graph), ORDER_EFFORT).order
-    assert order is not None
+    order, quick = (best_order(order_problem(graph), effort) for effort in (EFFORT, 1))
     ordering = time.perf_counter() - start
     largest = max(sum(graph.sizes[t] for t in {*o.reads, *o.writes}) for o in graph.operators)
     orders = (range(len(graph.operators)), order.positions)
     rows = []
     for budget in (largest, (largest + order.peak) // 2):
         start = time.perf_counter()
-        problems = [problem_of(graph, positions, budget) for positions in orders]
+        problems = [problem_of(graph, positions, budget) for positions in (*orders, quick.positions)]
         solved = [(p, s) for p in problems if (s := solve(p)) is not None and s.proven]
         problem, best = min(solved, key=lambda found: found[1].cost)
         fits = placed(problem, best)
