@@ -14,6 +14,7 @@ from edgekit.codegen.memory.liveness import Lifetime, lifetimes
 from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, Residence, Tensor, residences, solve
+from edgekit.codegen.memory.replacement_placement import solve_placed
 from edgekit.codegen.memory.traffic import passes, traffic
 from edgekit.codegen.program import COPY, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
 
@@ -33,10 +34,18 @@ def with_moves(program: Program, regions: Sequence[PlanRegion], objective: str =
         return program
     lives = lifetimes(program)
     problem = replacement_problem(program, lives, inside, outside[0], objective)
-    solution = solve(problem)
+    solution = _solved(problem, lives, one_region=len(inside) == 1)
     if solution is None or not any(solution.dropped):
         return program
     return _Rewriter(program, lives, problem, solution).program()
+
+
+def _solved(problem: ReplacementProblem, lives: Sequence[Lifetime], one_region: bool) -> Replacement | None:
+    """By live bytes where several regions share the buffers; else with a placement."""
+    if not one_region:
+        return solve(problem)
+    found = solve_placed(problem, max(life.alignment for life in lives))
+    return None if found is None else found[0]
 
 
 def moved_cost(program: Program, plan: MemoryPlan, objective: str) -> int:

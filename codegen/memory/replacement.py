@@ -148,7 +148,7 @@ def solve(problem: ReplacementProblem, refused: Sequence[Kept] = (), nodes: int 
 class _Model:
     """The integer program: a variable per gap (dropped), per tensor that can be stored, and per tensor outside.
 
-    Only gaps with steps in them have variables; only steps where not all fits have constraints.
+    Only steps where not all fits have constraints; only gaps over them, or in a refused set, have variables.
     """
 
     def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept]) -> None:
@@ -158,17 +158,19 @@ class _Model:
         self._rows: list[tuple[dict[int, float], float]] = []
         self.fits = True
         full = _full_steps(problem)
+        asked = frozenset[tuple[int, int]]().union(*refused)
         for index, tensor in enumerate(problem.tensors):
-            self._add(index, tensor, full)
+            self._add(index, tensor, full, asked)
         self._limit(full)
         for kept in refused:
             self._refuse(kept)
 
-    def _add(self, index: int, tensor: Tensor, full: np.ndarray) -> None:
-        if tensor.outside is not None and any(full[step] for step in _span(tensor, self.problem.steps)):
+    def _add(self, index: int, tensor: Tensor, full: np.ndarray, asked: Kept) -> None:
+        crowded = (index, -1) in asked or any(full[step] for step in _span(tensor, self.problem.steps))
+        if tensor.outside is not None and crowded:
             self.out[index] = self._variable(tensor.outside)
         gaps = tensor.gaps(self.problem.steps)
-        wanted = [n for n, gap in enumerate(gaps) if full[gap.first : gap.last + 1].any()]
+        wanted = [n for n, gap in enumerate(gaps) if full[gap.first : gap.last + 1].any() or (index, n) in asked]
         if not wanted:
             return
         if tensor.given and 0 not in wanted:

@@ -85,7 +85,7 @@ def build_report(
         },
         "quantization": [asdict(e) for e in errors],
         "low_bits": None if low_bits is None else low_bits.record(),
-        "warnings": [*notes, *_warnings(board, ram, flash, linked)],
+        "warnings": [*notes, *_warnings(board, program, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }
 
@@ -125,7 +125,9 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
     }
 
 
-def _warnings(board: Board, ram: dict[str, Any], flash: dict[str, int], linked: LinkedProject) -> list[str]:
+def _warnings(
+    board: Board, program: Program, ram: dict[str, Any], flash: dict[str, int], linked: LinkedProject
+) -> list[str]:
     warnings = []
     if linked.emulated is not linked.image:
         warnings.append(_emulated_image(board, linked))
@@ -135,6 +137,9 @@ def _warnings(board: Board, ram: dict[str, Any], flash: dict[str, int], linked: 
         warnings.append(
             f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}"
         )
+    if program.moves:
+        total = sum(move.bytes for move in program.moves)
+        warnings.append(f"{len(program.moves)} copies of together {total} B go there and back in every inference")
     if flash["external"]:
         warnings.append(
             f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"

@@ -13,6 +13,7 @@ from edgekit.codegen.memory import PlanRegion, plan_memory, plan_report, validat
 from edgekit.codegen.memory.moves import moved_cost, with_moves
 from edgekit.codegen.memory.plan import Place
 from edgekit.codegen.memory.replacement import ReplacementProblem, Tensor, residences, solve
+from edgekit.codegen.memory.replacement_placement import solve_placed
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import COPY, BufferArg, Program
 from edgekit.errors import InternalError
@@ -114,6 +115,22 @@ def test_moves_of_a_known_problem() -> None:
     again = Tensor(8, (3,), (3,), 8, 8)
     solution = solve(ReplacementProblem((changed, large, again), 5, 10))
     assert solution is not None and solution.cost == 16
+
+
+def test_what_has_no_placement_is_refused() -> None:
+    # Six bytes are live in step 1, but the second of two blocks that start at multiples of four ends at seven.
+    waiting, between = Tensor(3, (0, 2), (0,), 3, 3), Tensor(3, (1,), (1,), 3, 3)
+    problem = ReplacementProblem((waiting, between, Tensor(6, (3,), (3,), 6, 6)), 4, 6)
+    free = solve(problem)
+    assert free is not None and free.cost == 0
+    found = solve_placed(problem, alignment=4)
+    assert found is not None
+    solution, placement = found
+    assert solution.cost == 6 and solution.proven and solution.dropped[0] == frozenset({0})
+    assert placement.peak <= 6
+    # Where both are used together, nothing helps.
+    both = Tensor(3, (1,), (1,), 3, 3)
+    assert solve_placed(ReplacementProblem((both, between), 2, 6), alignment=4) is None
 
 
 def _with_work(parts: tuple[list[int], list[int], list[bool]], macs: list[int]) -> Program:
