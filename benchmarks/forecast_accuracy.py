@@ -97,11 +97,11 @@ def measure(graph: Graph, board: Board, precision: str) -> Measured | None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             write_sources(folder, emit_model("model", program, plan), program)
-            linked = link(folder, board, get_toolchain(), program, True)
+            linked = link(folder, board, get_toolchain(), "model", program, True)
     except DoesNotFit:
         return None
     image = linked.image
-    weights = image.weights_bytes if linked.weights_region == "flash" else 0
+    weights = image.weights_bytes - image.weights_outside_bytes
     return Measured(
         image.arena_bytes + image.data_bytes + image.bss_bytes + linked.stack.bytes,
         image.code_bytes + image.data_bytes + weights,

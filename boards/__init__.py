@@ -98,8 +98,18 @@ class Board:
 
     @property
     def ram_internal(self) -> Region:
-        """The largest contiguous on-chip RAM, its banks merged: arena, data and stack live there."""
+        """The largest contiguous on-chip RAM, its banks merged."""
         return max(_merged(self.regions, "ram"), key=lambda region: region.size)
+
+    @property
+    def ram_stack(self) -> Region:
+        """Where stack and data lie: the fastest on-chip RAM, banks merged; of equally fast ones the largest."""
+        return min((self.ram_internal, *self.extra_ram), key=lambda region: (region.access_cost, -region.size))
+
+    @property
+    def ram_total(self) -> int:
+        """Bytes of all on-chip RAM."""
+        return sum(region.size for region in (self.ram_internal, *self.extra_ram))
 
     @property
     def flash_internal(self) -> Region:

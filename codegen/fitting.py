@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
+from edgekit.codegen.memory.moves import moved_cost, with_moves
 from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
 from edgekit.codegen.streaming.stream import Stream
@@ -35,6 +37,7 @@ def lower_and_plan(
     feed: str = "auto",
     tricks: Tricks = USUAL_TRICKS,
     optimize: str = "balanced",
+    objective: str = "time",
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -43,22 +46,24 @@ def lower_and_plan(
 
     Args:
         tricks: how memory is saved.
-        feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit.
+        feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit on
+            the chip.
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
             with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
             the fewest cycles, where those are not the fewest instructions.
+        objective: what copies off the chip and back shall save, see `with_moves`.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks, fewest_cycles=optimize == "speed")
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
     first = regions[0]
-    ceiling = min(first.capacity, attempt.ceiling or ceiling_of(attempt.plan.arena[first.name]))
+    ceiling = attempt.ceiling or ceiling_of(on_chip(attempt.plan, regions))
     if optimize == "ram" and tricks.streaming and not floats:
         attempt, ceiling = fitter.smaller(attempt, ceiling)
-    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling)
+    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling, objective)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class _Attempt:
 
     @property
     def is_inside(self) -> bool:
-        """Whether all stands in the first region."""
-        return not isinstance(self.plan, DoesNotFit) and len(self.plan.arenas) == 1
+        """Whether all stands on the chip."""
+        return not isinstance(self.plan, DoesNotFit) and not self.plan.external
 
     @property
     def feeds(self) -> bool:
@@ -90,20 +95,25 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool,
+        fewest_cycles: bool, objective: str,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles = fewest_cycles
+        self._fewest_cycles, self._objective = fewest_cycles, objective
+        self._capacity = sum(region.capacity for region in regions if not region.external)
+
+    @property
+    def _has_outside(self) -> bool:
+        return any(region.external for region in self._regions)
 
     def usual(self, feed: str) -> _Attempt:
-        """The first of these that stands in the first region: whole tensors, streams, a fed image, both. Where there
-        are other regions, streams may not cost too much; else what fits with those, or streams at any cost.
+        """The first of these that stands on the chip: whole tensors, streams, a fed image, both. Where there is memory
+        outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
         whole = self._attempt(()) if feed != "rows" else self._feeding()
         if whole.is_inside:
             return whole
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
-        limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if len(self._regions) > 1 else math.inf
+        limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if self._has_outside else math.inf
         feeding = whole
         for feeds in fed:
             if feeds and feed == "auto":
@@ -132,7 +142,7 @@ class _Fitter:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
         program = order_steps(lowering.program())
         try:
-            return _Attempt(lowering, program, plan_memory(program, self._regions), ceiling)
+            return _Attempt(lowering, *_planned(program, self._regions, self._objective), ceiling)
         except DoesNotFit as error:
             return _Attempt(lowering, program, error)
 
@@ -142,10 +152,10 @@ class _Fitter:
         return self._attempt(() if choice is None else choice.streams)
 
     def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
-        """All in the first region by streams of at most so many cycles, or None."""
+        """All on the chip by streams of at most so many cycles, or None."""
         if self._floats or not self._tricks.streaming:
             return None
-        capacity = self._regions[0].capacity
+        capacity = self._capacity
         chooser = self._chooser(capacity, fed)
         for share in _TRIES:
             choice = chooser.cheapest(int(share * capacity))
@@ -166,9 +176,12 @@ class _Fitter:
         return math.inf if choice is None else choice.cycles
 
 
-def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int) -> tuple[Program, MemoryPlan]:
-    """An attempt that fits with more scratch, as far as an arena of `ceiling` bytes has room."""
+def _with_scratch(
+    attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int, objective: str
+) -> tuple[Program, MemoryPlan]:
+    """An attempt that fits with more scratch, as far as an arena of `ceiling` bytes in the first region has room."""
     first, *others = regions
+    ceiling = min(first.capacity, ceiling)
     program, plan = attempt.program, attempt.plan
     assert isinstance(plan, MemoryPlan)
     if not any(step.flexible for step in program.steps):
@@ -180,10 +193,30 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
-            return faster, plan_memory(faster, [PlanRegion(first.name, ceiling), *used])
+            return _planned(faster, [replace(first, capacity=ceiling), *used], objective)
         except DoesNotFit:
             continue
     return program, plan
+
+
+def _planned(program: Program, regions: Sequence[PlanRegion], objective: str) -> tuple[Program, MemoryPlan]:
+    """A plan; where not all fits on the chip, with copies off it and back if that is cheaper than to let all stand."""
+    plan = plan_memory(program, regions)
+    moving = with_moves(program, regions, objective) if plan.external else program
+    if not moving.moves:
+        return program, plan
+    validate_moves(program, moving)
+    try:
+        moved = plan_memory(moving, regions)
+    except DoesNotFit:
+        return program, plan
+    better = moved_cost(moving, moved, objective) < moved_cost(program, plan, objective)
+    return (moving, moved) if better else (program, plan)
+
+
+def on_chip(plan: MemoryPlan, regions: Sequence[PlanRegion]) -> int:
+    """Bytes of a plan's arenas that stand on the chip."""
+    return sum(plan.arena[region.name] for region in regions if not region.external)
 
 
 def ceiling_of(least: int) -> int:

@@ -17,8 +17,9 @@ class Buffer:
         index: position in Program.buffers; the only name that reaches C.
         label: for reports.
         size: bytes, at least 1.
-        kind: "input", "output", "activation" or "scratch".
+        kind: "input", "output", "activation", "scratch", or "copy" of one that is moved.
         alignment: bytes, a power of two.
+        outside: whether it must stand off the chip.
     """
 
     index: int
@@ -26,6 +27,7 @@ class Buffer:
     size: int
     kind: str
     alignment: int = 4
+    outside: bool = False
 
 
 @dataclass(eq=False)
@@ -149,6 +151,10 @@ class Step:
         """Every buffer that the step touches, once, in order of appearance."""
         return list(dict.fromkeys(a.buffer for c in self.calls for a in c.args if isinstance(a, BufferArg)))
 
+    def written(self) -> set[Buffer]:
+        """The buffers that the step writes."""
+        return {a.buffer for c in self.calls for a in c.args if isinstance(a, BufferArg) and a.writes}
+
 
 @dataclass(frozen=True)
 class Port:
@@ -181,12 +187,29 @@ class StepOrder:
     lower_bound: int
 
 
+# The call that moves a buffer's bytes: to, from, how many. A board's DMA may take the kernel's place.
+COPY = "ek_dma_copy"
+
+
+@dataclass(frozen=True)
+class Move:
+    """Bytes that a step copies off the chip after its own calls, or onto it before them (`fetches`)."""
+
+    step: int
+    label: str
+    source: Buffer
+    target: Buffer
+    bytes: int
+    fetches: bool
+
+
 @dataclass
 class Program:
     """Steps in execution order, everything they touch, and the ports.
 
     Attributes:
         order: how the steps were ordered, where they were.
+        moves: what the steps copy off the chip and back, in the order of time; calls of COPY among theirs.
     """
 
     name: str
@@ -197,6 +220,7 @@ class Program:
     inputs: list[Port]
     outputs: list[Port]
     order: StepOrder | None = None
+    moves: list[Move] = field(default_factory=list)
 
     @property
     def kernels(self) -> list[str]:

@@ -14,6 +14,7 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
+from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.codegen.savings import memory_report, savings
 from edgekit.emulators import emulator_name, require_emulator
@@ -29,7 +30,7 @@ from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, learning_folder, load_source
-from edgekit.toolchains import Toolchain, get_toolchain
+from edgekit.toolchains import Toolchain, arena_section, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
 
@@ -50,7 +51,9 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
 
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
-        return lower_and_plan(source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize)
+        return lower_and_plan(
+            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
+        )
 
     program, plan = planned(*_savings(options))
     validate_plan(program, plan)
@@ -66,7 +69,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         name = c_name(source.name)
         emitted = emit_model(name, program, plan)
         write_sources(folder, emitted, program)
-        linked = link(folder, board, toolchain, program, options.external)
+        linked = link(folder, board, toolchain, name, program, options.external)
         firmware = Firmware(
             linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
@@ -79,7 +82,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
         report["memory_report"] = memory
-        _write_outputs(folder, source.graph, firmware, linked, program, plan, report, name)
+        _write_outputs(folder, board, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
     shutil.rmtree(learning_folder(options.output), ignore_errors=True)
     _raise_failures(report)
@@ -87,11 +90,24 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
 
 def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
-    """Where arenas may stand: the main on-chip RAM less stack and data, then external RAM where allowed."""
-    inside = board.ram_internal
-    regions = [PlanRegion(inside.name, inside.size - STACK_RESERVE - DATA_RESERVE)]
-    if external and board.external_ram is not None:
-        regions.append(PlanRegion(board.external_ram.name, board.external_ram.size))
+    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed."""
+    outside = (board.external_ram,) if external and board.external_ram is not None else ()
+    inside = sorted((board.ram_internal, *board.extra_ram), key=lambda memory: memory.access_cost)
+    regions = []
+    for memory in (*inside, *outside):
+        reserve = STACK_RESERVE + DATA_RESERVE if memory.name == board.ram_stack.name else 0
+        banks = tuple(
+            (bank.end - memory.address - reserve, bank.access_cost)
+            for bank in board.regions
+            if memory.address <= bank.address < memory.end
+        )
+        section = arena_section(board, memory)
+        regions.append(
+            PlanRegion(
+                memory.name, memory.size - reserve, memory.access_cost, memory.external, section,
+                tuple(bank for bank in banks if bank[0] > 0),
+            )
+        )  # fmt: skip
     return regions
 
 
@@ -157,6 +173,7 @@ def _report(
 
 def _write_outputs(
     folder: Path,
+    board: Board,
     graph: Graph,
     firmware: Firmware,
     linked: LinkedProject,
@@ -165,11 +182,13 @@ def _write_outputs(
     report: dict[str, Any],
     name: str,
 ) -> None:
+    far = board.external_flash
     record = plan_report(program, plan) | {
         "name": name,
         "inputs": port_records(firmware.inputs),
         "outputs": port_records(firmware.outputs),
         "results": result_records(firmware.steps),
+        "weights": weights_report(program, linked.far, board.flash_internal.name, far.name if far else ""),
     }
     save_graph(graph, folder / "reference")
     shutil.copyfile(linked.image.elf, folder / f"{name}.elf")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from edgekit import runtime_c
 from edgekit.boards import Board
-from edgekit.codegen.emit import EmittedModel, emit_selftest
+from edgekit.codegen.emit import EmittedModel, emit_selftest, emit_weights
+from edgekit.codegen.memory.weights import ALIGNMENT, outside_tables
 from edgekit.codegen.program import Program
 from edgekit.emulators import emulated_board
 from edgekit.errors import DoesNotFit
@@ -28,13 +29,13 @@ class LinkedProject:
     Attributes:
         image: for the board: what is measured and shipped.
         stack: its static bound.
-        weights_region: where weights went: "flash" or "external_flash".
+        far: numbers of the tables that went to flash off the chip.
         emulated: for `emulated_board`: the same image, or the same objects linked for the emulator's addresses.
     """
 
     image: Image
     stack: StackBound
-    weights_region: str
+    far: frozenset[int]
     emulated_board: Board
     emulated: Image
 
@@ -57,26 +58,37 @@ def write_selftest(folder: Path, name: str, inputs: Sequence[Array], outputs: Se
     (folder / "src" / f"{name}_selftest.c").write_text(emit_selftest(name, inputs, outputs))
 
 
-def link(folder: Path, board: Board, toolchain: Toolchain, program: Program, external: bool) -> LinkedProject:
-    """Compile and link the project; weights move to external flash only where they do not fit inside and it is allowed.
+def link(
+    folder: Path, board: Board, toolchain: Toolchain, name: str, program: Program, external: bool
+) -> LinkedProject:
+    """Compile and link the project; where not all weights fit in the program flash, and it is allowed, the tables whose
+    reads cost least move to flash off the chip.
 
     Raises DoesNotFit for a region that overflows, naming the layers that cost most there.
     """
     weights = sum(constant.size for constant in program.constants)
-    try:
-        return _link_once(folder, board, toolchain, "flash")
-    except DoesNotFit as error:
-        if error.region == board.flash_internal.name and external and board.external_flash is not None:
-            return _link_once(folder, board, toolchain, "external_flash")
-        raise DoesNotFit(error.region, error.need, error.have, _costliest(error, board, program, weights)) from error
+    room, far = weights + ALIGNMENT * len(program.constants), frozenset[int]()
+    while True:
+        try:
+            return _link_once(folder, board, toolchain, far)
+        except DoesNotFit as error:
+            inside = error.region == board.flash_internal.name
+            if not (inside and external and board.external_flash is not None and len(far) < len(program.constants)):
+                costs = _costliest(error, board, program, weights)
+                raise DoesNotFit(error.region, error.need, error.have, costs) from error
+            # Less padding than counted may stand between the tables.
+            kept = sum(constant.size for constant in program.constants if constant.index not in far)
+            room = min(room - 1, kept - (error.need - error.have))
+            far = outside_tables(program, room)
+            (folder / "src" / f"{name}_weights.c").write_text(emit_weights(name, program, far))
 
 
-def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region: str) -> LinkedProject:
+def _link_once(folder: Path, board: Board, toolchain: Toolchain, far: frozenset[int]) -> LinkedProject:
     sources = sorted((folder / "src").glob("*.c")) + sorted((folder / "harness").glob("*.c"))
     include_dirs = [folder / "include", folder / "src"]
     stack_bytes = STACK_RESERVE
     while True:
-        script = linker_script(board, stack_bytes=stack_bytes, weights_region=weights_region)
+        script = linker_script(board, stack_bytes=stack_bytes)
         image = toolchain.compile(sources, include_dirs, board, folder / "build", script, {})
         bound = stack_bound(image.elf, image.su_files, "Reset_Handler")
         if bound.bytes <= stack_bytes:
@@ -84,10 +96,10 @@ def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region:
         stack_bytes = -(-bound.bytes // 256) * 256
     where, emulated = emulated_board(board), image
     if where != board:
-        script = linker_script(where, stack_bytes=stack_bytes, weights_region=weights_region)
+        script = linker_script(where, stack_bytes=stack_bytes)
         build = folder / "build"
         emulated = toolchain.compile(sources, include_dirs, where, build, script, {}, output="emulated.elf")
-    return LinkedProject(image, bound, weights_region, where, emulated)
+    return LinkedProject(image, bound, far, where, emulated)
 
 
 def _costliest(error: DoesNotFit, board: Board, program: Program, weights: int) -> list[tuple[str, int]]:

@@ -42,6 +42,7 @@ class BuildOptions:
         disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming".
         optimize: what the arena is made for: "balanced", "ram" or "speed".
         memory_report: whether to plan again without each way of saving memory, to say what it is worth.
+        objective: what copies off the chip and back shall save: "time" or "bytes".
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -59,6 +60,7 @@ class BuildOptions:
     disabled: Sequence[str] = ()
     optimize: str = "balanced"
     memory_report: bool = False
+    objective: str = "time"
     external: bool = True
     dumps: Sequence[str] = ()
 

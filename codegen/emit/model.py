@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -56,20 +56,12 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
         "name": name,
         "macro": name.upper(),
         "arenas": [max(1, plan.arena[r]) for r in regions],
+        "sections": [plan.regions[r].section for r in regions],
         "alignment": ARENA_ALIGNMENT,
         "inputs": [_port(p, plan, regions) for p in program.inputs],
         "outputs": [_port(p, plan, regions) for p in program.outputs],
         "params": [(f"{name}_params_{p.index}", p.c_type, literals.struct(p.fields)) for p in program.params],
-        "constants": [
-            (
-                f"{name}_table_{c.index}",
-                c.c_type,
-                literals.elements(c.rows),
-                literals.table(c) if weights else "",
-                comment_text(c.layer),
-            )
-            for c in program.constants
-        ],
+        "constants": _tables(name, program, weights),
         "layers": [
             (layers[step.index], comment_text(f"{step.op}: {step.name}"), _calls(step, name, plan, regions))
             for step in program.steps
@@ -90,6 +82,26 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
         del files[f"src/{name}_weights.c"]
     rendered = {path: environment.get_template(template).render(values) for path, template in files.items()}
     return EmittedModel(name, rendered, tuple(layers), f"{name}_run")
+
+
+def emit_weights(name: str, program: Program, far: Collection[int]) -> str:
+    """The text of src/<name>_weights.c with the tables whose numbers are in `far` in flash off the chip."""
+    template = template_environment(_TEMPLATES).get_template("weights.c.j2")
+    return template.render(name=name, constants=_tables(name, program, weights=True, far=far))
+
+
+def _tables(name: str, program: Program, weights: bool, far: Collection[int] = ()) -> list[tuple[object, ...]]:
+    return [
+        (
+            f"{name}_table_{c.index}",
+            c.c_type,
+            literals.elements(c.rows),
+            literals.table(c) if weights else "",
+            comment_text(c.layer),
+            c.index in far,
+        )
+        for c in program.constants
+    ]
 
 
 def signature(program: Program, plan: MemoryPlan) -> str:

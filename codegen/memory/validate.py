@@ -91,15 +91,17 @@ def _accesses(step: Step, source: Buffer, target: Buffer) -> Iterator[tuple[int,
 
 def _place(plan: MemoryPlan, buffer: Buffer) -> tuple[str, int, int]:
     place = plan.places[buffer]
-    capacity = plan.capacity[place.region]
+    region = plan.regions[place.region]
+    if buffer.outside and not region.external:
+        raise InternalError(f"plan: {buffer.label!r} stands in region {place.region}, on the chip")
+    capacity = region.capacity
     if place.offset < 0 or place.offset % buffer.alignment or place.offset + buffer.size > capacity:
         raise InternalError(f"plan: {buffer.label!r} at {place.offset} leaves region {place.region} ({capacity} B)")
     return place.region, place.offset, place.offset + buffer.size
 
 
 def _check_step(step: Step, plan: MemoryPlan) -> None:
-    buffers = step.buffers()
-    written = {a.buffer for call in step.calls for a in call.args if isinstance(a, BufferArg) and a.writes}
+    buffers, written = step.buffers(), step.written()
     allowed = {frozenset(pair) for pair in step.in_place}
     for index, one in enumerate(buffers):
         for other in buffers[index + 1 :]:

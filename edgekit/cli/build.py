@@ -47,6 +47,14 @@ from edgekit.reports.text import short_name
     help="The smallest arena, all memory for speed, or some of it.",
 )
 @click.option("--memory-report", is_flag=True, help="Say what each way of saving memory is worth.")
+@click.option(
+    "--off-chip",
+    "objective",
+    default="time",
+    type=click.Choice(["time", "bytes"]),
+    show_default=True,
+    help="What copies to memory outside the chip and back shall save: modelled time, or bytes on the bus.",
+)
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -55,7 +63,8 @@ from edgekit.reports.text import short_name
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, toolchain: str,
     shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], optimize: str,
-    memory_report: bool, internal_only: bool, dumps: tuple[str, ...], as_json: bool, **quantization: Any,
+    memory_report: bool, objective: str, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
+    **quantization: Any,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
     from edgekit.pipeline import BuildOptions, build
@@ -65,7 +74,7 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration,
         quantization=quantization_of(quantization), toolchain=toolchain, shapes=shape_options(shapes), samples=samples,
-        feed=feed, disabled=disabled, optimize=optimize, memory_report=memory_report,
+        feed=feed, disabled=disabled, optimize=optimize, memory_report=memory_report, objective=objective,
         external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))

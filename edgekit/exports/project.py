@@ -13,6 +13,7 @@ from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name
 from edgekit.errors import BadUsage
 from edgekit.project import STACK_RESERVE
+from edgekit.toolchains import arena_section
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_]+\.[ch]")
 _SIGNATURE = re.compile(r'_SIGNATURE "([0-9a-f]{16})"')
@@ -50,7 +51,7 @@ class Project:
     Attributes:
         name: the model's C identifier.
         public, headers, sources: file name to text: the model's own header, the other headers, all C files.
-        weights_region: "flash" or "external_flash".
+        weights_bytes, weights_outside: of all tables, and of those in flash off the chip.
         stack_bytes: what a linker script should reserve.
     """
 
@@ -63,8 +64,8 @@ class Project:
     arenas: tuple[Arena, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    weights_region: str
     weights_bytes: int
+    weights_outside: int
     stack_bytes: int
 
     @property
@@ -81,8 +82,8 @@ class Project:
     def external(self) -> list[str]:
         """What stands off the chip, in words."""
         found = [f"{a.bytes} B of activations in {a.region}" for a in self.arenas if a.external]
-        if self.weights_region == "external_flash" and self.board.external_flash is not None:
-            found.append(f"{self.weights_bytes} B of weights in {self.board.external_flash.name}")
+        if self.weights_outside and self.board.external_flash is not None:
+            found.append(f"{self.weights_outside} B of weights in {self.board.external_flash.name}")
         return found
 
 
@@ -97,12 +98,12 @@ def open_project(folder: Path) -> Project:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         name, board = str(plan["name"]), load_board(str(report["board"]))
-        # As the model's context lists them: the first region always, others where used.
-        arenas = tuple(_arena(r, board) for i, r in enumerate(plan["regions"]) if i == 0 or r["arena"])
+        # As the model's context lists them: those that are used, at least one.
+        used = [record for record in plan["regions"] if record["arena"]] or plan["regions"][:1]
+        arenas = tuple(_arena(record, board) for record in used)
         inputs, outputs = (tuple(_port(p) for p in plan[key]) for key in ("inputs", "outputs"))
         flash, stack = report["flash"], int(report["ram"]["stack_bound"])
-        in_external = int(flash["external"]) > 0
-        weights = int(flash["weights"])
+        weights, outside = int(flash["weights"]), int(flash["external"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_build(folder, f"{type(error).__name__}: {error}") from error
     if c_name(name) != name:
@@ -120,7 +121,7 @@ def open_project(folder: Path) -> Project:
         raise _no_build(folder, f"include/{name}.h has no signature")
     return Project(
         name, board, signature[1], public, headers, sources, arenas, inputs, outputs,
-        "external_flash" if in_external else "flash", weights,
+        weights, outside,
         max(STACK_RESERVE, -(-stack // _STACK_STEP) * _STACK_STEP),
     )  # fmt: skip
 
@@ -130,14 +131,12 @@ def _no_build(folder: Path, why: str) -> BadUsage:
 
 
 def _arena(record: Mapping[str, Any], board: Board) -> Arena:
-    region, size = str(record["name"]), max(1, int(record["arena"]))
-    if region == board.ram_internal.name:
-        return Arena(".edgekit_arena", region, size, False)
-    if board.external_ram is not None and region == board.external_ram.name:
-        return Arena(".edgekit_arena_ext", region, size, True)
-    if region in [r.name for r in board.extra_ram]:
-        return Arena(f".edgekit_arena_{region}", region, size, False)
-    raise ValueError(f"plan.json places an arena in {region!r}, which board {board.name} does not have")
+    name, size = str(record["name"]), max(1, int(record["arena"]))
+    memories = (board.ram_internal, *board.extra_ram, board.external_ram)
+    region = next((memory for memory in memories if memory is not None and memory.name == name), None)
+    if region is None:
+        raise ValueError(f"plan.json places an arena in {name!r}, which board {board.name} does not have")
+    return Arena(arena_section(board, region), name, size, region.external)
 
 
 def _port(record: Mapping[str, Any]) -> Port:

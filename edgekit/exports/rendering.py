@@ -38,7 +38,7 @@ def plain(name: str) -> str:
 
 def board_script(project: Project) -> str:
     """The linker script of the example firmware."""
-    return linker_script(project.board, project.stack_bytes, project.weights_region, keep_debug=True)
+    return linker_script(project.board, project.stack_bytes, keep_debug=True)
 
 
 def placed(folder: str, texts: Mapping[str, str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def analyze(path: Path, shapes: dict[str, list[int]], precision: str, boards: Se
         report |= _described(graph, layer_types(path), None)
         built = built_form(graph, path.name, precision)
         forecaster = Forecaster(built, floats=precision == "float32")
-        ordered = sorted(boards, key=lambda b: (b.ram_internal.size, b.flash_internal.size, b.name))
+        ordered = sorted(boards, key=lambda b: (b.ram_total, b.flash_internal.size, b.name))
         forecasts = [forecaster.board(board) for board in ordered]
     except UnsupportedModel as error:
         return report | {"unsupported": [asdict(problem) for problem in problems_of(error)]}

@@ -10,6 +10,7 @@ from edgekit.codegen.fitting import ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
+from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
@@ -99,7 +100,7 @@ class Forecaster:
         (program, plan), planned = self._plan(board)
         stack = _stack(program, sizes)
         ram = _ram(board, plan, stack, planned)
-        flash = _flash(board, _code(program, plan, sizes), _weights(program), self._external)
+        flash = _flash(board, _code(program, plan, sizes), program, self._external)
         live = {step.name: size for step, size in zip(program.steps, live_bytes(plan.lives), strict=False)}
         stored = {step.name: step.weight_bytes for step in program.steps}
         missing = tuple(sizes.missing(program.kernels))
@@ -143,24 +144,25 @@ def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 
 
 def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForecast:
-    first, *others = plan.arena
-    arena, data = max(1, plan.arena[first]), 4 * len(plan.arenas)
-    size = board.ram_internal.size
+    inside = sum(plan.arena[name] for name, region in plan.regions.items() if not region.external)
+    arena, data, size = max(1, inside), 4 * len(plan.arenas), board.ram_total
     headroom = size - arena - max(STACK_RESERVE + DATA_RESERVE, stack + data)
     # A plan with memory outside can fail there although the chip's own RAM has room.
     headroom = headroom if planned else min(headroom, -1)
-    return RamForecast(
-        arena + data + stack, arena, data, stack, size, headroom, sum(plan.arena[name] for name in others)
-    )
+    return RamForecast(arena + data + stack, arena, data, stack, size, headroom, plan.external)
 
 
-def _flash(board: Board, code: int, weights: int, external: bool) -> FlashForecast:
-    """Weights move out only where they do not fit inside and there is room outside."""
-    budget = board.flash_internal.size - board.vector_offset
+def _flash(board: Board, code: int, program: Program, external: bool) -> FlashForecast:
+    """The tables that cost least there move out where not all fit inside, if there is room outside."""
+    budget, weights = board.flash_internal.size - board.vector_offset, _weights(program)
     outside = board.external_flash if external else None
-    if code + weights > budget and outside is not None and weights <= outside.size:
-        return FlashForecast(code, code, weights, budget, budget - code, weights)
-    return FlashForecast(code + weights, code, weights, budget, budget - code - weights, 0)
+    moved = 0
+    if code + weights > budget and outside is not None:
+        far = outside_tables(program, budget - code)
+        moved = min(weights, sum(table.size for table in program.constants if table.index in far))
+        moved = moved if moved <= outside.size else 0
+    total = code + weights - moved
+    return FlashForecast(total, code, weights, budget, budget - total, moved)
 
 
 def _stack(program: Program, sizes: CoreSizes) -> int:

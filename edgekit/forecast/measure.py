@@ -26,7 +26,7 @@ from edgekit import runtime_c
 from edgekit.boards import Board, Region, board_names, load_board
 from edgekit.codegen.emit import EmittedModel, emit_model
 from edgekit.codegen.lowering import Target, lower
-from edgekit.codegen.memory import MemoryPlan
+from edgekit.codegen.memory import MemoryPlan, PlanRegion
 from edgekit.codegen.memory.plan import Place
 from edgekit.codegen.program import BufferArg, Program
 from edgekit.forecast.generated import FEATURES, frame_key, layer_features
@@ -79,7 +79,9 @@ def sample_program(target: Target, seed: int = 0) -> tuple[Program, MemoryPlan]:
     places = {
         b: Place("ram", rng.choice((0, 16 * rng.randrange(256), 16 * rng.randrange(1 << 14)))) for b in merged.buffers
     }
-    plan = MemoryPlan((), places, {"ram": _ARENA}, {"ram": _ARENA}, {"ram": _ARENA}, {"ram": True})
+    plan = MemoryPlan(
+        (), places, {"ram": PlanRegion("ram", _ARENA)}, {"ram": _ARENA}, {"ram": _ARENA}, {"ram": True}, 0, 0
+    )
     return merged, plan
 
 

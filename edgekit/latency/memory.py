@@ -5,28 +5,33 @@ What is read again, from behind a cache or not, is not known without running it:
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
+from edgekit.codegen.memory.weights import tables_of
 from edgekit.codegen.program import Program
 from edgekit.errors import InternalError
 
 
-def layer_waits(board: Board, program: Program, plan: MemoryPlan, weights_region: str) -> list[float]:
+def layer_waits(board: Board, program: Program, plan: MemoryPlan, far: Collection[int] = ()) -> list[float]:
     """Cycles per step, without those that zero-wait memory takes.
 
     Args:
-        weights_region: "flash" or "external_flash".
+        far: numbers of the tables that stand in flash off the chip; the others stand in the program flash.
 
     Raises:
         InternalError: a buffer or the weights stand in a memory that the board does not have.
     """
-    flash = board.external_flash if weights_region == "external_flash" else board.flash_internal
-    if flash is None:
-        raise InternalError(f"board {board.name} has no external flash, but the weights stand there")
-    per_weight_byte = flash.wait_per_byte
-    memories = {m.name: m.wait_per_byte for m in (board.ram_internal, board.external_ram) if m is not None}
+    if far and board.external_flash is None:
+        raise InternalError(f"board {board.name} has no external flash, but weights stand there")
+    near_wait = board.flash_internal.wait_per_byte
+    far_wait = near_wait if board.external_flash is None else board.external_flash.wait_per_byte
+    outside = () if board.external_ram is None else (board.external_ram,)
+    memories = {m.name: m.wait_per_byte for m in (board.ram_internal, *board.extra_ram, *outside)}
     waits = []
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
-        waits.append(step.weight_bytes * per_weight_byte + buffers)
+        outside_bytes = sum(table.size for table in tables_of(step) if table.index in far)
+        waits.append((step.weight_bytes - outside_bytes) * near_wait + outside_bytes * far_wait + buffers)
     return waits

@@ -43,7 +43,7 @@ def build_report(
     `notes` stand before the warnings found here.
     """
     counts = validation.counts
-    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.weights_region))
+    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.far))
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
     return {
         "schema": 1,
@@ -55,6 +55,7 @@ def build_report(
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
+        "moves": {"count": len(program.moves), "bytes": sum(move.bytes for move in program.moves)},
         "regions": [
             {"name": r.name, "address": r.address, "size": r.size, "used": linked.image.region_used(r.name)}
             for r in board.regions
@@ -87,13 +88,12 @@ def build_report(
         },
         "quantization": [asdict(e) for e in errors],
         "low_bits": None if low_bits is None else low_bits.record(),
-        "warnings": [*notes, *_streams(program), *_warnings(board, ram, flash, linked)],
+        "warnings": [*notes, *_streams(program), *_warnings(board, program, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
     }
 
 
-def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Validation) -> dict[str, int]:
-    inside = board.ram_internal.name
+def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Validation) -> dict[str, Any]:
     arena = linked.image.arena_bytes
     data_bss = linked.image.data_bytes + linked.image.bss_bytes
     stack = linked.stack.bytes
@@ -105,9 +105,10 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
         "io": 0,
         "data_bss": data_bss,
         "stack_bound": stack,
+        "stack_region": board.ram_stack.name,
         "stack_measured": validation.stack_measured,
-        "budget": board.ram_internal.size,
-        "external": sum(size for name, size in plan.arena.items() if name != inside),
+        "budget": board.ram_total,
+        "external": plan.external,
         "scratch_in_arena": max(
             (b.size for life in plan.lives for b in life.buffers if b.kind == "scratch"), default=0
         ),
@@ -116,15 +117,14 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
 
 
 def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, int]:
-    weights = linked.image.weights_bytes
-    outside = linked.weights_region == "external_flash"
+    weights, outside = linked.image.weights_bytes, linked.image.weights_outside_bytes
     code = linked.image.code_bytes + linked.image.data_bytes
     return {
-        "total": code + (0 if outside else weights),
+        "total": code + weights - outside,
         "code": code,
         "weights": weights,
         "budget": board.flash_internal.size,
-        "external": weights if outside else 0,
+        "external": outside,
     }
 
 
@@ -135,7 +135,9 @@ def _streams(program: Program) -> list[str]:
     return [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
 
 
-def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int], linked: LinkedProject) -> list[str]:
+def _warnings(
+    board: Board, program: Program, ram: dict[str, Any], flash: dict[str, int], linked: LinkedProject
+) -> list[str]:
     warnings = []
     if linked.emulated is not linked.image:
         warnings.append(_emulated_image(board, linked))
@@ -145,6 +147,9 @@ def _warnings(board: Board, ram: dict[str, int], flash: dict[str, int], linked: 
         warnings.append(
             f"{ram['external']} B of activations do not fit on chip and stand in {_name(board.external_ram)}"
         )
+    if program.moves:
+        total = sum(move.bytes for move in program.moves)
+        warnings.append(f"{len(program.moves)} copies of together {total} B go there and back in every inference")
     if flash["external"]:
         warnings.append(
             f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"

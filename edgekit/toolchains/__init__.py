@@ -4,7 +4,7 @@ from edgekit.errors import BadUsage
 from edgekit.toolchains.base import HARNESS, Toolchain
 from edgekit.toolchains.gcc import GccToolchain
 from edgekit.toolchains.image import Image, RegionUse, Symbol
-from edgekit.toolchains.linking import linker_script
+from edgekit.toolchains.linking import arena_section, linker_script
 from edgekit.toolchains.stack import FunctionUse, StackBound, function_uses, stack_bound
 from edgekit.toolchains.zig import ZigToolchain
 
@@ -36,6 +36,7 @@ __all__ = [
     "Symbol",
     "Toolchain",
     "ZigToolchain",
+    "arena_section",
     "function_uses",
     "get_toolchain",
     "linker_script",

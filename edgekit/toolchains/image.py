@@ -92,8 +92,13 @@ class Image:
 
     @property
     def weights_bytes(self) -> int:
-        """The weights section."""
-        return self.sections.get(".edgekit_weights", 0)
+        """The weights sections, in all flashes."""
+        return self.sections.get(".edgekit_weights", 0) + self.weights_outside_bytes
+
+    @property
+    def weights_outside_bytes(self) -> int:
+        """The weights in flash off the chip that is not the program flash."""
+        return self.sections.get(".edgekit_weights_ext", 0)
 
     @property
     def data_bytes(self) -> int:
@@ -112,8 +117,12 @@ class Image:
 
     @property
     def arena_bytes(self) -> int:
-        """The arena in main RAM; other memories' arenas are in `sections`."""
-        return self.sections.get(".edgekit_arena", 0)
+        """All arenas in memories of the chip; the one outside is in `sections`."""
+        return sum(
+            size
+            for name, size in self.sections.items()
+            if name.startswith(".edgekit_arena") and name != ".edgekit_arena_ext"
+        )
 
     def region_used(self, name: str) -> int:
         """Bytes of one memory of the board that the image takes.

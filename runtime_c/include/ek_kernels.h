@@ -29,12 +29,15 @@
 #endif
 #endif
 
-/* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */
+/* Where weights go: any section the linker script places in memory-mapped flash; the far ones off the chip, where not
+ * all fit on it. Kernels read them by words. */
 #ifndef EK_WEIGHTS
-#if defined(__arm__) && !defined(ARDUINO) && !defined(__ZEPHYR__) /* their linker scripts do not know the section */
+#if defined(__arm__) && !defined(ARDUINO) && !defined(__ZEPHYR__) /* their linker scripts do not know the sections */
 #define EK_WEIGHTS __attribute__((aligned(4), section(".edgekit_weights")))
+#define EK_WEIGHTS_FAR __attribute__((aligned(4), section(".edgekit_weights_ext")))
 #else
 #define EK_WEIGHTS __attribute__((aligned(4)))
+#define EK_WEIGHTS_FAR EK_WEIGHTS
 #endif
 #endif
 

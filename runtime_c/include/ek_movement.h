@@ -21,6 +21,9 @@ void ek_copy_16(const ek_copy_params *p, const uint16_t *x, uint16_t *y);
 void ek_copy_32(const ek_copy_params *p, const uint32_t *x, uint32_t *y);
 void ek_copy_64(const ek_copy_params *p, const uint64_t *x, uint64_t *y);
 
+/* Bytes from one memory to another, all of them when it returns. */
+void ek_dma_copy(uint8_t *to, const uint8_t *from, int32_t bytes);
+
 /* `count` copies of `size` bytes. */
 void ek_fill(int32_t count, int32_t size, const void *pattern, void *y);
 

@@ -57,11 +57,12 @@ def test_linker_script_has_the_boards_memories(name: str) -> None:
 def test_image_lies_in_the_boards_memories(name: str, tmp_path: Path) -> None:
     board = load_board(name)
     image = build(board, "zig", tmp_path)
-    flash, ram = board.flash_internal, board.ram_internal
+    flash, ram, stack = board.flash_internal, board.ram_internal, board.ram_stack
     for symbol in ("ek_vectors", "Reset_Handler", "main", "demo_run", "demo_weights", *LAYERS):
         assert flash.address + board.vector_offset <= image.symbols[symbol].address < flash.end, symbol
-    for symbol in ("arena", "ek_ctx", "demo_bias", "demo_runs", "__ek_stack_limit", "__ek_stack_top"):
-        assert ram.address <= image.symbols[symbol].address < ram.end, symbol
+    assert ram.address <= image.symbols["arena"].address < ram.end
+    for symbol in ("ek_ctx", "demo_bias", "demo_runs", "__ek_stack_limit", "__ek_stack_top"):
+        assert stack.address <= image.symbols[symbol].address < stack.end, symbol
     for segment in image.segments:
         inside = [
             r for r in board.regions if r.address <= segment.address and segment.address + len(segment.data) <= r.end
@@ -112,7 +113,7 @@ def test_emulated_board_differs_in_addresses_only(name: str) -> None:
     emulated = emulated_board(board)
     sizes = {(r.name, r.size, r.kind, r.external, r.program) for r in board.regions}
     assert {(r.name, r.size, r.kind, r.external, r.program) for r in emulated.regions} == sizes
-    for part in ("ram_internal", "flash_internal", "external_ram", "external_flash"):
+    for part in ("ram_internal", "ram_stack", "flash_internal", "external_ram", "external_flash"):
         here, there = getattr(board, part), getattr(emulated, part)
         assert (here and (here.name, here.size)) == (there and (there.name, there.size))
     assert (emulated == board) == (board.unicorn_cpu is not None)

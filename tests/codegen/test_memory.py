@@ -91,14 +91,7 @@ def test_what_the_validator_accepts_loses_no_byte(
 def test_overlap_is_caught() -> None:
     program = _program([8, 8, 8], [0, 0, 0], [False, False, False])
     plan = plan_memory(program, [PlanRegion("ram", 1024)])
-    wrong = MemoryPlan(
-        plan.lives,
-        {b: Place("ram", 0) for b in program.buffers},
-        plan.capacity,
-        plan.arena,
-        plan.lower_bound,
-        plan.proven,
-    )
+    wrong = replace(plan, places={b: Place("ram", 0) for b in program.buffers})
     with pytest.raises(InternalError, match="overlap"):
         validate_plan(program, wrong)
 

@@ -82,7 +82,7 @@ def test_model_runs_on_every_board(name: str, model: Path, tmp_path: Path) -> No
         assert board.core == "cortex-m55" and all(layer["cycles"] is None for layer in layers)
     # Contiguous banks fill up from the first one; the model is far smaller than any of them.
     used = {region["name"] for region in report["regions"] if region["used"]}
-    starts = {board.ram_internal.address, board.flash_internal.address}
+    starts = {board.ram_stack.address, board.flash_internal.address}
     assert used == {region.name for region in board.regions if region.address in starts}
 
 

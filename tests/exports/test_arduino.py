@@ -130,7 +130,7 @@ def test_library_metadata(firmware: Path) -> None:
 
 def test_off_chip_memory_is_refused(firmware: Path) -> None:
     project = open_project(firmware)
-    outside = dataclasses.replace(project, weights_region="external_flash")
+    outside = dataclasses.replace(project, weights_outside=project.weights_bytes)
     for target in ("arduino", "zephyr"):
         with pytest.raises(BadUsage, match=r"weights in qspi.*--internal-only"):
             files_of(outside, target)

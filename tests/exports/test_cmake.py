@@ -44,7 +44,9 @@ def test_example_passes_its_self_test(fixture: str, request: pytest.FixtureReque
 
 def test_weights_off_the_chip(firmware: Path, tmp_path: Path) -> None:
     need("cmake", GCC)
-    project = dataclasses.replace(open_project(firmware), weights_region="external_flash")
+    project = open_project(firmware)
+    far = {name: text.replace("EK_WEIGHTS const", "EK_WEIGHTS_FAR const") for name, text in project.sources.items()}
+    project = dataclasses.replace(project, sources=far, weights_outside=project.weights_bytes)
     folder = tmp_path / "export"
     write_export(project, "cmake", files_of(project, "cmake"), firmware, folder)
     assert "B of weights in qspi" in (folder / "README.md").read_text()

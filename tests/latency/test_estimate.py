@@ -113,7 +113,7 @@ def test_memory_waits_by_hand() -> None:
     # On chip 1.16 cycles a word, the mean of its banks; off chip 6.
     on_chip, off_chip = (inside.access_cost - 1) * 1000, 5 * 150_000
     # 7 cycles per line of 32 bytes of flash; off chip 12 a word.
-    assert layer_waits(board, program, plan, "flash") == pytest.approx([3200 / 32 * 7 + on_chip, on_chip + off_chip])
-    assert layer_waits(board, program, plan, "external_flash")[0] == pytest.approx(3200 / 4 * 11 + on_chip)
+    assert layer_waits(board, program, plan) == pytest.approx([3200 / 32 * 7 + on_chip, on_chip + off_chip])
+    assert layer_waits(board, program, plan, {0})[0] == pytest.approx(3200 / 4 * 11 + on_chip)
     with pytest.raises(InternalError, match="no external flash"):
-        layer_waits(load_board("stm32f411"), program, plan, "external_flash")
+        layer_waits(load_board("stm32f411"), program, plan, {0})

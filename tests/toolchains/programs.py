@@ -127,7 +127,6 @@ def build(
     folder: Path,
     files: Mapping[str, str] | None = None,
     stack_bytes: int = 1024,
-    weights_region: str = "flash",
 ) -> Image:
     """Build the demo, or other files (name -> text), with start-up code; .c files are compiled."""
     files = {"demo.c": DEMO, "main.c": MAIN} if files is None else files
@@ -137,7 +136,7 @@ def build(
     sources = [HARNESS / "startup.c", *(folder / name for name in sorted(files) if name.endswith(".c"))]
     if any("semihosting.h" in text for text in files.values()):
         sources.append(HARNESS / "semihosting.c")
-    script = linker_script(board, stack_bytes, weights_region)
+    script = linker_script(board, stack_bytes)
     return get_toolchain(toolchain).compile(sources, [folder, HARNESS], board, folder / "build", script, {})
 
 

@@ -21,7 +21,7 @@ BOARDS = ["rp2040", "stm32f411", "stm32f746", "stm32h743", "stm32l152", "stm32n6
 def test_demo_is_placed_in_the_boards_memories(name: str, toolchain: str, tmp_path: Path) -> None:
     board = load_board(name)
     image = build(board, toolchain, tmp_path)
-    ram, flash = board.ram_internal, board.flash_internal
+    ram, flash = board.ram_stack, board.flash_internal
     assert image.symbols["__ek_stack_limit"].address == ram.address
     assert image.symbols["__ek_stack_top"].address == ram.address + 1024
     assert image.symbols["ek_vectors"].address == flash.address + board.vector_offset
@@ -92,9 +92,9 @@ def test_other_memories_have_arena_sections(toolchain: str, tmp_path: Path) -> N
     static volatile int8_t near[64] __attribute__((section(".edgekit_arena_{}")));
     """
     use = "near[0] = 1; (void)ctx;"
-    image = build(load_board("stm32h743"), toolchain, tmp_path / "h", snippet(use, text.format("dtcm")))
-    assert image.symbols["near"].address == 0x20000000
-    assert image.region_used("dtcm") == 64
+    image = build(load_board("stm32h743"), toolchain, tmp_path / "h", snippet(use, text.format("sram4")))
+    assert image.symbols["near"].address == 0x38000000
+    assert image.region_used("sram4") == 64
     image = build(load_board("stm32f746"), toolchain, tmp_path / "f", snippet(use, text.format("ext")))
     assert image.symbols["near"].address == 0xC0000000
     assert image.region_used("sdram") == 64
@@ -102,9 +102,10 @@ def test_other_memories_have_arena_sections(toolchain: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_weights_may_lie_in_external_flash(toolchain: str, tmp_path: Path) -> None:
-    image = build(load_board("stm32f746"), toolchain, tmp_path, weights_region="external_flash")
-    assert image.symbols["demo_weights"].address == 0x90000000
-    assert image.region_used("qspi") == 64
+    far = 'const int8_t demo_far[64] __attribute__((aligned(4), section(".edgekit_weights_ext"))) = {1};'
+    image = build(load_board("stm32f746"), toolchain, tmp_path, snippet("ctx->arena[0] = demo_far[1];", far))
+    assert image.symbols["demo_far"].address == 0x90000000
+    assert image.region_used("qspi") == image.weights_outside_bytes == 64
 
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
@@ -178,9 +179,5 @@ def test_toolchains_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_linker_script_refuses_nonsense() -> None:
-    with pytest.raises(BadUsage, match="no external flash"):
-        linker_script(load_board("rp2040"), 512, "external_flash")
-    with pytest.raises(BadUsage, match="weights_region"):
-        linker_script(load_board("rp2040"), 512, "moon")
     with pytest.raises(BadUsage, match="stack_bytes"):
         linker_script(load_board("rp2040"), 0)

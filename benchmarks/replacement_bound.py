@@ -1,0 +1,155 @@
+"""Bytes that must move off the chip and back whatever the order of operators is: a bound to hold orders against."""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+
+from benchmarks.nas_graphs import NetworkGraph
+
+NODES = 20_000
+# Beyond so many operators that may run before or after another one, only what must wait in any order counts.
+MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 16
+
+
+def bound_over_orders(graph: NetworkGraph, capacity: int) -> int:
+    """A lower bound on the off-chip bytes beyond the compulsory, for every order.
+
+    While an operator runs, what ran before it is a set that holds with an operator all that it needs; a tensor that
+    something in the set touches, and something outside reads, is there: on the chip or off it. Being off it takes a
+    store, once, and a fetch. Two operators need fetches of their own where a touch of the tensor must come between
+    them. Which set it is, is for the integer program to choose, apart for each operator.
+    """
+    model = _Model(graph, capacity)
+    if not model.rows:
+        return 0
+    at = [(r, c, v) for r, (row, _) in enumerate(model.rows) for c, v in row.items()]
+    rows, columns, values = zip(*at, strict=True)
+    matrix = coo_array((values, (rows, columns)), shape=(len(model.rows), len(model.costs)))
+    unit = gcd(*model.costs) or 1
+    outcome = milp(
+        np.array(model.costs, np.float64) / unit,
+        integrality=np.ones(len(model.costs)),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in model.rows])),
+        options={"node_limit": NODES, "mip_rel_gap": 0.0},
+    )
+    return 0 if outcome.mip_dual_bound is None else int(np.ceil(outcome.mip_dual_bound - 0.01)) * unit
+
+
+class _Model:
+    """Variables: a tensor is stored; fetched in one of its gaps; off the chip while an operator runs; an operator that
+    may run before or after another runs before it.
+    """
+
+    def __init__(self, graph: NetworkGraph, capacity: int) -> None:
+        self.costs: list[int] = []
+        self.rows: list[tuple[dict[int, float], float]] = []
+        self._graph, self._capacity = graph, capacity
+        self._most_loose = MOST_LOOSE if len(graph.operators) <= LARGE else MOST_LOOSE_OF_LARGE
+        self._touches: dict[int, int] = {}
+        self._reads: dict[int, int] = {}
+        for index, operator in enumerate(graph.operators):
+            for tensor in operator.reads:
+                self._reads[tensor] = self._reads.get(tensor, 0) | 1 << index
+            for tensor in (*operator.reads, *operator.writes):
+                self._touches[tensor] = self._touches.get(tensor, 0) | 1 << index
+        made = {tensor for operator in graph.operators for tensor in operator.writes}
+        self._stored = {t: self._variable(graph.sizes[t] if t in made else 0) for t in self._touches}
+        self._fetched: dict[tuple[int, int], int] = {}
+        self._anywhere: list[tuple[int, int]] = []
+        self._before = _ancestors(graph)
+        after = [0] * len(self._before)
+        for index, mask in enumerate(self._before):
+            for other in _bits(mask):
+                after[other] |= 1 << index
+        for index in range(len(graph.operators)):
+            self._limit(index, self._before[index], after[index])
+        for off, tensor in self._anywhere:
+            fetches = [variable for (other, _), variable in self._fetched.items() if other == tensor]
+            self.rows.append(({off: 1.0, **dict.fromkeys(fetches, -1.0)}, 0.0))
+
+    def _variable(self, cost: int) -> int:
+        self.costs.append(cost)
+        return len(self.costs) - 1
+
+    def _limit(self, index: int, before: int, after: int) -> None:
+        """While an operator runs, what it touches and what waits on the chip must fit."""
+        operator, sizes = self._graph.operators[index], self._graph.sizes
+        own = {*operator.reads, *operator.writes}
+        loose = ((1 << len(self._graph.operators)) - 1) & ~before & ~after & ~(1 << index)
+        if loose.bit_count() > self._most_loose:
+            # Those that must wait in any order.
+            loose = 0
+        waiting = [
+            t for t, touches in self._touches.items()
+            if t not in own and touches & (before | loose) and self._reads.get(t, 0) & (after | loose)
+        ]  # fmt: skip
+        room = self._capacity - sum(sizes[t] for t in own)
+        if sum(sizes[t] for t in waiting) <= room:
+            return
+        ran = {other: self._variable(0) for other in _bits(loose)}
+        for other, variable in ran.items():
+            for needed in _bits(self._before[other] & loose):
+                self.rows.append(({variable: 1.0, ran[needed]: -1.0}, 0.0))
+        staying: dict[int, float] = {}
+        fixed = 0
+        for tensor in waiting:
+            off = self._variable(0)
+            staying[off] = -float(sizes[tensor])
+            fixed += self._wait(tensor, before, after, ran, staying)
+            self.rows.append(({off: 1.0, self._stored[tensor]: -1.0}, 0.0))
+            self._need_fetch(tensor, off, before, after)
+        self.rows.append((staying, float(room - fixed)))
+
+    def _wait(self, tensor: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]) -> int:
+        """The bytes of a tensor that waits in any order; else a variable that says whether it does, and 0."""
+        size, touches, reads = self._graph.sizes[tensor], self._touches[tensor], self._reads.get(tensor, 0)
+        if touches & before and reads & after:
+            return size
+        waits = self._variable(0)
+        staying[waits] = float(size)
+        starts = [None] if touches & before else [ran[o] for o in _bits(touches) if o in ran]
+        ends = [None] if reads & after else [ran[o] for o in _bits(reads) if o in ran]
+        for start in starts:
+            for end in ends:
+                # waits >= start ran - end ran; a start before in any order counts as 1, an end after as 0
+                row = {waits: -1.0}
+                if start is not None:
+                    row[start] = row.get(start, 0.0) + 1.0
+                if end is not None:
+                    row[end] = row.get(end, 0.0) - 1.0
+                self.rows.append((row, 0.0 if start is not None else -1.0))
+        return 0
+
+    def _need_fetch(self, tensor: int, off: int, before: int, after: int) -> None:
+        touches = self._touches[tensor]
+        # Where all touches are before or after, those before tell the gap; else it may be any.
+        known = not touches & ~before & ~after
+        gap = touches & before if known else -1
+        if (tensor, gap) not in self._fetched:
+            self._fetched[tensor, gap] = self._variable(self._graph.sizes[tensor])
+        if known:
+            self.rows.append(({off: 1.0, self._fetched[tensor, gap]: -1.0}, 0.0))
+        else:
+            self._anywhere.append((off, tensor))
+
+
+def _ancestors(graph: NetworkGraph) -> list[int]:
+    """Per operator, the set of those that must come before it, a bit each."""
+    producer = {tensor: index for index, operator in enumerate(graph.operators) for tensor in operator.writes}
+    found: list[int] = []
+    for operator in graph.operators:
+        mask = 0
+        for tensor in operator.reads:
+            if tensor in producer:
+                mask |= found[producer[tensor]] | 1 << producer[tensor]
+        found.append(mask)
+    return found
+
+
+def _bits(mask: int) -> list[int]:
+    return [index for index in range(mask.bit_length()) if mask >> index & 1]

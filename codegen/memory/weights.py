@@ -1,0 +1,66 @@
+"""Which tables of constants leave the program flash where they do not all fit: those that cost least there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from edgekit.codegen.program import Constant, ConstantArg, Program, Step
+
+NODES = 20_000
+ALIGNMENT = 4
+
+
+def tables_of(step: Step) -> list[Constant]:
+    """The tables that a step reads, once each."""
+    return list(dict.fromkeys(a.constant for call in step.calls for a in call.args if isinstance(a, ConstantArg)))
+
+
+def bytes_read(program: Program) -> list[int]:
+    """Bytes that an inference reads of each table: a model.
+
+    A multiplication reads one weight, so that a step goes over its largest table as often as it holds fewer elements
+    than the step has multiplications; over its other tables as often, and over any once at least.
+    """
+    reads = [0] * len(program.constants)
+    for step in program.steps:
+        tables = tables_of(step)
+        largest = max((table.rows.size for table in tables), default=1)
+        times = max(1, step.macs // max(1, largest))
+        for table in tables:
+            reads[table.index] += times * table.size
+    return reads
+
+
+def outside_tables(program: Program, room: int) -> frozenset[int]:
+    """The numbers of the tables to move out so that the others take at most `room` bytes, and the fewest reads move.
+
+    An exact knapsack; all tables where `room` holds none.
+    """
+    sizes = [-(-table.size // ALIGNMENT) * ALIGNMENT for table in program.constants]
+    if sum(sizes) <= room:
+        return frozenset()
+    return _knapsack(sizes, bytes_read(program), sum(sizes) - max(0, room))
+
+
+def _knapsack(sizes: Sequence[int], costs: Sequence[int], excess: int) -> frozenset[int]:
+    outcome = milp(
+        np.array(costs, np.float64),
+        integrality=np.ones(len(sizes)),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(np.array([sizes], np.float64), excess, np.inf),
+        options={"node_limit": NODES, "mip_rel_gap": 0.0},
+    )
+    if outcome.x is None:
+        return frozenset(range(len(sizes)))
+    return frozenset(int(index) for index in np.flatnonzero(np.round(outcome.x)))
+
+
+def weights_report(program: Program, outside: frozenset[int], near: str, far: str) -> list[dict[str, object]]:
+    """Every table as plan.json holds it: the layer, bytes, modelled bytes read per inference, and the region."""
+    return [
+        {"layer": table.layer, "bytes": table.size, "read": read, "region": far if table.index in outside else near}
+        for table, read in zip(program.constants, bytes_read(program), strict=True)
+    ]

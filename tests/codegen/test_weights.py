@@ -1,0 +1,49 @@
+"""Tables that leave the program flash: the fewest modelled reads, by plain enumeration."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.codegen.memory.weights import bytes_read, outside_tables, weights_report
+from edgekit.codegen.program import Buffer, BufferArg, Constant, ConstantArg, KernelCall, Program, Step
+
+tables = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9)), min_size=1, max_size=7)
+
+
+def _program(parts: list[tuple[int, int]]) -> Program:
+    """A step per table of so many words, with so many multiplications per element."""
+    constants = [
+        Constant(i, "int8_t", np.zeros(4 * words, np.int8), f"l{i}", 4 * words) for i, (words, _) in enumerate(parts)
+    ]
+    buffer = Buffer(0, "x", 8, "activation")
+    calls = [KernelCall("k", (BufferArg(buffer, "int8_t"), ConstantArg(table))) for table in constants]
+    steps = [Step(i, f"l{i}", "op", 4 * words * times, [calls[i]]) for i, (words, times) in enumerate(parts)]
+    return Program("p", steps, [buffer], constants, [], [], [])
+
+
+@settings(max_examples=80, deadline=None)
+@given(tables, st.integers(-4, 600))
+def test_the_cheapest_tables_leave(parts: list[tuple[int, int]], room: int) -> None:
+    program = _program(parts)
+    reads, sizes = bytes_read(program), [table.size for table in program.constants]
+    assert reads == [4 * words * max(1, times) for words, times in parts]
+    outside = outside_tables(program, room)
+    numbers = range(len(parts))
+    subsets = chain.from_iterable(combinations(numbers, count) for count in range(len(parts) + 1))
+    fitting = [s for s in subsets if sum(sizes[i] for i in numbers if i not in s) <= max(0, room)]
+    assert tuple(sorted(outside)) in fitting
+    assert sum(reads[i] for i in outside) == min(sum(reads[i] for i in s) for s in fitting)
+
+
+def test_the_report_names_the_flash_of_every_table() -> None:
+    program = _program([(10, 1), (10, 5)])
+    outside = outside_tables(program, 60)
+    assert outside == {0}
+    assert weights_report(program, outside, "flash", "qspi") == [
+        {"layer": "l0", "bytes": 40, "read": 40, "region": "qspi"},
+        {"layer": "l1", "bytes": 40, "read": 200, "region": "flash"},
+    ]
