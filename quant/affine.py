@@ -103,6 +103,9 @@ class _Rewriter:
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
         op, attrs = integer_form(node)
+        if is_product(node) and node.name in self.coded:
+            # TFLite's second rounding is its own models' alone; kernels scale coarse levels up where there is one.
+            attrs["double_rounding"] = False
         if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
             operands[0] = self._padded(node, operands[0])
             attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))

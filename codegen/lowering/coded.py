@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.requantize import INT32_LIMIT, accumulator_reach, channel_tables, rounding_of, split_shift
+from edgekit.codegen.lowering.requantize import (
+    INT32_LIMIT,
+    LARGEST_RIGHT,
+    accumulator_reach,
+    channel_tables,
+    rounding_of,
+    split_shift,
+)
 from edgekit.codegen.program import ConstantArg, Fields, ParamsArg
 from edgekit.ir import Array, Codebook, Node
 from edgekit.ops.conv2d import channel_axis
@@ -28,7 +35,7 @@ class CodedLayer:
         codebook: of the weights.
         codes: as `weights`, the code of each, 0 to 2 ** bits - 1.
         records: int64 [channels, 4] as of `channel_tables`, of weights that are 2 ** `scale` times the levels.
-        scale: so that fewer channels need a left shift than their multipliers ask for.
+        scale: so that fewer channels need a left shift than their multipliers ask for, and biases have more bits.
     """
 
     node: Node
@@ -93,15 +100,20 @@ def coded_layer(node: Node, codebook: Codebook, pad_to: int) -> CodedLayer:
 
 
 def _scale(node: Node, codebook: Codebook, records: Array) -> int:
-    """By what power of two weights and biases are made larger, so that no channel needs a left shift.
+    """By what power of two weights and biases are made larger: as far as levels, sums and right shifts allow.
 
-    Coarse levels have large scales. With one rounding the result is the same: what is shifted in is shifted out.
+    Coarse levels have large scales, which ask for left shifts. With one rounding the result is the same: what is
+    shifted in is shifted out.
     """
-    wanted = int(records[:, 2].max(initial=0))
-    if bool(node.attrs.get("double_rounding")) or not wanted or codebook.levels[-1] << wanted > _LARGEST_WEIGHT:
+    if bool(node.attrs.get("double_rounding")):
         return 0
     largest = np.abs(records[:, 0]) + accumulator_reach(node, channel_axis(node))
-    return wanted if bool((largest << wanted < INT32_LIMIT).all()) else 0
+    shift = records[:, 2] - records[:, 3] - 1
+    for scale in range((_LARGEST_WEIGHT // codebook.levels[-1]).bit_length() - 1, 0, -1):
+        left, right = split_shift(shift - scale, False)
+        if (largest << scale + left < INT32_LIMIT).all() and (right <= LARGEST_RIGHT).all():
+            return scale
+    return 0
 
 
 def channel_words(records: Array, channels: int) -> tuple[Fields, Array] | None:
