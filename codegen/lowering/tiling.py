@@ -17,7 +17,7 @@ _GATHER_PIXEL = 80
 _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
 _TURN_PAIR_QUAD = 16
-_DECODE_PAIR_QUAD = 16
+_DECODE_PAIR_QUAD = 11
 _CALL = 40
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
