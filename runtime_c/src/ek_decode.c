@@ -1,7 +1,7 @@
 #include "ek_decode.h"
 
-/* The four fields of eight codes as a word. */
-static uint32_t load_fields(const uint8_t *w, int32_t bits)
+/* Eight codes as a word; in what follows `bits` is a constant in each instance. */
+EK_INLINE uint32_t load_codes(const uint8_t *w, int32_t bits)
 {
     uint32_t word = w[0] | (uint32_t)w[1] << 8;
     if (bits > 2) {
@@ -13,44 +13,83 @@ static uint32_t load_fields(const uint8_t *w, int32_t bits)
     return word;
 }
 
-void ek_decode_codes(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to)
+EK_INLINE int8_t level(const int8_t *levels, uint32_t word, int32_t code, int32_t bits)
 {
-    const uint32_t bits = (uint32_t)coding->bits, mask = (UINT32_C(1) << bits) - 1u;
+    return levels[(word >> (bits * code)) & ((UINT32_C(1) << bits) - 1u)];
+}
+
+EK_INLINE void decode_codes(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to, int32_t bits)
+{
     for (; count > 0; count -= 8) {
-        uint32_t word = load_fields(w, coding->bits);
+        uint32_t word = load_codes(w, bits);
         for (int32_t i = count < 8 ? count : 8; i > 0; --i) {
-            *to++ = coding->levels[word & mask];
+            *to++ = level(coding->levels, word, 0, bits);
             word >>= bits;
         }
         w += bits;
     }
 }
 
-/* Inputs 0, 2, 1 and 3 of one channel, up to `count` of them; their sum. */
-static int32_t decode_four(const ek_coding *coding, uint32_t word, int32_t count, int8_t *to)
+void ek_decode_codes(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to)
 {
-    const uint32_t bits = (uint32_t)coding->bits, mask = (UINT32_C(1) << bits) - 1u;
-    const int8_t *levels = coding->levels;
-    const int8_t four[4] = {levels[word & mask], levels[(word >> (2 * bits)) & mask], levels[(word >> bits) & mask],
-                            levels[(word >> (3 * bits)) & mask]};
-    int32_t sum = 0;
-    for (int32_t i = 0; i < count; ++i) {
-        to[i] = four[i];
-        sum += four[i];
+    if (coding->bits == 4) {
+        decode_codes(coding, count, w, to, 4);
+    } else if (coding->bits == 3) {
+        decode_codes(coding, count, w, to, 3);
+    } else {
+        decode_codes(coding, count, w, to, 2);
     }
-    return sum;
+}
+
+/* Inputs 0, 2, 1 and 3 of one channel; their sum. */
+EK_INLINE int32_t decode_four(const int8_t *levels, uint32_t word, int8_t *to, int32_t bits)
+{
+    const int8_t first = level(levels, word, 0, bits), second = level(levels, word, 2, bits);
+    const int8_t third = level(levels, word, 1, bits), fourth = level(levels, word, 3, bits);
+    to[0] = first;
+    to[1] = second;
+    to[2] = third;
+    to[3] = fourth;
+    return first + second + third + fourth;
+}
+
+EK_INLINE void decode_pair(const ek_coding *coding, int32_t inputs, const uint8_t *w, int8_t *first, int8_t *second,
+                           int32_t sums[2], int32_t bits)
+{
+    const int8_t *levels = coding->levels;
+    int32_t first_sum = 0, second_sum = 0;
+    for (; inputs >= 4; inputs -= 4) {
+        const uint32_t word = load_codes(w, bits);
+        first_sum += decode_four(levels, word, first, bits);
+        second_sum += decode_four(levels, word >> (4 * bits), second, bits);
+        w += bits;
+        first += 4;
+        second += 4;
+    }
+    if (inputs > 0) {
+        const uint32_t word = load_codes(w, bits);
+        int8_t last[8];
+        decode_four(levels, word, last, bits);
+        decode_four(levels, word >> (4 * bits), last + 4, bits);
+        for (int32_t i = 0; i < inputs; ++i) {
+            first[i] = last[i];
+            second[i] = last[4 + i];
+            first_sum += last[i];
+            second_sum += last[4 + i];
+        }
+    }
+    sums[0] = first_sum;
+    sums[1] = second_sum;
 }
 
 void ek_decode_pair(const ek_coding *coding, int32_t inputs, const uint8_t *w, int8_t *first, int8_t *second,
                     int32_t sums[2])
 {
-    sums[0] = 0;
-    sums[1] = 0;
-    for (int32_t i = 0; i < inputs; i += 4) {
-        const int32_t count = inputs - i < 4 ? inputs - i : 4;
-        const uint32_t word = load_fields(w, coding->bits);
-        sums[0] += decode_four(coding, word, count, first + i);
-        sums[1] += decode_four(coding, word >> (4 * coding->bits), count, second + i);
-        w += coding->bits;
+    if (coding->bits == 4) {
+        decode_pair(coding, inputs, w, first, second, sums, 4);
+    } else if (coding->bits == 3) {
+        decode_pair(coding, inputs, w, first, second, sums, 3);
+    } else {
+        decode_pair(coding, inputs, w, first, second, sums, 2);
     }
 }
