@@ -91,8 +91,8 @@ def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region:
 
 
 def keep_inside(program: Program, board: Board, external: bool) -> None:
-    """Let tables stay on the chip where flash outside does not hold all of them: the largest ones of those that are not
-    more than it takes, then the smallest one that is enough.
+    """Let tables stay on the chip where flash outside does not hold all of them, as few bytes as it takes: the largest
+    ones that are not too many, then the smallest one that is enough.
     """
     outside = board.external_flash if external else None
     if outside is None:

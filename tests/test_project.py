@@ -22,8 +22,8 @@ def program_of(*sizes: int) -> Program:
     [
         ((8 * MIB, 8 * MIB), 0),
         ((8 * MIB, 8 * MIB, 100, 52, 12), 164),
-        ((8 * MIB, 8 * MIB - 40, 100, 72, 12), 184),
-        ((8 * MIB, 8 * MIB - 60, 100, 72, 12), 184),
+        ((8 * MIB, 8 * MIB - 40, 100, 72, 12), 152),
+        ((8 * MIB, 8 * MIB - 60, 100, 72, 12), 124),
     ],
 )
 def test_what_flash_outside_cannot_hold_stays_on_the_chip(sizes: tuple[int, ...], kept: int) -> None:
