@@ -36,7 +36,6 @@ class Constant:
         c_type: element type, for example "int8_t" or "ek_channel".
         rows: the array, or for a struct type an integer array whose rows are the struct's fields in order.
         layer: the step that it belongs to.
-        inside: it stays on the chip where other tables go to flash outside.
     """
 
     index: int
@@ -44,7 +43,6 @@ class Constant:
     rows: Array
     layer: str
     size: int
-    inside: bool = False
 
 
 Fields: TypeAlias = Mapping[str, "FieldValue"]

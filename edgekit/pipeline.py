@@ -22,7 +22,7 @@ from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
-from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, keep_inside, link, write_selftest, write_sources
+from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
@@ -49,7 +49,6 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     floats, regions = options.precision == "float32", plan_regions(board, options.external)
     program, plan = lower_and_plan(source.graph, Target.of(board), regions, floats, *_savings(options))
     validate_plan(program, plan)
-    keep_inside(program, board, options.external)
     dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
     dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgekit import runtime_c
 from edgekit.boards import Board
 from edgekit.codegen.emit import EmittedModel, emit_selftest
-from edgekit.codegen.program import Constant, Program
+from edgekit.codegen.program import Program
 from edgekit.emulators import emulated_board
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Array
@@ -88,28 +88,6 @@ def _link_once(folder: Path, board: Board, toolchain: Toolchain, weights_region:
         build = folder / "build"
         emulated = toolchain.compile(sources, include_dirs, where, build, script, {}, output="emulated.elf")
     return LinkedProject(image, bound, weights_region, where, emulated)
-
-
-def keep_inside(program: Program, board: Board, external: bool) -> None:
-    """Let tables stay on the chip where flash outside does not hold all of them, as few bytes as it takes: the largest
-    ones that are not too many, then the smallest one that is enough.
-    """
-    outside = board.external_flash if external else None
-    if outside is None:
-        return
-    excess = sum(_stored(constant) for constant in program.constants) - outside.size
-    tables = sorted(program.constants, key=lambda constant: -constant.size)
-    for constant in tables:
-        if _stored(constant) <= excess:
-            constant.inside = True
-            excess -= _stored(constant)
-    if excess > 0:
-        rest = [constant for constant in tables if not constant.inside and _stored(constant) >= excess]
-        rest[-1].inside = True
-
-
-def _stored(constant: Constant) -> int:
-    return -(-constant.size // 4) * 4
 
 
 def _costliest(error: DoesNotFit, board: Board, program: Program, weights: int) -> list[tuple[str, int]]:

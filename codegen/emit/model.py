@@ -67,7 +67,6 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
                 literals.elements(c.rows),
                 literals.table(c) if weights else "",
                 comment_text(c.layer),
-                "EK_TABLE" if c.inside else "EK_WEIGHTS",
             )
             for c in program.constants
         ],

@@ -51,7 +51,6 @@ class Project:
         name: the model's C identifier.
         public, headers, sources: file name to text: the model's own header, the other headers, all C files.
         weights_region: "flash" or "external_flash".
-        weights_bytes, external_bytes: all constants, and those of them that stand in external flash.
         stack_bytes: what a linker script should reserve.
     """
 
@@ -66,7 +65,6 @@ class Project:
     outputs: tuple[Port, ...]
     weights_region: str
     weights_bytes: int
-    external_bytes: int
     stack_bytes: int
 
     @property
@@ -84,7 +82,7 @@ class Project:
         """What stands off the chip, in words."""
         found = [f"{a.bytes} B of activations in {a.region}" for a in self.arenas if a.external]
         if self.weights_region == "external_flash" and self.board.external_flash is not None:
-            found.append(f"{self.external_bytes} B of weights in {self.board.external_flash.name}")
+            found.append(f"{self.weights_bytes} B of weights in {self.board.external_flash.name}")
         return found
 
 
@@ -103,7 +101,7 @@ def open_project(folder: Path) -> Project:
         arenas = tuple(_arena(r, board) for i, r in enumerate(plan["regions"]) if i == 0 or r["arena"])
         inputs, outputs = (tuple(_port(p) for p in plan[key]) for key in ("inputs", "outputs"))
         flash, stack = report["flash"], int(report["ram"]["stack_bound"])
-        external = int(flash["external"])
+        in_external = int(flash["external"]) > 0
         weights = int(flash["weights"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _no_build(folder, f"{type(error).__name__}: {error}") from error
@@ -122,7 +120,7 @@ def open_project(folder: Path) -> Project:
         raise _no_build(folder, f"include/{name}.h has no signature")
     return Project(
         name, board, signature[1], public, headers, sources, arenas, inputs, outputs,
-        "external_flash" if external else "flash", weights, external,
+        "external_flash" if in_external else "flash", weights,
         max(STACK_RESERVE, -(-stack // _STACK_STEP) * _STACK_STEP),
     )  # fmt: skip
 

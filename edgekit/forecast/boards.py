@@ -155,13 +155,11 @@ def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForeca
 
 
 def _flash(board: Board, code: int, weights: int, external: bool) -> FlashForecast:
-    """Weights move out only where they do not fit inside, as far as there is room outside."""
+    """Weights move out only where they do not fit inside and there is room outside."""
     budget = board.flash_internal.size - board.vector_offset
     outside = board.external_flash if external else None
-    if code + weights > budget and outside is not None:
-        moved = min(weights, outside.size)
-        total = code + weights - moved
-        return FlashForecast(total, code, weights, budget, budget - total, moved)
+    if code + weights > budget and outside is not None and weights <= outside.size:
+        return FlashForecast(code, code, weights, budget, budget - code, weights)
     return FlashForecast(code + weights, code, weights, budget, budget - code - weights, 0)
 
 

@@ -113,16 +113,15 @@ def _ram(board: Board, plan: MemoryPlan, linked: LinkedProject, validation: Vali
 
 
 def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, int]:
-    # Tables that stay inside are constants like any other to the linker.
-    section, inside = linked.image.weights_bytes, sum(c.size for c in program.constants if c.inside)
-    external = section if linked.weights_region == "external_flash" else 0
-    code, weights = linked.image.code_bytes + linked.image.data_bytes - inside, section + inside
+    weights = linked.image.weights_bytes
+    outside = linked.weights_region == "external_flash"
+    code = linked.image.code_bytes + linked.image.data_bytes
     return {
-        "total": code + weights - external,
+        "total": code + (0 if outside else weights),
         "code": code,
         "weights": weights,
         "budget": board.flash_internal.size,
-        "external": external,
+        "external": weights if outside else 0,
     }
 
 

@@ -30,14 +30,12 @@
 #endif
 #endif
 
-/* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. Those
- * that are to stay on the chip where the section lies outside stand among other constants. */
-#define EK_TABLE __attribute__((aligned(4)))
+/* Where weights go: any section the linker script places in memory-mapped flash. Kernels read them by words. */
 #ifndef EK_WEIGHTS
 #if defined(__arm__) && !defined(ARDUINO) && !defined(__ZEPHYR__) /* their linker scripts do not know the section */
 #define EK_WEIGHTS __attribute__((aligned(4), section(".edgekit_weights")))
 #else
-#define EK_WEIGHTS EK_TABLE
+#define EK_WEIGHTS __attribute__((aligned(4)))
 #endif
 #endif
 
