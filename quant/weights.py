@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.ir import Array, Codebook, Node, QuantType, Value
+from edgekit.ops.conv2d import channel_axis
 from edgekit.quant.power import CodedRows, codebook_of, power_codes
+from edgekit.quant.short_channels import SPREAD_BITS, round_half_away, short_biases, short_scales
 
 # |accumulator| stays below this, one bit under int32, whatever the input codes are.
 MAX_ACCUMULATOR = 1 << 30
@@ -13,11 +15,6 @@ MAX_ACCUMULATOR = 1 << 30
 # The farthest that an int8 code can be from its zero point.
 _MAX_CODE_DISTANCE = 255
 _LARGEST_WEIGHT = 127
-
-
-def channel_axis(node: Node) -> int:
-    """The axis of a product's weights along which its output channels lie."""
-    return 2 if node.op == "depthwise_conv2d" else 0
 
 
 def channel_rows(node: Node) -> Array:
@@ -49,33 +46,32 @@ def quantize_product(
     if bias is None:
         return new_weights, None
     units = x.scale[0] * scales.astype(np.float64)
+    biases = round_half_away(offsets / units) if codebook is None else short_biases(offsets, scales, codebook, x, y)
     bias_quant = QuantType(tuple(float(np.float32(u)) for u in units), (0,) * len(units), 0)
-    return new_weights, Value.constant(bias.name, round_half_away(offsets / units).astype(np.int32), bias_quant)
-
-
-def round_half_away(x: Array) -> Array:
-    """Nearest integers as floats, halves away from zero."""
-    result: Array = np.trunc(x + np.copysign(0.5, x))
-    return result
+    return new_weights, Value.constant(bias.name, biases.astype(np.int32), bias_quant)
 
 
 def _levels(
     coded: CodedRows, flat: Array, offsets: Array, x: QuantType, y: QuantType
 ) -> tuple[Array, Array, Codebook]:  # fmt: skip
-    """(integers [O,K], float32 scales [O], codebook) of codes; channels that do not fit are coded anew, wider."""
+    """(integers [O,K], float32 scales [O], codebook) of codes, the scales short (`short_scales`).
+
+    Channels that do not fit, or are that much smaller than others, are coded anew, wider.
+    """
     codebook = codebook_of(coded.exponent, coded.bits)
     largest = codebook.levels[-1]
     empty = _scales(flat, x, y)
     wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty)
     wanted = np.maximum(wanted, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)
+    scales = np.maximum(wanted, wanted.max() * 2.0**-SPREAD_BITS)
     integers = codebook.weights(coded.codes)
-    excess = _excess(integers, wanted, offsets, x.scale[0])
-    if (excess <= 1.0).all():
-        return integers, wanted.astype(np.float32), codebook
-    scales = _widened(wanted, flat, offsets, x.scale[0])
+    if (_excess(integers, scales, offsets, x.scale[0]) > 1.0).any():
+        scales = _widened(scales, flat, offsets, x.scale[0]).astype(np.float64)
     wide = scales > wanted
-    anew = codebook.weights(power_codes(flat, scales * largest, coded.exponent, coded.bits))
-    return np.where(wide[:, None], anew, integers), scales, codebook
+    if wide.any():
+        anew = codebook.weights(power_codes(flat, scales * largest, coded.exponent, coded.bits))
+        integers = np.where(wide[:, None], anew, integers)
+    return integers, short_scales(scales, x, y), codebook
 
 
 def _scales(flat: Array, x: QuantType, y: QuantType) -> Array:

@@ -6,6 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from edgekit.codegen.lowering.coded import codebook_of, records_of
+from edgekit.codegen.lowering.coded_products import (
+    Int8Weights,
+    decoded_bytes,
+    int8_weights,
+    lower_coded_conv2d,
+    lower_coded_fully_connected,
+    strips_arguments,
+)
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.dots import INPUTS, dots_of
 from edgekit.codegen.lowering.float_products import (
@@ -15,19 +24,19 @@ from edgekit.codegen.lowering.float_products import (
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
+from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
+from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows
 from edgekit.codegen.lowering.requantize import (
     channel_tables,
     folded_tables,
-    output_fields,
     rounding_of,
     zero_of_weights,
 )
-from edgekit.codegen.lowering.strips import strips_of
+from edgekit.codegen.lowering.strips import Strips, strips_of
 from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
-from edgekit.ops import fixed_point as fp
 from edgekit.ops.conv2d import groups_of
 from edgekit.ops.window import window_of
 
@@ -44,16 +53,6 @@ def interleave_rows(weights: Array, group: int) -> Array:
     return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3)).reshape(-1)
 
 
-def _conv_fields(node: Node, window: Fields) -> Fields:
-    return {
-        "window": window,
-        "input_zero": fp.single_quant(node.input(0))[1],
-        "weight_zero": zero_of_weights(node),
-        "groups": groups_of(node),
-        "out": output_fields(node),
-    }
-
-
 def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     """ek_conv2d_s8 by rows, an instance for each rounding, or for one group its vector or DSP form; pixels that are
     their own windows are rows of a matrix.
@@ -64,9 +63,12 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     if node.input(0).dtype is DType.INT16:
         lower_windowed_s16(node, ctx)
         return
+    if (codebook := codebook_of(node)) is not None and groups_of(node) == 1:
+        lower_coded_conv2d(node, ctx, codebook)
+        return
     outputs, kernel_h, kernel_w, _ = node.input(1).shape
     height, width = node.output.shape[1:3]
-    fields = _conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
+    fields = conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
     if ctx.target.mve and groups_of(node) == 1 and (dots := dots_of(node)) is not None:
         _call_dots(node, ctx, fields, dots, height * width if is_pointwise(node) else 0, batches(node, ctx))
         return
@@ -77,19 +79,6 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
     table, codes = channel_tables(node, 0, 2)
     tables = table, codes.reshape(outputs, -1)
     _call_products(node, ctx, params, tables, products_of(node, height), batches(node, ctx))
-
-
-def is_pointwise(node: Node) -> bool:
-    """Whether the windows of a convolution are the pixels of its input, one by one."""
-    window = window_of(node, (node.input(1).shape[1], node.input(1).shape[2]))
-    return window.kernel == window.stride == (1, 1) and window.input == window.output and window.before == (0, 0)
-
-
-def products_of(node: Node, rows: int) -> Products:
-    """The products of so many rows of a convolution of one group."""
-    outputs, kernel_h, kernel_w, channels = node.input(1).shape
-    pixels, whole = rows * node.output.shape[2], is_pointwise(node) and channels % 4 == 0
-    return Products(pixels, outputs, kernel_h, kernel_w * channels, channels, whole)
 
 
 def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
@@ -106,14 +95,11 @@ def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
     )
     if window.kernel == (1, 1) and inside:
         filter_bytes = 0
-    pairs = 2 * filter_bytes <= ctx.room()
-    table, codes = folded_tables(node, 0)
-    records, weights = ctx.constant("ek_channel", table), ctx.constant("int8_t", codes.reshape(-1))
-    scratch: Arg = ctx.scratch((1 + pairs) * filter_bytes) if filter_bytes else Literal(0)
+    pairs = 2 * filter_bytes <= ctx.room() - decoded_bytes(node)
+    tables = int8_weights(node, ctx, folded=True, scratch=(1 + pairs) * filter_bytes)
+    kernel, scratch = f"ek_conv2d_s8_{tables.rounding}", tables.scratch or Literal(0)
     for x, y in batches(node, ctx):
-        ctx.call(
-            f"ek_conv2d_s8_{rounding_of(node, table)}", params, Literal(int(pairs)), x, weights, records, y, scratch
-        )
+        ctx.call(kernel, params, Literal(int(pairs)), x, tables.weights, tables.records, y, scratch)
 
 
 def _call_dots(
@@ -130,7 +116,7 @@ def _call_dots(
     table = ctx.constant("int32_t", words)
     inputs = node.input(0).shape[-1]
     if rows and inputs % INPUTS == 0:
-        params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
+        params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))
         for x, y in images:
             ctx.call(f"ek_fully_connected_s8_mve_{'single_' if rows == 1 else ''}{rounding}", params, x, table, y)
         return
@@ -163,29 +149,6 @@ def _call_products(
         ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
 
 
-def _rows_as_pixels(node: Node, rows: int) -> Fields:
-    """The ek_conv_params of a fully-connected layer: a 1x1 convolution of one row of pixels."""
-    outputs, inputs = node.input(1).shape
-    ones = ("out_h", "in_h", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w")
-    window: Fields = {
-        **dict.fromkeys(ones, 1), "in_w": rows, "out_w": rows, "in_c": inputs, "out_c": outputs,
-        "pad_top": 0, "pad_left": 0,
-    }  # fmt: skip
-    return _conv_fields(node, window)
-
-
-def _fully_connected_fields(node: Node, rows: int, inputs: int) -> Fields:
-    """The ek_fully_connected_params of a layer over `rows` rows."""
-    return {
-        "rows": rows,
-        "inputs": inputs,
-        "outputs": node.output.shape[-1],
-        "input_zero": fp.single_quant(node.input(0))[1],
-        "weight_zero": zero_of_weights(node),
-        "out": output_fields(node),
-    }
-
-
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
     """ek_depthwise_conv2d_s8; or where the channel multiplier is 1 its form by taps, its form of vectors by strips, or
     a DSP form, by planes for the usual kernels.
@@ -197,39 +160,41 @@ def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
         lower_windowed_s16(node, ctx)
         return
     kernel_h, kernel_w, outputs = node.input(1).shape
-    params = ctx.struct("ek_conv_params", _conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
-    single = outputs == node.input(0).shape[3]
-    if ctx.target.mve and single and (strips := strips_of(node)) is not None:
-        words, scratch = ctx.constant("int32_t", strips.table), ctx.scratch(strips.scratch)
-        for x, y in batches(node, ctx):
-            ctx.call(strips.kernel, params, x, words, y, scratch)
+    params = ctx.struct("ek_conv_params", conv_fields(node, window_fields(node, (kernel_h, kernel_w))))
+    single, records = outputs == node.input(0).shape[3], records_of(node)
+    if ctx.target.mve and single and (strips := strips_of(node, records)) is not None:
+        _call_strips(node, ctx, params, strips)
+        return
+    if single and not ctx.target.dsp and not zero_of_weights(node):
+        taps_bytes = 2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + outputs
+        tables = int8_weights(node, ctx, folded=True, scratch=taps_bytes, alignment=POINTER_BYTES)
+        _call_each(node, ctx, f"ek_depthwise_taps_s8_{tables.rounding}", [params], tables)
+        return
+    rounding = rounding_of(node, records)
+    if ctx.target.dsp and single and rounding != "any" and (bands := planes_of(node)) is not None:
+        band = bands.fastest(ctx.room() - decoded_bytes(node))
+        tables = int8_weights(node, ctx, scratch=bands.scratch(band))
+        cut = [Literal(int(bands.turned)), Literal(band)]
+        _call_each(node, ctx, f"ek_depthwise_{kernel_h}x{kernel_w}_s8_dsp_{rounding}", [params, *cut], tables)
         return
     dsp = ctx.target.dsp and single
-    if single and not ctx.target.dsp and not zero_of_weights(node):
-        _call_taps(node, ctx, params)
-        return
-    table, codes = channel_tables(node, 2, 1)
-    weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
-    rounding = rounding_of(node, table)
-    if dsp and rounding != "any" and (bands := planes_of(node)) is not None:
-        band = bands.fastest(ctx.room())
-        scratch = ctx.scratch(bands.scratch(band))
-        for x, y in batches(node, ctx):
-            kernel = f"ek_depthwise_{kernel_h}x{kernel_w}_s8_dsp_{rounding}"
-            ctx.call(kernel, params, Literal(int(bands.turned)), Literal(band), x, weights, records, y, scratch)
-        return
-    for x, y in batches(node, ctx):
-        ctx.call("ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8", params, x, weights, records, y)
+    _call_each(
+        node, ctx, "ek_depthwise_conv2d_s8_dsp" if dsp else "ek_depthwise_conv2d_s8", [params], int8_weights(node, ctx)
+    )
 
 
-def _call_taps(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
-    """The form by taps of a depthwise convolution."""
-    kernel_h, kernel_w, channels = node.input(1).shape
-    table, codes = folded_tables(node, 2)
-    weights, records = ctx.constant("int8_t", codes.reshape(-1)), ctx.constant("ek_channel", table)
-    scratch = ctx.scratch(2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + channels, POINTER_BYTES)
+def _call_each(node: Node, ctx: LoweringContext, kernel: str, params: list[Arg], tables: Int8Weights) -> None:
+    """A call for each image of a batch."""
+    scratch: list[Arg] = [] if tables.scratch is None else [tables.scratch]
     for x, y in batches(node, ctx):
-        ctx.call(f"ek_depthwise_taps_s8_{rounding_of(node, table)}", params, x, weights, records, y, scratch)
+        ctx.call(kernel, *params, x, tables.weights, tables.records, y, *scratch)
+
+
+def _call_strips(node: Node, ctx: LoweringContext, params: ParamsArg, strips: Strips) -> None:
+    """The form of vectors of a depthwise convolution."""
+    table, scratch = strips_arguments(node, ctx, strips)
+    for x, y in batches(node, ctx):
+        ctx.call(strips.kernel, params, x, table, y, scratch)
 
 
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
@@ -240,20 +205,21 @@ def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
     if node.input(0).dtype is DType.INT16:
         lower_fully_connected_s16(node, ctx)
         return
-    outputs, inputs = node.input(1).shape
+    if (codebook := codebook_of(node)) is not None:
+        lower_coded_fully_connected(node, ctx, codebook)
+        return
+    inputs = node.input(1).shape[1]
     rows = node.input(0).elements // inputs
     whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
     if ctx.target.mve and (dots := dots_of(node)) is not None:
-        _call_dots(node, ctx, _rows_as_pixels(node, rows), dots, rows, whole)
+        _call_dots(node, ctx, rows_as_pixels(node, rows), dots, rows, whole)
         return
     if ctx.target.dsp and rows > 1:
-        params = ctx.struct("ek_conv_params", _rows_as_pixels(node, rows))
+        params = ctx.struct("ek_conv_params", rows_as_pixels(node, rows))
         table, codes = channel_tables(node, 0, 2)
-        _call_products(
-            node, ctx, params, (table, codes), Products(rows, outputs, 1, inputs, inputs, inputs % 4 == 0), whole
-        )
+        _call_products(node, ctx, params, (table, codes), products_of_rows(node, rows), whole)
         return
-    params = ctx.struct("ek_fully_connected_params", _fully_connected_fields(node, rows, inputs))
+    params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))
     table, codes = channel_tables(node, 0, 4) if ctx.target.dsp else folded_tables(node, 0)
     records = ctx.constant("ek_channel", table)
     x, y = ctx.read(node.input(0)), ctx.write(node.output)

@@ -48,11 +48,15 @@ def dots_table(records: Array, codes: Array, zero_x: int) -> Array:
     return np.concatenate([words, fours], axis=1).reshape(-1)
 
 
+def four_bytes(inputs: int) -> int:
+    """Bytes of a table that belong to four channels."""
+    return int(4 * (INPUTS * -(-inputs // INPUTS) + 3 * CHANNELS))
+
+
 def fours_of_matmul(depth: int, columns: int, room: int) -> tuple[int, int]:
     """(fours, scratch): how many fours of columns a product of two computed matrices takes at a time, as far as their
     table and two rows fit into `room` bytes but at least one, and the bytes of both.
     """
-    chunks = -(-depth // INPUTS)
-    four, rows = 4 * (16 * chunks + 3 * CHANNELS), 2 * INPUTS * chunks
+    four, rows = four_bytes(depth), 2 * -(-depth // INPUTS) * INPUTS
     fours = max(1, min((room - rows) // four, -(-columns // CHANNELS)))
     return fours, fours * four + rows

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgekit.codegen.lowering.coded_products import int8_weights
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.dots import MOST_RIGHT, fours_of_matmul
 from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
 from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
-from edgekit.codegen.lowering.requantize import LARGEST_RIGHT, channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.requantize import LARGEST_RIGHT, output_fields, zero_of_weights
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
 from edgekit.codegen.lowering.windows import batches
 from edgekit.codegen.program import Arg, Fields, Literal
@@ -110,19 +111,19 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
         ctx.call(f"ek_{node.op}_f32", params, ctx.read(x), weights, table, ctx.write(y))
         return
     if x.dtype is DType.INT16:
-        table = channel_table(node, 0, ctx)
+        records: Arg = channel_table(node, 0, ctx)
         params = ctx.struct("ek_conv_s16_params", {"window": window, "groups": 1, **clamp_fields(node)})
-        weights = weight_table(node.input(1).array, ctx)
+        codes: Arg = weight_table(node.input(1).array, ctx)
     else:
-        records, codes = channel_tables(node, 0, 1)
-        table, weights = ctx.constant("ek_channel", records), weight_table(codes, ctx)
+        tables = int8_weights(node, ctx)
+        records, codes = tables.records, tables.weights
         fields = {
             "window": window, "input_zero": fp.single_quant(x)[1], "weight_zero": zero_of_weights(node),
             "out": output_fields(node),
         }  # fmt: skip
         params = ctx.struct("ek_transpose_conv2d_params", fields)
     for image, result in batches(node, ctx):
-        ctx.call(f"ek_{node.op}_{suffix(x)}", params, image, weights, table, result)
+        ctx.call(f"ek_{node.op}_{suffix(x)}", params, image, codes, records, result)
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:

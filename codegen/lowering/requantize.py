@@ -48,7 +48,7 @@ def channel_tables(node: Node, channel_axis: int, pad_to: int) -> tuple[Array, A
         left[channel], right[channel] = int(double), 1
         bias[channel], multiplier[channel] = ends[0] << (3 - int(double)), 1 << 30
     records = np.zeros((-(-channels // pad_to) * pad_to, 4), np.int64)
-    records[:, 3] = 1
+    records[:, 2:] = int(double), 1
     records[:channels] = np.stack([bias, multiplier, left, right], axis=1)
     return records, np.ascontiguousarray(np.moveaxis(codes, 0, channel_axis))
 

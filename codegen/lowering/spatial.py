@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgekit.codegen.lowering.coded_products import int8_weights
 from edgekit.codegen.lowering.context import LoweringContext
-from edgekit.codegen.lowering.requantize import channel_tables, output_fields, zero_of_weights
+from edgekit.codegen.lowering.requantize import output_fields, zero_of_weights
 from edgekit.codegen.program import Arg, Fields, Literal
 from edgekit.ir import Node
 from edgekit.ops import fixed_point as fp
@@ -52,14 +53,13 @@ def lower_conv(node: Node, ctx: LoweringContext) -> None:
 
 
 def _lower_conv_s8(node: Node, ctx: LoweringContext, spatial: Fields) -> None:
-    records, codes = channel_tables(node, 0, 1)
-    table, weights = ctx.constant("ek_channel", records), ctx.constant("int8_t", codes.reshape(-1))
+    tables = int8_weights(node, ctx)
     fields: Fields = {
         "spatial": spatial, "input_zero": fp.single_quant(node.input(0))[1], "weight_zero": zero_of_weights(node),
         "out": output_fields(node),
     }  # fmt: skip
     params = ctx.struct("ek_conv_s8_params", fields)
-    ctx.call("ek_conv_s8", params, ctx.read(node.input(0)), weights, table, ctx.write(node.output))
+    ctx.call("ek_conv_s8", params, ctx.read(node.input(0)), tables.weights, tables.records, ctx.write(node.output))
 
 
 def lower_spatial_pool(node: Node, ctx: LoweringContext) -> None:

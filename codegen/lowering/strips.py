@@ -45,31 +45,30 @@ class Strips:
 
     Attributes:
         kernel: the function that computes it.
-        table: int32 words as ek_strips.h orders them.
+        shape: how.
         scratch: bytes.
     """
 
     kernel: str
-    table: Array
+    shape: Shape
     scratch: int
 
 
-def strips_of(node: Node) -> Strips | None:
-    """How strips compute a depthwise layer, or None where they do not: for other kernels, strides and dilations,
-    weights with a zero point, channels that are no multiple of four, and outputs smaller than a block.
+def strips_of(node: Node, records: Array) -> Strips | None:
+    """How strips compute a depthwise layer with these channels (see `channel_tables`), or None where they do not: for
+    other kernels, strides and dilations, weights with a zero point, channels that are no multiple of four, and outputs
+    smaller than a block.
     """
     kernel_h, kernel_w, channels = node.input(1).shape
     window = window_of(node, (kernel_h, kernel_w))
     shape = shape_of(window, channels)
     if shape is None or zero_of_weights(node):
         return None
-    records, codes = channel_tables(node, 2, 1)
     rounding = usual_rounding(node, records, MOST_RIGHT)
     if rounding is None:
         return None
-    table = _table(records, codes, fp.single_quant(node.input(0))[1], shape)
     kernel = f"ek_depthwise_{kernel_h}x{kernel_w}_s8_mve_{shape.name}{rounding}"
-    return Strips(kernel, table, scratch_of(window, shape))
+    return Strips(kernel, shape, scratch_of(window, shape))
 
 
 def scratch_of(window: Window, shape: Shape) -> int:
@@ -98,14 +97,20 @@ def _shape(window: Window) -> Shape | None:
     return None
 
 
-def _table(records: Array, codes: Array, zero_x: int, shape: Shape) -> Array:
-    """Words of each channel: [K, K, C] weights once for each place of a window, column by column as a strip has them,
-    then the channel's constants."""
+def strip_places(codes: Array, shape: Shape) -> Array:
+    """[K, K, C] weights as [C, places, codes]: once for each place of a window, column by column as in a strip."""
     size, _, channels = codes.shape
     columns = -(-size * shape.rows // VECTOR) * VECTOR // shape.rows
-    windows = np.zeros((channels, len(shape.places), columns, shape.rows), np.int8)
+    windows = np.zeros((channels, len(shape.places), columns, shape.rows), codes.dtype)
     for index, (row, column) in enumerate(shape.places):
         windows[:, index, column : column + size, row : row + size] = codes.transpose(2, 1, 0)
-    words = windows.reshape(channels, -1).view("<i4")
-    constants = vector_constants(records, codes.reshape(-1, channels).sum(axis=0, dtype=np.int64), zero_x)
+    return windows.reshape(channels, len(shape.places), -1)
+
+
+def strips_table(node: Node, shape: Shape) -> Array:
+    """int32 words of each channel as ek_strips.h orders them: weights, then constants."""
+    records, codes = channel_tables(node, 2, 1)
+    words = strip_places(codes, shape).reshape(codes.shape[2], -1).view("<i4")
+    sums = codes.reshape(-1, codes.shape[2]).sum(axis=0, dtype=np.int64)
+    constants = vector_constants(records, sums, fp.single_quant(node.input(0))[1])
     return np.concatenate([words, constants.T], axis=1).reshape(-1)

@@ -18,6 +18,7 @@ _WIDEN_PAIR = 35
 _WIDEN_PAIR_QUAD = 6
 _TURN_PAIR_QUAD = 16
 _WIDEN_CALL = 78
+_DECODE_PAIR_QUAD = 11
 _CALL = 40
 _GROUP = 90
 # Beyond this many pairs in the inner of the two loops, calls are rare enough.
@@ -60,6 +61,7 @@ class Products:
         channels: inputs of a pixel.
         pointwise: a pixel is its own window, whole quads of inputs.
         turned: channels stand side by side, and are widened two pairs at a time.
+        coded: weights are decoded as they are widened.
     """
 
     pixels: int
@@ -69,6 +71,7 @@ class Products:
     channels: int
     pointwise: bool
     turned: bool = False
+    coded: bool = False
 
     @property
     def pairs(self) -> int:
@@ -95,7 +98,8 @@ class Products:
     @property
     def widening(self) -> int:
         """Instructions that widen a pair of channels."""
-        return self.quads * (_TURN_PAIR_QUAD if self.turned else _WIDEN_PAIR_QUAD) + _WIDEN_PAIR
+        quad = _TURN_PAIR_QUAD if self.turned else _DECODE_PAIR_QUAD if self.coded else _WIDEN_PAIR_QUAD
+        return self.quads * quad + _WIDEN_PAIR
 
     @property
     def gathering(self) -> int:

@@ -11,10 +11,13 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from edgekit.codegen.lowering.coded import codebook_of
+from edgekit.codegen.lowering.coded_products import decoded_bytes, field_bytes
 from edgekit.codegen.lowering.context import Target
-from edgekit.codegen.lowering.convolution import POINTER_BYTES, is_pointwise, products_of
+from edgekit.codegen.lowering.convolution import POINTER_BYTES
 from edgekit.codegen.lowering.dots import INPUTS
 from edgekit.codegen.lowering.planes import planes_over
+from edgekit.codegen.lowering.products import is_pointwise, products_of
 from edgekit.codegen.lowering.strips import scratch_of, shape_of
 from edgekit.codegen.lowering.tiling import Products, loops_of, tilings
 from edgekit.ir import Node
@@ -101,7 +104,9 @@ class Costs:
             gathered = not pointwise or depth % INPUTS > 0
             return Options.of([(2 * column * gathered, CALL + _VECTOR_DOTS * macs)])
         if self._target.dsp and groups_of(node) == 1:
-            return _of_products(products_of(node, rows), self._target)
+            codebook = codebook_of(node)
+            table = 0 if codebook is None else field_bytes(codebook)
+            return _of_products(products_of(node, rows), self._target, table)
         if pointwise:
             return Options.of([(0, CALL + _TWO_WINDOWS * macs)])
         return Options.of([(filter_bytes, CALL + _WINDOW * macs), (2 * filter_bytes, CALL + _TWO_WINDOWS * macs)])
@@ -121,10 +126,11 @@ class Costs:
             return Options.of([(0, CALL + _PLAIN_TAPS * macs)])
         fours = -(-outputs // 4)
         return Options.of(
-            (planes.scratch(band), CALL + fours * planes.instructions(band)) for band in range(1, planes.lines + 1)
+            (decoded_bytes(node) + planes.scratch(band), CALL + fours * planes.instructions(band))
+            for band in range(1, planes.lines + 1)
         )
 
 
 @functools.lru_cache(maxsize=4096)
-def _of_products(products: Products, target: Target) -> Options:
-    return Options.of((t.scratch, CALL + t.cycles) for t in tilings(products, loops_of(target)))
+def _of_products(products: Products, target: Target, table: int) -> Options:
+    return Options.of((table + t.scratch, CALL + t.cycles) for t in tilings(products, loops_of(target)))

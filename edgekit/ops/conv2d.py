@@ -8,6 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.coded_cases import coded_cases
 from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
 from edgekit.ops.tflite_fixed import multiply_int64, multiply_wide
@@ -47,8 +48,7 @@ def one_type(node: Node) -> bool:
 def channels_match(node: Node) -> bool:
     """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis."""
     bias, quant, channels = node.optional_input(2), node.input(1).quant, node.output.shape[-1]
-    axis = len(node.input(1).shape) - 1 if node.op == "depthwise_conv2d" else 0
-    scales = quant is None or quant.is_per_tensor or (quant.axis == axis and len(quant.scale) == channels)
+    scales = quant is None or quant.is_per_tensor or (quant.axis == channel_axis(node) and len(quant.scale) == channels)
     return scales and (bias is None or bias.shape == (channels,))
 
 
@@ -76,6 +76,11 @@ PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     symmetric_or_per_tensor,
     moderate_scale_of_int16,
 )
+
+
+def channel_axis(node: Node) -> int:
+    """The axis of a product's weights along which its output channels lie."""
+    return 2 if node.op == "depthwise_conv2d" else 0
 
 
 def weight_codes(node: Node) -> Array:
@@ -194,6 +199,7 @@ class Conv2D(OpSpec):
         yield self._dead_channel_case()
         yield from self._tiled_cases({**batch, "activation": "none", "double_rounding": True})
         yield from self._vector_cases({**batch, "activation": "none"})
+        yield from self._coded_cases({**batch, "activation": "none"})
         rng = np.random.default_rng(175)
         yield product_case(self, "s16", rng, (2, 5, 7, 6), (11, 3, 3, 6), 0, 0, batch, DType.INT16)
         yield product_case(self, "s16_groups", rng, (1, 5, 7, 6), (9, 3, 2, 2), 0, 0, grouped, DType.INT16)
@@ -208,6 +214,21 @@ class Conv2D(OpSpec):
             rng = np.random.default_rng(176 + index)
             pointwise: dict[str, object] = {"padding": (0, 0, 0, 0)} if w[1:3] == (1, 1) else {}
             yield product_case(self, f"tiled_{index}", rng, x, w, 0, 0, {**attrs, **pointwise})
+
+    def _coded_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
+        """Odd numbers of channels and inputs, several tiles, one pixel; and groups."""
+        windows: list[tuple[Shape, Shape]] = [
+            ((1, 5, 5, 3), (7, 3, 3, 3)), ((2, 4, 5, 6), (9, 3, 3, 6)), ((1, 6, 4, 16), (16, 3, 3, 16)),
+        ]  # fmt: skip
+        pixels: list[tuple[Shape, Shape]] = [
+            ((1, 3, 5, 13), (11, 1, 1, 13)), ((1, 4, 4, 32), (20, 1, 1, 32)), ((1, 1, 1, 8), (5, 1, 1, 8)),
+        ]  # fmt: skip
+        yield from coded_cases(self, windows, 0, attrs, 400)
+        pointwise = {**attrs, "stride": (1, 1), "padding": (0, 0, 0, 0)}
+        for case in coded_cases(self, pixels, 0, pointwise, 600):
+            yield Case(f"pixels_{case.name}", case.graph, case.inputs)
+        for case in coded_cases(self, [((1, 5, 7, 6), (9, 3, 3, 2))], 0, {**attrs, "groups": 3}, 800):
+            yield Case(f"groups_{case.name}", case.graph, case.inputs)
 
     def _vector_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
         """One to six times sixteen inputs, whole and not, channels beside fours, and results that are halves."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.coded_cases import coded_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -121,3 +122,16 @@ class DepthwiseConv2D(OpSpec):
                 yield product_case(self, f"planes_{index}_{int(double)}", rng, (1, h, width, c), shape, 2, 0, usual)
                 if index in (0, 11):
                     yield halves_case(self, f"halves_{index}_{int(double)}", rng, (1, h, width, c), shape, 2, usual)
+        yield from self._coded_cases({"dilation": (1, 1), "activation": "none"})
+
+    def _coded_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
+        """What planes, strips, taps and the general kernels read."""
+        same: dict[str, object] = {**attrs, "stride": (1, 1), "padding": (1, 1, 1, 1)}
+        for name, own, shapes in (
+            ("same", same, [((1, 5, 6, 8), (3, 3, 8)), ((1, 7, 8, 5), (3, 3, 5)), ((2, 6, 5, 4), (3, 3, 4))]),
+            ("apart", {**same, "stride": (2, 2)}, [((1, 9, 14, 8), (3, 3, 8))]),
+            ("five", {**same, "padding": (2, 2, 2, 2)}, [((1, 9, 6, 4), (5, 5, 4))]),
+            ("times", same, [((1, 5, 4, 3), (3, 3, 6))]),
+        ):
+            for case in coded_cases(self, shapes, 2, own, 250):
+                yield Case(f"{name}_{case.name}", case.graph, case.inputs)

@@ -16,8 +16,8 @@ from edgekit.ops import spec_of
 MAX_ACTIVATION_BYTES = 1 << 29
 MAX_INPUT_BYTES = 1 << 26
 # Steps of one inference: one per element read or written and per place of a window, an eighth per
-# multiply-accumulate of a matrix product. 8 G multiply-accumulates take a microcontroller longer than 10 s.
-MAX_STEPS = 1 << 30
+# multiply-accumulate of a matrix product. 12 G multiply-accumulates take a microcontroller longer than 10 s.
+MAX_STEPS = 3 << 29
 # Nodes after the passes.
 MAX_NODES = 12_000
 STEPS_PER_TERM = 512

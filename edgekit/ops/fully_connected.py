@@ -8,6 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.coded_cases import coded_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -82,3 +83,7 @@ class FullyConnected(OpSpec):
             rng = np.random.default_rng(320 + index)
             shape = (outputs, x_shape[-1])
             yield product_case(self, f"c{index}_s16", rng, x_shape, shape, 0, 0, attrs, DType.INT16)
+        coded: list[tuple[Shape, Shape]] = [
+            ((5, 13), (7, 13)), ((1, 37), (9, 37)), ((1, 48), (13, 48)), ((6, 64), (12, 64)), ((1, 32), (6, 32)),
+        ]  # fmt: skip
+        yield from coded_cases(self, coded, 0, {"activation": "none"}, 350)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from edgekit.ir import Array, Graph, Node, QuantType, Value
+from edgekit.ops.conv2d import channel_axis
 from edgekit.quant.learning.blocks import Block, blocks_of
 from edgekit.quant.learning.modules import run_node
 from edgekit.quant.learning.weights import LearnedRows
 from edgekit.quant.power import CodedRows, power_values
-from edgekit.quant.weights import channel_axis, channel_rows
+from edgekit.quant.weights import channel_rows
 
 BATCH = 32
 ROUNDING_WEIGHT = 0.01

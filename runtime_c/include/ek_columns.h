@@ -37,8 +37,21 @@ static inline void ek_clear_column(int32_t quads, uint32_t *column)
     }
 }
 
-/* Widens pairs of channels. w: words of four int8 weights, alternating between the two channels of a pair; offset:
- * twice the output's zero point plus one. Returns the end of the tile. */
+/* The constants of a pair of channels behind its weights; offset: twice the output's zero point plus one. Returns the
+ * end of the pair. */
+static inline uint32_t *ek_put_constants(const ek_channel *channels, int32_t offset, uint32_t *tile)
+{
+    for (int32_t i = 0; i < 2; ++i) {
+        const uint32_t shift = (channels[i].right - 1u) & 31u;
+        *tile++ = (uint32_t)channels[i].multiplier;
+        *tile++ = shift;
+        *tile++ = (uint32_t)offset << shift;
+    }
+    return tile;
+}
+
+/* Widens pairs of channels. w: words of four int8 weights, alternating between the two channels of a pair; offset as
+ * above. Returns the end of the tile. */
 uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, int32_t offset, const int8_t *w,
                             const ek_channel *channels, uint32_t *tile);
 

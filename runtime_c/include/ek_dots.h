@@ -82,4 +82,15 @@ EK_INLINE void ek_dots_pixels(ek_dots_layer *layer, const int8_t *x0, const int8
     }
 }
 
+/* All channels of rows of `inputs` codes, a multiple of sixteen, that stand one after the other. */
+EK_INLINE void ek_dots_rows(ek_dots_layer *layer, const int8_t *x, int32_t rows, int32_t inputs, int8_t *y,
+                            ek_dots_run *run)
+{
+    for (; rows > 0; rows -= 2) {
+        ek_dots_pixels(layer, x, rows > 1 ? x + inputs : x, y, run);
+        x += 2 * inputs;
+        y += 2 * layer->y_step;
+    }
+}
+
 #endif

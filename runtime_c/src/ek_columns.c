@@ -14,13 +14,7 @@ uint32_t *ek_widen_channels(int32_t pairs, int32_t quads, int32_t weight_zero, i
         *tile++ = (uint32_t)channels[1].bias;
         ek_widen_words(words, quads, minus_zero, tile);
         words += 2 * quads;
-        tile += 4 * quads;
-        for (int32_t i = 0; i < 2; ++i) {
-            const uint32_t shift = (channels[i].right - 1u) & 31u;
-            *tile++ = (uint32_t)channels[i].multiplier;
-            *tile++ = shift;
-            *tile++ = (uint32_t)offset << shift;
-        }
+        tile = ek_put_constants(channels, offset, tile + 4 * quads);
         channels += 2;
     }
     return tile;
@@ -100,7 +94,7 @@ __asm__(EK_FUNCTION(ek_widen_column) "push {r4-r9}\n"
 /* r0 columns, r1 tile, r2-r5 a quad of columns, r6-r9 a quad of channels, r10-r12 and lr accumulators: all registers
  * there are, so that what a loop needs beside them waits on the stack. Compilers spill inside the inner loop. */
 #define QUAD(label)                                                                                                    \
-    #label ":\n"                                                                                                       \
+#label ":\n"                                                                                                       \
            "ldmia.w r0!, {r2-r5}\n"                                                                                    \
            "ldmia.w r1!, {r6-r9}\n"                                                                                    \
            "smlad r10, r6, r2, r10\n"                                                                                  \

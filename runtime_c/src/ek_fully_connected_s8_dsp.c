@@ -1,5 +1,6 @@
 #include "ek_assembly.h"
 #include "ek_kernels.h"
+#include "ek_row_lanes.h"
 
 /* Four dot products of one row, added to acc. lanes: per quad inputs 0 and 2, then 1 and 3, in 16 bit; w: words of four
  * int8 weights, alternating between the outputs; minus_zero: what is added to both lanes of a weight. */
@@ -66,27 +67,6 @@ void ek_dot_4(const uint32_t *lanes, const uint32_t *w, int32_t quads, uint32_t 
 
 #endif
 
-/* One row of inputs minus their zero point as 16-bit lanes, padded with zeros. */
-static void widen_row(const int8_t *x, int32_t inputs, int32_t zero, uint32_t *lanes)
-{
-    const uint32_t minus_zero = ek_pair(-zero, -zero);
-    for (; inputs >= 4; inputs -= 4) {
-        const uint32_t codes = ek_load32(x);
-        lanes[0] = ek_sxtab16(minus_zero, codes);
-        lanes[1] = ek_sxtab16_odd(minus_zero, codes);
-        x += 4;
-        lanes += 2;
-    }
-    if (inputs > 0) {
-        int32_t last[4] = {0, 0, 0, 0};
-        for (int32_t i = 0; i < inputs; ++i) {
-            last[i] = x[i] - zero;
-        }
-        lanes[0] = ek_pair(last[0], last[2]);
-        lanes[1] = ek_pair(last[1], last[3]);
-    }
-}
-
 EK_INLINE void all_rows(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                         const ek_channel *channels, int8_t *y, uint32_t *lanes, int32_t twice)
 {
@@ -95,7 +75,7 @@ EK_INLINE void all_rows(const ek_fully_connected_params *p, const int8_t *x, con
     const uint32_t minus_zero = ek_pair(-p->weight_zero, -p->weight_zero);
     for (int32_t row = 0; row < p->rows; ++row) {
         const uint32_t *weights = (const uint32_t *)(const void *)w;
-        widen_row(x, p->inputs, p->input_zero, lanes);
+        ek_widen_row(x, p->inputs, p->input_zero, lanes);
         for (int32_t o = 0; o < outputs; o += 4) {
             const ek_channel *channel = channels + o;
             int32_t acc[4] = {channel[0].bias, channel[1].bias, channel[2].bias, channel[3].bias};

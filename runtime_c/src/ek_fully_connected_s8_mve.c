@@ -5,11 +5,7 @@ EK_INLINE void multiply_rows(const ek_fully_connected_params *p, const int8_t *x
                              ek_dots_run *run)
 {
     ek_dots_layer layer = ek_dots_start(table, p->inputs, p->outputs, p->outputs, p->out);
-    for (int32_t rows = p->rows; rows > 0; rows -= 2) {
-        ek_dots_pixels(&layer, x, rows > 1 ? x + p->inputs : x, y, run);
-        x += 2 * p->inputs;
-        y += 2 * p->outputs;
-    }
+    ek_dots_rows(&layer, x, p->rows, p->inputs, y, run);
 }
 
 void ek_fully_connected_s8_mve_twice(const ek_fully_connected_params *p, const int8_t *x, const int32_t *table,

@@ -1,0 +1,21 @@
+/* Coded weights (ek_coding.h) as int8. */
+#ifndef EK_DECODE_H
+#define EK_DECODE_H
+
+#include "ek_coding.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A number of codes in their order, eight at a time. */
+void ek_decode_codes(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to);
+
+/* Of a pair of channels with `inputs` inputs: as int8 weights of two rows, whose sums it returns. */
+void ek_decode_pair(const ek_coding *coding, int32_t inputs, const uint8_t *w, int8_t *first, int8_t *second,
+                    int32_t sums[2]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

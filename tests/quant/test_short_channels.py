@@ -1,0 +1,52 @@
+"""Scales and biases that take few bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.ir import Codebook, QuantType
+from edgekit.ops import fixed_point as fp
+from edgekit.quant.power import codebook_of
+from edgekit.quant.short_channels import BIAS_BITS, short_biases, short_scales
+
+X, Y = QuantType.per_tensor(0.0231, 7), QuantType.per_tensor(0.0817, -3)
+
+
+def test_multipliers_of_short_scales_have_16_bits() -> None:
+    wanted = np.random.default_rng(1).uniform(1e-4, 0.3, 3000)
+    scales = short_scales(wanted, X, Y)
+    assert scales.dtype == np.float32
+    multipliers, _ = fp.quantize_multipliers(X.scale[0] * scales.astype(np.float64) / Y.scale[0])
+    assert (multipliers % (1 << 15) == 0).all()
+    distance = np.abs(scales / wanted - 1)
+    assert distance.max() < 0.02 and distance.mean() < 0.002
+
+
+def test_short_scales_are_kept() -> None:
+    scales = short_scales(np.array([0.01, 0.2]), X, Y)
+    assert (short_scales(scales.astype(np.float64), X, Y) == scales).all()
+
+
+@pytest.mark.parametrize("codebook", [codebook_of(1.0, 4), codebook_of(0.5, 4), codebook_of(1.0, 2)])
+@pytest.mark.parametrize("codes", [0.0, 3.0, 100.0, 400.0])
+def test_biases_are_13_bits_of_a_part_of_an_output_code(codebook: Codebook, codes: float) -> None:
+    rng = np.random.default_rng(2)
+    scales = rng.uniform(0.02, 0.2, 64).astype(np.float32) / codebook.levels[-1]
+    offsets = rng.uniform(-codes, codes, 64) * Y.scale[0]
+    biases = short_biases(offsets, scales, codebook, X, Y)
+    multipliers = X.scale[0] * scales.astype(np.float64) / Y.scale[0]
+    # Down to 2^-2 of a code, rounded; or to whole accumulators where those are coarser.
+    assert (np.abs(biases * multipliers - offsets / Y.scale[0]) <= np.maximum(0.126, multipliers / 2)).all()
+    for fraction in range(16):
+        unit = 2.0 ** (-np.frexp(multipliers)[1] - fraction)
+        if (biases % np.maximum(unit, 1.0) == 0).all() and (np.abs(biases) < unit * (1 << BIAS_BITS - 1)).all():
+            return
+    raise AssertionError("no fraction at which they fit")
+
+
+def test_biases_that_do_not_fit_are_whole() -> None:
+    scales, book = np.array([0.1, 0.1], np.float32), codebook_of(0.5, 4)
+    offsets = np.array([1e5, 1.0]) * Y.scale[0]
+    biases = short_biases(offsets, scales, book, X, Y)
+    np.testing.assert_array_equal(biases, np.floor(offsets / (X.scale[0] * scales.astype(np.float64)) + 0.5))
