@@ -67,6 +67,8 @@ def _least(value: Value) -> float:
     return max(-1.0, fp.ACTIVATIONS[activation][0])
 
 
+# How TFLite rounds in files that it quantized: no part of a float model.
+_TFLITE_ROUNDING = ("double_rounding", "single_precision_scale")
 # Operators that always give one quantization, and are requantized where another one is wanted.
 _FIXED = ("softmax", "int_log_softmax")
 
@@ -103,6 +105,8 @@ class _Rewriter:
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
         op, attrs = integer_form(node)
+        for rounding in _TFLITE_ROUNDING:
+            attrs.pop(rounding, None)
         if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
             operands[0] = self._padded(node, operands[0])
             attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))

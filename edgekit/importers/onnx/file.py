@@ -56,13 +56,14 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the file says, with initializers as arrays."""
+    """What the file says, with initializers as arrays; `int4` are those of signed integers of 4 bits."""
 
     opset: int
     nodes: list[NodeRecord]
     inputs: list[InputRecord]
     outputs: list[str]
     initializers: dict[str, Array] = field(repr=False)
+    int4: frozenset[str] = frozenset()
 
 
 def read_onnx(path: Path) -> ModelRecord:
@@ -108,6 +109,7 @@ def _record(model: onnx.ModelProto, path: Path) -> ModelRecord:
         _inputs(graph, initializers),
         [output.name for output in graph.output],
         initializers,
+        frozenset(tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT4),
     )
 
 

@@ -32,6 +32,8 @@ _TYPES = {
     TensorProto.INT64: "<i8",
     TensorProto.BOOL: "?",
 }
+# Integers of 4 bits, two to a byte with the first in the low half, become bytes.
+_NARROW = (TensorProto.INT4, TensorProto.UINT4)
 _FIELDS = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
@@ -66,6 +68,8 @@ def require_few_listed(tensors: Iterable[TensorProto], file: str) -> None:
 def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     """The array of a tensor; raises BadModel where its data do not fit its shape."""
     name = tensor.name
+    if tensor.data_type in _NARROW:
+        return _narrow(tensor, folder)
     if tensor.data_type not in _TYPES:
         kind = type_name(tensor.data_type)
         raise UnsupportedModel(f"tensor {name!r} is {kind}: export in float32, or quantized as QDQ")
@@ -82,6 +86,25 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     else:
         array = _typed_data(tensor, dtype, count)
     return array.astype(dtype.newbyteorder("=")).reshape(shape)
+
+
+def _narrow(tensor: TensorProto, folder: Path) -> Array:
+    """Integers of 4 bits as int8 or uint8."""
+    shape = _shape(tensor)
+    count = math.prod(shape)
+    size = -(-count // 2)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        data = _external(tensor, folder, size)
+    elif tensor.HasField("raw_data"):
+        data = tensor.raw_data
+    else:
+        # The format keeps a byte of two numbers in every int32.
+        data = (np.fromiter(tensor.int32_data, np.int64, len(tensor.int32_data)) & 0xFF).astype(np.uint8).tobytes()
+    if len(data) != size:
+        raise BadModel(f"tensor {tensor.name!r} has {len(data)} bytes, its shape {list(shape)} needs {size}")
+    pairs = np.frombuffer(data, np.uint8)
+    numbers = np.stack([pairs & 15, pairs >> 4], axis=1).reshape(-1)[:count].reshape(shape)
+    return numbers if tensor.data_type == TensorProto.UINT4 else ((numbers ^ 8).astype(np.int8) - np.int8(8))
 
 
 def _shape(tensor: TensorProto) -> tuple[int, ...]:
