@@ -15,6 +15,7 @@ from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
 from edgekit.quant.observers import Range
+from edgekit.quant.power import CodedRows
 from edgekit.quant.prepare import prepared
 
 CALIBRATION_SAMPLES = 256
@@ -60,6 +61,11 @@ class Quantized:
     floats: Graph
     used: list[list[Array]]
     low_bits: LowBits | None
+
+    @property
+    def coded(self) -> Mapping[str, CodedRows]:
+        """Codes of fewer than 8 bits by the layer's name."""
+        return {} if self.low_bits is None else self.low_bits.coded
 
 
 def quantize_model(
