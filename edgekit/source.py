@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -200,6 +201,11 @@ def _quantized(
 def learning_folder(output: Path) -> Path:
     """Where learning for an output keeps what is finished, unless told otherwise; a finished build removes it."""
     return output.with_name(f"{output.name}.learning")
+
+
+def remove_learning(output: Path) -> None:
+    """What learning for a finished output has kept is no longer needed."""
+    shutil.rmtree(learning_folder(output), ignore_errors=True)
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

@@ -98,7 +98,7 @@ def layer_errors(
         codes = run_reference(int_graph, [_codes(v, a) for v, a in zip(int_graph.inputs, sample, strict=True)])
         for row, (node, original) in zip(sums, pairs, strict=True):
             value, exact = node.outputs[0], real[original.outputs[0]]
-            made = _from_weights(original, real, weights[node]) if node in weights else None
+            made = _from_weights(original, node, real, weights[node]) if node in weights else None
             row.add(
                 exact.astype(np.float64),
                 _real(value, codes[value]).reshape(exact.shape),
@@ -138,10 +138,11 @@ def _real_weights(node: Node) -> Array:
     return weights.quant.dequantize(weights.array)
 
 
-def _from_weights(original: Node, real: Mapping[Value, Array], weights: Array) -> Array:
-    """What a float product makes of its exact input with other weights."""
-    x, bias = original.input(0), original.optional_input(2)
-    operands = [x.array if x.is_constant else real[x], weights, *([] if bias is None else [bias.array])]
+def _from_weights(original: Node, node: Node, real: Mapping[Value, Array], weights: Array) -> Array:
+    """What a float product makes of its exact input with the weights and bias of the integer one."""
+    x, bias = original.input(0), node.optional_input(2)
+    operands = [x.array if x.is_constant else real[x], weights]
+    operands += [] if bias is None else [_real(bias, bias.array)]
     (made,) = spec_of(original.op).reference(original, operands, False)
     return made.astype(np.float64)
 

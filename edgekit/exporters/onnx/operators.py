@@ -19,7 +19,10 @@ _FUNCTIONS = {
     "softsign": "Softsign", "thresholded_relu": "ThresholdedRelu", "abs": "Abs", "neg": "Neg", "sign": "Sign",
     "floor": "Floor", "ceil": "Ceil", "round": "Round", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
     "reciprocal": "Reciprocal", "erf": "Erf", "sin": "Sin", "cos": "Cos", "gelu": "Gelu",
+    "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "asinh": "Asinh",
+    "acosh": "Acosh", "atanh": "Atanh",
 }  # fmt: skip
+_REDUCTIONS = {"mean": "ReduceMean", "int_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin"}
 _BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max"}
 _LIMITS = {"relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
 
@@ -30,6 +33,8 @@ def write_node(writer: OnnxWriter, node: Node) -> None:
         _function(writer, node, _FUNCTIONS[node.op], dict(node.attrs))
     elif node.op in _BINARY:
         _binary(writer, node)
+    elif node.op in _REDUCTIONS:
+        _reduction(writer, node)
     elif node.op in _WRITERS:
         _WRITERS[node.op](writer, node)
     else:
@@ -161,10 +166,10 @@ def _pool(writer: OnnxWriter, node: Node) -> None:
     writer.quantized(node, node.output, _activated(writer, node, y), channels_first=True)
 
 
-def _mean(writer: OnnxWriter, node: Node) -> None:
+def _reduction(writer: OnnxWriter, node: Node) -> None:
     axes = writer.constant(f"{node.name} axes", np.array(node.attrs["axes"], np.int64))
-    keep = {"keepdims": int(node.attrs["keep_dims"])}
-    y = writer.emit("ReduceMean", node.name, [writer.own(node.input(0)), axes], keep)
+    keep = {"keepdims": int(node.attrs["keep_dims"]), "noop_with_empty_axes": 1}
+    y = writer.emit(_REDUCTIONS[node.op], node.name, [writer.own(node.input(0)), axes], keep)
     writer.quantized(node, node.output, y)
 
 
@@ -201,6 +206,31 @@ def _pad(writer: OnnxWriter, node: Node) -> None:
     _moved(writer, node, writer.emit("Pad", node.name, [writer.own(node.input(0)), pads, fill]))
 
 
+def _expand(writer: OnnxWriter, node: Node) -> None:
+    shape = writer.constant(f"{node.name} shape", np.array(node.output.shape, np.int64))
+    _moved(writer, node, writer.emit("Expand", node.name, [writer.own(node.input(0)), shape]))
+
+
+def _tile(writer: OnnxWriter, node: Node) -> None:
+    repeats = writer.constant(f"{node.name} repeats", np.array(node.attrs["repeats"], np.int64))
+    _moved(writer, node, writer.emit("Tile", node.name, [writer.own(node.input(0)), repeats]))
+
+
+def _gather(writer: OnnxWriter, node: Node) -> None:
+    x, indices = node.input(0), node.input(1)
+    if not indices.is_constant:
+        raise UnsupportedModel(f"layer {node.name!r} (gather): computed indices have no QDQ form; remove the layer")
+    places = writer.constant(f"{node.name} indices", indices.array.astype(np.int64))
+    _moved(writer, node, writer.emit("Gather", node.name, [writer.own(x), places], {"axis": node.attrs["axis"]}))
+
+
+def _resize_nearest(writer: OnnxWriter, node: Node) -> None:
+    scales = writer.constant(f"{node.name} scales", np.array([1, 1, *node.attrs["factors"]], np.float32))
+    attrs = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    y = writer.emit("Resize", node.name, [writer.channels_first(node.input(0)), "", scales], attrs)
+    writer.quantized(node, node.output, y, channels_first=True)
+
+
 def _moved(writer: OnnxWriter, node: Node, y: str) -> None:
     """A result whose numbers stand in the operands: they are rounded already where the quantization is one."""
     if all(value is None or value.quant == node.output.quant for value in node.inputs):
@@ -219,20 +249,22 @@ _WRITERS: dict[str, Callable[[OnnxWriter, Node], None]] = {
     "concat": _concat,
     "conv2d": _convolution,
     "depthwise_conv2d": _convolution,
+    "expand": _expand,
     "fully_connected": _fully_connected,
+    "gather": _gather,
     "gelu_tanh": _gelu_tanh,
     "int_log_softmax": _softmax,
     "int_matmul": _matmul,
-    "int_mean": _mean,
     "layer_norm": _layer_norm,
     "max_pool2d": _pool,
-    "mean": _mean,
     "pad": _pad,
     "relu6": _clip,
     "requantize": _requantize,
     "reshape": _reshape,
+    "resize_nearest": _resize_nearest,
     "silu": _silu,
     "slice": _slice,
     "softmax": _softmax,
+    "tile": _tile,
     "transpose": _transpose,
 }

@@ -30,12 +30,14 @@ class Constant:
     Attributes:
         quant: says that the array holds codes of real numbers.
         codebook: what integers without `quant` may be, where the file stores them in less than 8 bits.
+        narrow: whether they are integers of 4 bits in the file, which few operators take.
     """
 
     name: str
     array: Array
     quant: QuantType | None = None
     codebook: Codebook | None = None
+    narrow: bool = False
 
     def real(self) -> Array:
         """The numbers themselves: codes dequantized, others as they are."""

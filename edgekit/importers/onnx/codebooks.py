@@ -11,14 +11,25 @@ import numpy as np
 from edgekit.importers.onnx.builder import Constant, Layer
 from edgekit.ir import Array, Codebook
 
+_TAKE_NARROW = ("Cast", "DequantizeLinear", "Identity")
 _INT4 = Codebook(4, tuple(range(8)))
 # Bits by the number of levels in a table.
 _WIDTHS = {3: 2, 7: 3, 15: 4}
 
 
-def int4_codebook(array: Array) -> Codebook | None:
-    """Of an INT4 tensor: whole numbers to 7; None where it holds -8, which no symmetric code stands for."""
-    return _INT4 if array.min(initial=0) >= -7 else None
+def stored(name: str, array: Array, narrow: bool) -> Constant:
+    """An initializer. INT4 has a codebook where it holds no -8, which no symmetric code stands for."""
+    symmetric = narrow and array.dtype == np.int8 and array.min(initial=0) >= -7
+    return Constant(name, array, None, _INT4 if symmetric else None, narrow)
+
+
+def check_narrow(layer: Layer) -> None:
+    """Refuse integers of 4 bits but as indices and weights: elsewhere their width would count."""
+    if layer.op in _TAKE_NARROW:
+        return
+    for index in range(len(layer.record.inputs)):
+        if layer.is_constant(index) and layer.constant(index).narrow:
+            raise layer.unsupported(f"input {index} has 4 bits", "use int8 or uint8")
 
 
 def gathered_weights(layer: Layer) -> Constant | None:

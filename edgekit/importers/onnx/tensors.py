@@ -32,8 +32,6 @@ _TYPES = {
     TensorProto.INT64: "<i8",
     TensorProto.BOOL: "?",
 }
-# Integers of 4 bits, two to a byte with the first in the low half, become bytes.
-_NARROW = (TensorProto.INT4, TensorProto.UINT4)
 _FIELDS = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
@@ -68,8 +66,6 @@ def require_few_listed(tensors: Iterable[TensorProto], file: str) -> None:
 def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     """The array of a tensor; raises BadModel where its data do not fit its shape."""
     name = tensor.name
-    if tensor.data_type in _NARROW:
-        return _narrow(tensor, folder)
     if tensor.data_type not in _TYPES:
         kind = type_name(tensor.data_type)
         raise UnsupportedModel(f"tensor {name!r} is {kind}: export in float32, or quantized as QDQ")
@@ -88,8 +84,14 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     return array.astype(dtype.newbyteorder("=")).reshape(shape)
 
 
-def _narrow(tensor: TensorProto, folder: Path) -> Array:
-    """Integers of 4 bits as int8 or uint8."""
+def is_narrow(tensor: TensorProto) -> bool:
+    """Whether a tensor holds integers of 4 bits."""
+    return tensor.data_type in (TensorProto.INT4, TensorProto.UINT4)
+
+
+def read_narrow(tensor: TensorProto, folder: Path) -> Array:
+    """Integers of 4 bits, which stand two to a byte with the first in the low half, as int8 or uint8; raises as
+    `read_tensor`."""
     shape = _shape(tensor)
     count = math.prod(shape)
     size = -(-count // 2)
