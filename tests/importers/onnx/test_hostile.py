@@ -31,11 +31,30 @@ def survives(data: bytes, path: Path) -> bool:
     return True
 
 
+def _table_model(table: Any, indices: Any, narrow: int | None = None) -> onnx.ModelProto:
+    """A product whose weights [2,3] come out of a table; with `narrow`, that type for the indices' data as they are."""
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r"), node("Cast", "i", "c", to=6),
+        node("Gather", "t c", "w"), node("DequantizeLinear", "w sw", "v", axis=1), node("MatMul", "r v", "m"),
+        node("QuantizeLinear", "m s z", "p"), node("DequantizeLinear", "p s z", "y"),
+    ]  # fmt: skip
+    constants = {
+        "s": np.array(0.1, np.float32), "z": np.array(0, np.int8), "sw": np.full(3, 0.1, np.float32),
+        "t": np.array(table, np.int8), "i": np.array(indices, np.uint8),
+    }  # fmt: skip
+    model = make_model(nodes, [1, 2], constants, 21)
+    if narrow is not None:
+        tensor = next(t for t in model.graph.initializer if t.name == "i")
+        tensor.data_type = narrow
+    return model
+
+
 SEEDS = {
     "residual": CHAINS["residual"],
     "gemm": CHAINS["flatten_to_gemm"],
     "shapes": CHAINS["slice_of_shape"],
     "qdq": conv_net(np.uint8),
+    "levels": _table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]]),
 }
 
 
@@ -289,24 +308,6 @@ def test_tensor_data_and_shape_differ(tmp_path: Path) -> None:
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(["a"], object), "w"))
     with pytest.raises(UnsupportedModel, match="'w' is STRING"):
         import_model(model, tmp_path)
-
-
-def _table_model(table: Any, indices: Any, narrow: int | None = None) -> onnx.ModelProto:
-    """A product whose weights [2,3] come out of a table; with `narrow`, that type for the indices' data as they are."""
-    nodes = [
-        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r"), node("Cast", "i", "c", to=6),
-        node("Gather", "t c", "w"), node("DequantizeLinear", "w sw", "v", axis=1), node("MatMul", "r v", "m"),
-        node("QuantizeLinear", "m s z", "p"), node("DequantizeLinear", "p s z", "y"),
-    ]  # fmt: skip
-    constants = {
-        "s": np.array(0.1, np.float32), "z": np.array(0, np.int8), "sw": np.full(3, 0.1, np.float32),
-        "t": np.array(table, np.int8), "i": np.array(indices, np.uint8),
-    }  # fmt: skip
-    model = make_model(nodes, [1, 2], constants, 21)
-    if narrow is not None:
-        tensor = next(t for t in model.graph.initializer if t.name == "i")
-        tensor.data_type = narrow
-    return model
 
 
 def test_table_of_levels(tmp_path: Path) -> None:
