@@ -105,11 +105,11 @@ class _Rewriter:
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
         op, attrs = integer_form(node)
-        for rounding in _TFLITE_ROUNDING:
-            attrs.pop(rounding, None)
         if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
             operands[0] = self._padded(node, operands[0])
             attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))
+        for rounding in _TFLITE_ROUNDING:
+            attrs.pop(rounding, None)
         fixed = spec_of(op).fixed_output_quant
         if op in _FIXED and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
