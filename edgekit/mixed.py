@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from edgekit.boards import Board
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
+from edgekit.errors import BadUsage
 from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, Value
 from edgekit.progress import Progress
@@ -41,9 +42,11 @@ def choose_bits(
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
 
-    Raises DoesNotFit where no choice fits, with the least that any takes.
+    Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
     """
     names = [node.name for node in products_of(graph)]
+    if not names:
+        raise BadUsage("the model has no weights whose bits could be chosen: use --precision int8")
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
     measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress)
     progress.stage("forecasting sizes with every number of bits")

@@ -29,7 +29,7 @@ from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
-from edgekit.source import BuildOptions, Source, dump, learning_folder, load_source
+from edgekit.source import BuildOptions, Source, dump, load_source, remove_learning
 from edgekit.toolchains import Toolchain, arena_section, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
@@ -84,7 +84,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         report["memory_report"] = memory
         _write_outputs(folder, board, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
-    shutil.rmtree(learning_folder(options.output), ignore_errors=True)
+    remove_learning(options.output)
     _raise_failures(report)
     return report
 

@@ -15,6 +15,7 @@ from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
 from edgekit.quant.observers import Range
+from edgekit.quant.power import CodedRows
 from edgekit.quant.prepare import prepared
 
 CALIBRATION_SAMPLES = 256
@@ -61,6 +62,11 @@ class Quantized:
     used: list[list[Array]]
     low_bits: LowBits | None
 
+    @property
+    def coded(self) -> Mapping[str, CodedRows]:
+        """Codes of fewer than 8 bits by the layer's name."""
+        return {} if self.low_bits is None else self.low_bits.coded
+
 
 def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress
@@ -98,6 +104,8 @@ def _low_bits(
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])
     narrow = [width for width in bits.values() if width < 8]
     if not narrow and mixed is None:
+        if wanted.precision != "int8":
+            progress.warn(f"only the first and the last of {len(bits)} layers have weights: all keep 8 bits")
         return None
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
     return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress), mixed=mixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -196,7 +197,7 @@ def _quantized(
     seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)
     progress.stage("measuring quantization error")
-    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES])
+    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES], made.coded)
     alive = remove_dead_channels(quantized)
     return Source(
         model.stem, model, alive, made.floats, codes, labels, origin, floats, errors, calibrated, made.low_bits
@@ -206,6 +207,11 @@ def _quantized(
 def learning_folder(output: Path) -> Path:
     """Where learning for an output keeps what is finished, unless told otherwise; a finished build removes it."""
     return output.with_name(f"{output.name}.learning")
+
+
+def remove_learning(output: Path) -> None:
+    """What learning for a finished output has kept is no longer needed."""
+    shutil.rmtree(learning_folder(output), ignore_errors=True)
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

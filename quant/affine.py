@@ -67,6 +67,8 @@ def _least(value: Value) -> float:
     return max(-1.0, fp.ACTIVATIONS[activation][0])
 
 
+# How TFLite rounds in files that it quantized: no part of a float model.
+_TFLITE_ROUNDING = ("double_rounding", "single_precision_scale")
 # Operators that always give one quantization, and are requantized where another one is wanted.
 _FIXED = ("softmax", "int_log_softmax")
 
@@ -109,6 +111,8 @@ class _Rewriter:
         if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
             operands[0] = self._padded(node, operands[0])
             attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))
+        for rounding in _TFLITE_ROUNDING:
+            attrs.pop(rounding, None)
         fixed = spec_of(op).fixed_output_quant
         if op in _FIXED and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))

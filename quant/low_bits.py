@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +147,8 @@ def choose_weights(
     with progress.parts("learning") as report:
 
         def said(state: LearningProgress) -> None:
-            report(state.block, state.blocks, f"{state.name}, relative error {state.loss:.2g}")
+            found = "nothing to learn" if math.isnan(state.loss) else f"relative error {state.loss:.2g}"
+            report(state.block, state.blocks, found)
 
         coded = learned_weights(graph, seen, quants, bits, name, settings, said, options.resume)
     return LowBits(name, bits, coded, len(seen), settings.iterations, settings.seed)

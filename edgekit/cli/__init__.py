@@ -18,6 +18,7 @@ VERBS = {
     "export": "a built folder as a CMake, Zephyr, Arduino or STM32CubeIDE project",
     "ops": "the table of supported operators",
     "plan": "the memory planner alone: offsets for blocks with given lives",
+    "quantize": "a float model to a quantized ONNX file, with what each layer lost",
     "run": "run a built image in the emulator",
     "validate": "accuracy and layer diff of a built image",
 }

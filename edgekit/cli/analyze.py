@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgekit.cli.common import json_option, print_json, shape_options, shortened, size
+from edgekit.cli.common import aligned, json_option, print_json, shape_options, short_name, shortened, size
 
-NAME_LENGTH = 32
 MAX_PROBLEMS = 40
 
 
@@ -61,11 +59,11 @@ def _layer_lines(layers: list[dict[str, Any]]) -> list[str]:
     for index, layer in enumerate(layers):
         stored = "-" if layer["weight_bytes"] is None else str(layer["weight_bytes"])
         shape = "x".join(map(str, layer["shape"]))
-        name, parameters = _short(layer["name"]), str(layer["parameters"])
+        name, parameters = short_name(layer["name"]), str(layer["parameters"])
         rows.append(
             (str(index), name, layer["type"] or "-", layer["op"], shape, parameters, stored, str(layer["macs"]))
         )
-    return _aligned(rows, left=(1, 2, 3))
+    return aligned(rows, left=(1, 2, 3))
 
 
 def _board_lines(report: dict[str, Any], detailed: bool) -> list[str]:
@@ -88,7 +86,7 @@ def _table_lines(rows: list[dict[str, Any]]) -> list[str]:
         ram, flash = row["ram"], row["flash"]
         figures = [size(v) for part in (ram, flash) for v in (part["total"], part["budget"], part["headroom"])]
         table.append((row["board"], row["core"], *figures, "fits" if row["fits"] else "DOES NOT FIT", _external(row)))
-    return ["forecast, on chip:", *_aligned(table, left=(0, 1, 8, 9))]
+    return ["forecast, on chip:", *aligned(table, left=(0, 1, 8, 9))]
 
 
 def _external(row: dict[str, Any]) -> str:
@@ -115,22 +113,4 @@ def _detail_lines(row: dict[str, Any]) -> list[str]:
 
 
 def _costly(part: dict[str, Any]) -> str:
-    return ", ".join(f"{_short(cost['layer'])} ({size(cost['bytes'])})" for cost in part["costliest"]) or "no layer"
-
-
-def _short(name: str) -> str:
-    """A name cut to its end; of TFLite's fused names ("a;b;c") the first part, which no limit has cut."""
-    first = name.partition(";")[0] or name
-    return first if len(first) <= NAME_LENGTH else "…" + first[1 - NAME_LENGTH :]
-
-
-def _aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
-    """Rows in columns, those of `left` to the left and the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    return ", ".join(f"{short_name(cost['layer'])} ({size(cost['bytes'])})" for cost in part["costliest"]) or "no layer"

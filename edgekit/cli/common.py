@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,6 +80,7 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
 
 # A model file chooses the names, shapes and numbers of layers that an error lists.
 MAX_LINE, MAX_LINES = 500, 40
+NAME_LENGTH = 32
 
 
 def shortened(text: str) -> str:
@@ -111,3 +112,21 @@ def print_json(value: Any) -> None:
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count} B" if abs(count) < 10_000 else f"{count / 1024:.1f} KB"
+
+
+def short_name(name: str) -> str:
+    """A name cut to its end; of TFLite's fused names ("a;b;c") the first part, which no limit has cut."""
+    first = name.partition(";")[0] or name
+    return first if len(first) <= NAME_LENGTH else "…" + first[1 - NAME_LENGTH :]
+
+
+def aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:
+    """Rows in columns, those of `left` to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,4 +1,4 @@
-"""Fuse relu and relu6 into the layer before."""
+"""Fuse relu, relu6 and a clip to -1 .. 1 into the layer before."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FUSABLE = (
 class FuseActivation(Pass):
     """relu(conv(x)) becomes conv with attr activation.
 
-    Requires nothing. Ensures that no relu or relu6 alone reads a layer that could do it, where that is exact: in
-    float, and in integers where the function's table is the clamp that the layer would do.
+    Requires nothing. Ensures that no relu, relu6 or clip to -1 .. 1 alone reads a layer that could do it, where that is
+    exact: in float, and in integers where the function's table is the clamp that the layer would do.
     """
 
     name = "fuse-activation"
@@ -27,13 +27,14 @@ class FuseActivation(Pass):
     def run(self, graph: Graph) -> bool:
         changed = False
         for node in list(graph.nodes):
-            if node.op not in ("relu", "relu6"):
+            own = _activation(node)
+            if own is None:
                 continue
             x, producer = node.input(0), node.input(0).producer
             if producer is None or producer.op not in _FUSABLE or graph.only_reader(x) is not node:
                 continue
-            activation = _merged(producer.attrs["activation"], node.op)
-            if activation is not None and _is_exact(node, x):
+            activation = _merged(producer.attrs["activation"], own)
+            if activation is not None and _is_exact(node, own, x):
                 self._fuse(graph, node, producer, activation)
                 changed = True
         return changed
@@ -46,6 +47,14 @@ class FuseActivation(Pass):
         graph.remove(node)
 
 
+def _activation(node: Node) -> str | None:
+    """What the node is as the activation of another, or None."""
+    if node.op in ("relu", "relu6"):
+        return node.op
+    clip = node.op == "clip" and (node.attrs["low"], node.attrs["high"]) == (-1.0, 1.0)
+    return "relu_n1_to_1" if clip else None
+
+
 def _merged(first: str, second: str) -> str | None:
     """One activation for two in a row, or None."""
     if first in ("none", second):
@@ -53,7 +62,7 @@ def _merged(first: str, second: str) -> str | None:
     return "relu6" if {first, second} == {"relu", "relu6"} else None
 
 
-def _is_exact(node: Node, x: Value) -> bool:
+def _is_exact(node: Node, activation: str, x: Value) -> bool:
     y = node.output
     # Without a quantization the numbers are real, or codes whose meaning is settled only after this.
     if x.dtype is DType.FLOAT32 or x.quant is None:
@@ -63,4 +72,4 @@ def _is_exact(node: Node, x: Value) -> bool:
     spec = spec_of(node.op)
     assert isinstance(spec, Unary)
     codes = np.arange(-128, 128)
-    return bool(np.array_equal(spec.table(node), np.clip(codes, *fp.output_range(node.op, y))))
+    return bool(np.array_equal(spec.table(node), np.clip(codes, *fp.output_range(activation, y))))

@@ -14,12 +14,9 @@ import jinja2
 
 from edgekit.reports import text
 from edgekit.reports.memory_map import memory_maps
+from edgekit.reports.noise import noise_drawing, noise_rows
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# Above this signal-to-quantization-noise ratio a layer is drawn as a full bar.
-_FULL_SQNR_DB = 60.0
-# Below this one a layer is marked: a tenth of the signal's amplitude is noise.
-_LOW_SQNR_DB = 20.0
 
 
 def render_html(report: dict[str, Any], plan: dict[str, Any]) -> str:
@@ -80,7 +77,9 @@ def _page(report: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
         "memory_report": _memory_report(_table(report, "memory_report")),
         "layers": layers,
         "layer_columns": _LAYER_COLUMNS,
-        "quantization": _quantization(_rows(report, "quantization")),
+        "quantization": noise_rows(_rows(report, "quantization")),
+        "noise": noise_drawing(_rows(report, "quantization")),
+        "low_bits": _low_bits(_table(report, "low_bits")),
         "warnings": [str(w) for w in report.get("warnings") or []],
     }
 
@@ -192,24 +191,20 @@ def _layers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return layers
 
 
-def _quantization(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Layers with their signal-to-quantization-noise ratio; an infinite one is an exact layer."""
-    layers = []
-    for row in rows:
-        ratio = row.get("sqnr_db")
-        decibels = ratio if text.known(ratio) else None
-        exact = ratio == float("inf")
-        layers.append(
-            {
-                "name": row.get("name", text.NONE),
-                "op": row.get("op", text.NONE),
-                "max_abs_error": row.get("max_abs_error"),
-                "label": "exact" if exact else text.NONE if decibels is None else f"{decibels:.1f} dB",
-                "width": 100.0 if exact else _percent(decibels, _FULL_SQNR_DB),
-                "low": decibels is not None and decibels < _LOW_SQNR_DB,
-            }
-        )
-    return layers
+def _low_bits(low_bits: dict[str, Any]) -> str | None:
+    """How weights of fewer than 8 bits were chosen, in a sentence."""
+    name = low_bits.get("quantizer")
+    if not name:
+        return None
+    samples, iterations, mixed = low_bits.get("samples"), low_bits.get("iterations"), _table(low_bits, "mixed")
+    parts = [f"Weights of fewer than 8 bits by {name}"]
+    if iterations:
+        parts.append(f"learned on {text.count(samples)} samples, {text.count(iterations)} steps a block")
+    if mixed:
+        budget = text.size(mixed.get("budget_flash"))
+        proof = "proven the least error" if mixed.get("proven") else "not proven the least error"
+        parts.append(f"bits chosen for {budget} of flash, {proof}")
+    return ", ".join(parts) + "."
 
 
 def _validation(validation: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _node_cases() -> dict[str, bytes]:
 
 
 def _networks() -> dict[str, bytes]:
-    """Small networks: a float one with constants, and its QDQ form."""
+    """Small networks: a float one with constants, its QDQ form, and one with weights out of a table of levels."""
     rng = np.random.default_rng(4)
     constants = {
         "w": rng.normal(0, 0.5, (4, 2, 3, 3)).astype(np.float32), "b": np.ones(4, np.float32),
@@ -88,16 +88,42 @@ def _networks() -> dict[str, bytes]:
         helper.make_node("QuantizeLinear", ["c", "s", "z"], ["cq"]),
         helper.make_node("DequantizeLinear", ["cq", "s", "z"], ["y"]),
     ]
-    return {"network_float.onnx": floats, "network_qdq.onnx": _model(qdq, quantized, [1, 2, 4, 4])}
+    return {
+        "network_float.onnx": floats,
+        "network_qdq.onnx": _model(qdq, quantized, [1, 2, 4, 4]),
+        "network_levels.onnx": _levels(),
+    }
 
 
-def _model(nodes: list[onnx.NodeProto], constants: dict[str, Any], shape: list[int]) -> bytes:
+def _levels() -> bytes:
+    """A product with UINT4 indices into a table of levels."""
+    constants = {
+        "s": np.array(0.05, np.float32), "z": np.array(3, np.int8), "sw": np.full(4, 0.01, np.float32),
+        "t": np.array([-9, -2, -1, 0, 1, 2, 9], np.int8),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xr"]),
+        helper.make_node("Cast", ["i"], ["i32"], to=TensorProto.INT32),
+        helper.make_node("Gather", ["t", "i32"], ["w"]),
+        helper.make_node("DequantizeLinear", ["w", "sw"], ["wr"], axis=1),
+        helper.make_node("MatMul", ["xr", "wr"], ["m"]),
+        helper.make_node("QuantizeLinear", ["m", "s", "z"], ["mq"]),
+        helper.make_node("DequantizeLinear", ["mq", "s", "z"], ["y"]),
+    ]
+    model = onnx.ModelProto.FromString(_model(nodes, constants, [1, 3], opset=21))
+    indices = TensorProto(name="i", data_type=TensorProto.UINT4, dims=[3, 4], raw_data=bytes.fromhex("105463524136"))
+    model.graph.initializer.append(indices)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _model(nodes: list[onnx.NodeProto], constants: dict[str, Any], shape: list[int], opset: int = 17) -> bytes:
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -34,7 +34,7 @@ INTEGERS = (
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-38, 1e38, float("inf"), float("nan"), 255.0)
 TYPES = (
     TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL,
-    TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.STRING, 99,
+    TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.STRING, TensorProto.INT4, TensorProto.UINT4, 99,
 )  # fmt: skip
 MAX_NODES = 40
 

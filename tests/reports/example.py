@@ -24,6 +24,13 @@ _LAYERS: list[tuple[str, str, int, float, int, int]] = [
 ]
 
 
+# What a row of quantization has beside its error, for a layer with weights of fewer than 8 bits.
+_NARROW: dict[str, Any] = {
+    "codes_sqnr_db": 45.0, "bits": 4, "exponent": 0.61, "weight_sqnr_db": 21.5, "weights_sqnr_db": 24.0,
+    "cause": "weights",
+}  # fmt: skip
+
+
 def example_plan() -> dict[str, Any]:
     """A plan of 52 KiB in one region, with in-place additions and two scratch buffers."""
     steps = [{"index": i, "name": row[0], "op": row[1]} for i, row in enumerate(_LAYERS)]
@@ -84,8 +91,13 @@ def example_report() -> dict[str, Any]:
                                     {"name": "LiteRT with XNNPACK", "outputs": 100, "differing": 7}]},
         "quantization": [
             {"name": layer["name"], "op": layer["op"], "sqnr_db": 41.0 - 1.7 * i, "max_abs_error": 0.01 * (i + 1)}
+            | (_NARROW if i == 1 else {})
             for i, layer in enumerate(layers)
         ],
+        "low_bits": {"quantizer": "nupes", "samples": 512, "iterations": 500, "seed": 0,
+                     "mixed": {"budget_flash": 65536, "forecast_flash": 65000, "proven": True, "error": 0.02,
+                               "error_bound": 0.02},
+                     "layers": [{"name": layers[1]["name"], "bits": 4}]},
         "warnings": ["the stack bound assumes that interrupts use a stack of their own"],
         "fits": True,
     }  # fmt: skip

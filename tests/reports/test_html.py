@@ -11,6 +11,7 @@ import pytest
 
 from edgekit.reports import render_html
 from edgekit.reports.memory_map import memory_maps
+from edgekit.reports.noise import noise_drawing
 from tests.reports.example import example_plan, example_report
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{ 7*7 }}"
@@ -124,6 +125,25 @@ def test_infinite_sqnr_is_exact() -> None:
     report["quantization"][0]["sqnr_db"] = float("inf")
     report["quantization"][1]["sqnr_db"] = float("nan")
     assert "exact" in _Page(render_html(report, {})).text
+
+
+def test_what_layers_lose_is_said() -> None:
+    text = _Page(render_html(example_report(), {})).text
+    for part in ("0.61", "24.0 dB", "its weights", "by nupes", "64.0 KiB of flash", "512 samples"):
+        assert part in text, part
+
+
+def test_noise_is_drawn_inside_its_frame() -> None:
+    rows = example_report()["quantization"]
+    rows[0]["sqnr_db"], rows[1]["sqnr_db"], rows[2]["sqnr_db"] = float("inf"), float("-inf"), float("nan")
+    drawing = noise_drawing(rows)
+    assert drawing is not None and len(drawing["lines"][0]["points"]) == len(rows) - 1
+    assert [len(line["points"]) for line in drawing["lines"][1:]] == [1, 1]
+    for line in drawing["lines"]:
+        for point in line["points"]:
+            assert drawing["left"] <= point["x"] <= drawing["right"] + 0.1
+            assert 0 <= point["y"] <= drawing["bottom"] + 0.1
+    assert noise_drawing(rows[:1]) is None
 
 
 def test_memory_map_geometry() -> None:

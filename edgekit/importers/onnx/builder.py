@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.onnx.file import NodeRecord
 from edgekit.importers.onnx.tensors import MAX_CONSTANT_BYTES, MAX_ELEMENTS, dense
-from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ir import Array, Codebook, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
 
 # Nodes that a graph may have before the passes run, where layers of the file become several.
@@ -25,11 +25,19 @@ NHWC_TO_NCHW = (0, 3, 1, 2)
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor known at import; `quant` says that the array holds codes of real numbers."""
+    """A tensor known at import.
+
+    Attributes:
+        quant: says that the array holds codes of real numbers.
+        codebook: what integers without `quant` may be, where the file stores them in less than 8 bits.
+        narrow: whether they are integers of 4 bits in the file, which few operators take.
+    """
 
     name: str
     array: Array
     quant: QuantType | None = None
+    codebook: Codebook | None = None
+    narrow: bool = False
 
     def real(self) -> Array:
         """The numbers themselves: codes dequantized, others as they are."""
@@ -39,7 +47,7 @@ class Constant:
         """Axes permuted, the channel axis of the quantization with them."""
         quant = self.quant
         if quant is not None and quant.axis is not None:
-            quant = QuantType(quant.scale, quant.zero_point, list(perm).index(quant.axis))
+            quant = replace(quant, axis=list(perm).index(quant.axis))
         return Constant(self.name, dense(self.array.transpose(perm)), quant)
 
     def scaled(self, factor: float) -> Constant:
@@ -53,7 +61,7 @@ class Constant:
         if not factor > 0.0:
             return Constant(self.name, self.real()).scaled(factor)
         scale = tuple(float(np.float32(s * factor)) for s in self.quant.scale)
-        return Constant(self.name, self.array, QuantType(scale, self.quant.zero_point, self.quant.axis))
+        return Constant(self.name, self.array, replace(self.quant, scale=scale))
 
 
 Operand = Value | Constant

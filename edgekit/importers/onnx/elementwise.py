@@ -54,9 +54,27 @@ def _second(layer: Layer, index: int) -> Value:
 def add(layer: Layer) -> Value:
     """A sum of two tensors; a constant of one axis becomes an offset that the layer before can take in."""
     for variable, other in ((0, 1), (1, 0)):
+        if _is_bias(layer, variable, other):
+            return _with_bias(layer, layer.value(variable), layer.weights(layer.constant(other)))
         if _is_offset(layer, variable, other) and _along_one_axis(_numbers(layer, other)):
             return affine(layer, layer.value(variable), _ONE, _numbers(layer, other))
     return binary(layer)
+
+
+def _is_bias(layer: Layer, variable: int, other: int) -> bool:
+    """Whether a sum is that of a matrix product, not quantized yet, and int32 codes for each of its columns."""
+    x, bias = layer.operand(variable), layer.operand(other)
+    if isinstance(x, Constant) or not isinstance(bias, Constant) or bias.quant is None or bias.array.dtype != np.int32:
+        return False
+    node = x.producer
+    product = node is not None and node.op == "fully_connected" and len(node.inputs) == 2 and x.quant is None
+    return product and bias.array.shape == x.shape[-1:]
+
+
+def _with_bias(layer: Layer, y: Value, bias: Value) -> Value:
+    """The product that makes y, with a bias whose codes stay as they are; other readers of y have their own."""
+    assert y.producer is not None
+    return layer.emit("fully_connected", [*y.producer.inputs, bias], y.producer.attrs)
 
 
 def sub(layer: Layer) -> Value:

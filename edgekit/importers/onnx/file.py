@@ -12,7 +12,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
 
 from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.limits import MAX_OPERANDS
-from edgekit.importers.onnx.tensors import read_tensor, require_few_listed, type_name
+from edgekit.importers.onnx.tensors import is_narrow, read_narrow, read_tensor, require_few_listed, type_name
 from edgekit.ir import Array
 
 MAX_FILE_BYTES = 1 << 28
@@ -56,13 +56,14 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the file says, with initializers as arrays."""
+    """What the file says, with initializers as arrays; `narrow` are those of integers of 4 bits."""
 
     opset: int
     nodes: list[NodeRecord]
     inputs: list[InputRecord]
     outputs: list[str]
     initializers: dict[str, Array] = field(repr=False)
+    narrow: frozenset[str] = frozenset()
 
 
 def read_onnx(path: Path) -> ModelRecord:
@@ -101,13 +102,15 @@ def _record(model: onnx.ModelProto, path: Path) -> ModelRecord:
     for tensor in graph.initializer:
         if not tensor.name or tensor.name in initializers:
             raise BadModel(f"initializer {tensor.name!r} has no name, or is there twice")
-        initializers[tensor.name] = read_tensor(tensor, path.parent)
+        read = read_narrow if is_narrow(tensor) else read_tensor
+        initializers[tensor.name] = read(tensor, path.parent)
     return ModelRecord(
         _opset(model, path),
         [node_record(index, node, path.parent) for index, node in enumerate(graph.node)],
         _inputs(graph, initializers),
         [output.name for output in graph.output],
         initializers,
+        frozenset(tensor.name for tensor in graph.initializer if is_narrow(tensor)),
     )
 
 

@@ -12,6 +12,7 @@ from edgekit.importers.limits import MAX_OPERANDS
 from edgekit.importers.onnx import constants
 from edgekit.importers.onnx.branches import expand_branch
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
+from edgekit.importers.onnx.codebooks import check_narrow, gathered_weights, stored
 from edgekit.importers.onnx.definitions import expand_definition, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
@@ -67,7 +68,7 @@ def graph_of(
     quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
     builder = GraphBuilder(record.opset, quantized)
     for name, array in record.initializers.items():
-        builder.tensors[name] = Constant(name, array)
+        builder.tensors[name] = stored(name, array, name in record.narrow)
     unknown = (set(shapes) | set(bound)) - {info.name for info in record.inputs}
     if unknown:
         known = ", ".join(info.name for info in record.inputs)
@@ -201,9 +202,11 @@ def _translate(layer: Layer) -> Sequence[Operand]:
         source = layer.operand(0)
         return (constants.shape_of(layer, source.array.shape if isinstance(source, Constant) else source.shape),)
     _check_fills(layer)
+    check_narrow(layer)
     constant = bool(record.inputs) and all(layer.is_constant(i) for i in range(len(record.inputs)) if layer.has(i))
     if constant:
-        folded = constants.fold(layer)
+        levels = gathered_weights(layer) if record.op == "Gather" else None
+        folded = levels or constants.fold(layer)
         if folded is not None:
             return (folded,)
     start = len(builder.nodes)

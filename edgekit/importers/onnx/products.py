@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def _depthwise_filters(weights: Constant) -> Constant:
     moved = weights.transposed((1, 2, 3, 0))
     quant = moved.quant
     if quant is not None and quant.axis is not None:
-        quant = type(quant)(quant.scale, quant.zero_point, quant.axis - 1)
+        quant = replace(quant, axis=quant.axis - 1)
     return Constant(moved.name, moved.array[0], quant)
 
 
@@ -77,7 +78,7 @@ def _bias(layer: Layer, bias: Constant, outputs: int) -> Constant:
     if not _is_row(bias, outputs):
         raise layer.bad(f"bias {bias.name!r} has shape {list(array.shape)}, needs [{outputs}]")
     if quant is not None and quant.axis is not None:
-        quant = type(quant)(quant.scale, quant.zero_point, 0)
+        quant = replace(quant, axis=0)
     return Constant(bias.name, np.ascontiguousarray(np.broadcast_to(array.reshape(-1), (outputs,))), quant)
 
 

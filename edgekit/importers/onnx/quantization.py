@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from onnx import TensorProto
 
@@ -38,7 +40,7 @@ def dequantize_linear(layer: Layer) -> Operand:
             quant.axis >= operand.array.ndim or operand.array.shape[quant.axis] != len(quant.scale)
         ):
             raise layer.bad(f"{len(quant.scale)} scales do not fit axis {quant.axis} of {list(operand.array.shape)}")
-        return Constant(layer.record.outputs[0], operand.array, quant)
+        return Constant(layer.record.outputs[0], operand.array, _with_codebook(quant, operand))
     source = layer.record.inputs[0]
     dtype = layer.builder.code_types.get(source, operand.dtype)
     quant = _as_int8(layer, _parameters(layer, dtype.numpy)[0], dtype.numpy)
@@ -47,6 +49,11 @@ def dequantize_linear(layer: Layer) -> Operand:
     if operand.quant != quant:
         raise layer.unsupported("its scale or zero point differs from the QuantizeLinear before", _REWRITE)
     return operand
+
+
+def _with_codebook(quant: QuantType, codes: Constant) -> QuantType:
+    """The quantization of weights that are symmetric, with the few integers that they may be."""
+    return quant if codes.codebook is None or any(quant.zero_point) else replace(quant, codebook=codes.codebook)
 
 
 def settle(layer: Layer, value: Value, quant: QuantType) -> Value:

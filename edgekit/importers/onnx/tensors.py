@@ -84,6 +84,31 @@ def read_tensor(tensor: TensorProto, folder: Path) -> Array:
     return array.astype(dtype.newbyteorder("=")).reshape(shape)
 
 
+def is_narrow(tensor: TensorProto) -> bool:
+    """Whether a tensor holds integers of 4 bits."""
+    return tensor.data_type in (TensorProto.INT4, TensorProto.UINT4)
+
+
+def read_narrow(tensor: TensorProto, folder: Path) -> Array:
+    """Integers of 4 bits, which stand two to a byte with the first in the low half, as int8 or uint8; raises as
+    `read_tensor`."""
+    shape = _shape(tensor)
+    count = math.prod(shape)
+    size = -(-count // 2)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        data = _external(tensor, folder, size)
+    elif tensor.HasField("raw_data"):
+        data = tensor.raw_data
+    else:
+        # The format keeps a byte of two numbers in every int32.
+        data = (np.fromiter(tensor.int32_data, np.int64, len(tensor.int32_data)) & 0xFF).astype(np.uint8).tobytes()
+    if len(data) != size:
+        raise BadModel(f"tensor {tensor.name!r} has {len(data)} bytes, its shape {list(shape)} needs {size}")
+    pairs = np.frombuffer(data, np.uint8)
+    numbers = np.stack([pairs & 15, pairs >> 4], axis=1).reshape(-1)[:count].reshape(shape)
+    return numbers if tensor.data_type == TensorProto.UINT4 else ((numbers ^ 8).astype(np.int8) - np.int8(8))
+
+
 def _shape(tensor: TensorProto) -> tuple[int, ...]:
     shape = tuple(int(d) for d in tensor.dims)
     # Each axis too: numpy refuses huge axes even of empty arrays.

@@ -1,0 +1,270 @@
+"""One function per kind of layer of an integer graph: the ONNX operators that compute it on real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import UnsupportedModel
+from edgekit.exporters.onnx.weights import write_bias, write_weights
+from edgekit.exporters.onnx.writer import OnnxWriter
+from edgekit.ir import Node, Value
+
+# Functions of one tensor whose attributes are ONNX's own, by name.
+_FUNCTIONS = {
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "leaky_relu": "LeakyRelu", "elu": "Elu", "selu": "Selu",
+    "celu": "Celu", "mish": "Mish", "hard_sigmoid": "HardSigmoid", "hard_swish": "HardSwish", "softplus": "Softplus",
+    "softsign": "Softsign", "thresholded_relu": "ThresholdedRelu", "abs": "Abs", "neg": "Neg", "sign": "Sign",
+    "floor": "Floor", "ceil": "Ceil", "round": "Round", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
+    "reciprocal": "Reciprocal", "erf": "Erf", "sin": "Sin", "cos": "Cos", "gelu": "Gelu",
+    "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "asinh": "Asinh",
+    "acosh": "Acosh", "atanh": "Atanh",
+}  # fmt: skip
+_REDUCTIONS = {"mean": "ReduceMean", "int_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin"}
+_BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max"}
+_LIMITS = {"relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
+
+
+def write_node(writer: OnnxWriter, node: Node) -> None:
+    """Append what computes a node; raises UnsupportedModel where ONNX, or onnxruntime, has nothing for it."""
+    if node.op in _FUNCTIONS:
+        _function(writer, node, _FUNCTIONS[node.op], dict(node.attrs))
+    elif node.op in _BINARY:
+        _binary(writer, node)
+    elif node.op in _REDUCTIONS:
+        _reduction(writer, node)
+    elif node.op in _WRITERS:
+        _WRITERS[node.op](writer, node)
+    else:
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): has no form in ONNX here; remove it before the export"
+        )
+
+
+def _convolution(writer: OnnxWriter, node: Node) -> None:
+    x, weights, bias = node.input(0), node.input(1), node.optional_input(2)
+    groups = node.attrs.get("groups", 1)
+    if node.op == "depthwise_conv2d":
+        integers, groups = weights.array.transpose(2, 0, 1)[:, None], x.shape[3]
+    else:
+        integers = weights.array.transpose(0, 3, 1, 2)
+    operands = [writer.channels_first(x), write_weights(writer, weights, integers, 0)]
+    operands += [] if bias is None else [write_bias(writer, bias)]
+    attrs = {
+        "kernel_shape": integers.shape[2:], "strides": node.attrs["stride"], "pads": node.attrs["padding"],
+        "dilations": node.attrs["dilation"], "group": groups,
+    }  # fmt: skip
+    y = writer.emit("Conv", node.name, operands, attrs)
+    writer.quantized(node, node.output, _activated(writer, node, y), channels_first=True)
+
+
+def _fully_connected(writer: OnnxWriter, node: Node) -> None:
+    weights, bias = node.input(1), node.optional_input(2)
+    operands = [writer.own(node.input(0)), write_weights(writer, weights, weights.array.T, 1)]
+    y = writer.emit("MatMul", node.name if bias is None else f"{node.name} product", operands)
+    if bias is not None:
+        y = writer.emit("Add", node.name, [y, write_bias(writer, bias)])
+    writer.quantized(node, node.output, _activated(writer, node, y))
+
+
+def _activated(writer: OnnxWriter, node: Node, y: str) -> str:
+    """A result with the activation that the node applies to it."""
+    activation = node.attrs.get("activation", "none")
+    if activation == "none":
+        return y
+    if activation == "relu":
+        return writer.emit("Relu", f"{node.name} relu", [y])
+    return _clipped(writer, f"{node.name} {activation}", y, *_LIMITS[activation])
+
+
+def _clipped(writer: OnnxWriter, name: str, x: str, low: float, high: float) -> str:
+    limits = [writer.constant(f"{name} limit", np.array(v, np.float32)) for v in (low, high)]
+    return writer.emit("Clip", name, [x, *limits])
+
+
+def _function(writer: OnnxWriter, node: Node, op: str, attrs: dict[str, Any]) -> None:
+    """A function of one tensor, in whichever layout that is there."""
+    x = node.input(0)
+    first = writer.has_first(x)
+    y = writer.emit(op, node.name, [writer.channels_first(x) if first else writer.own(x)], attrs)
+    writer.quantized(node, node.output, y, first)
+
+
+def _gelu_tanh(writer: OnnxWriter, node: Node) -> None:
+    _function(writer, node, "Gelu", {"approximate": "tanh"})
+
+
+def _silu(writer: OnnxWriter, node: Node) -> None:
+    x = writer.own(node.input(0))
+    alpha = writer.constant(f"{node.name} alpha", np.array(node.attrs["alpha"], np.float32))
+    inner = x if node.attrs["alpha"] == 1.0 else writer.emit("Mul", f"{node.name} scaled", [x, alpha])
+    gate = writer.emit("Sigmoid", f"{node.name} gate", [inner])
+    writer.quantized(node, node.output, writer.emit("Mul", node.name, [x, gate]))
+
+
+def _clip(writer: OnnxWriter, node: Node) -> None:
+    low, high = _LIMITS["relu6"] if node.op == "relu6" else (node.attrs["low"], node.attrs["high"])
+    writer.quantized(node, node.output, _clipped(writer, node.name, writer.own(node.input(0)), low, high))
+
+
+def _binary(writer: OnnxWriter, node: Node) -> None:
+    operands = [node.input(0), node.input(1)]
+    first = all(writer.has_first(v) and v.shape == node.output.shape for v in operands)
+    names = [writer.channels_first(v) if first else writer.own(v) for v in operands]
+    y = writer.emit(_BINARY[node.op], node.name, names)
+    writer.quantized(node, node.output, _activated(writer, node, y), first)
+
+
+def _softmax(writer: OnnxWriter, node: Node) -> None:
+    x = writer.own(node.input(0))
+    if node.attrs.get("beta", 1.0) != 1.0:
+        beta = writer.constant(f"{node.name} beta", np.array(node.attrs["beta"], np.float32))
+        x = writer.emit("Mul", f"{node.name} scaled", [x, beta])
+    op = "Softmax" if node.op == "softmax" else "LogSoftmax"
+    writer.quantized(node, node.output, writer.emit(op, node.name, [x], {"axis": -1}))
+
+
+def _matmul(writer: OnnxWriter, node: Node) -> None:
+    operands = []
+    for index, key in enumerate(("transpose_a", "transpose_b")):
+        value = node.input(index)
+        name = writer.own(value)
+        if node.attrs[key]:
+            perm = [*range(len(value.shape) - 2), len(value.shape) - 1, len(value.shape) - 2]
+            name = writer.emit("Transpose", f"{node.name} {key}", [name], {"perm": perm})
+        operands.append(name)
+    writer.quantized(node, node.output, writer.emit("MatMul", node.name, operands))
+
+
+def _layer_norm(writer: OnnxWriter, node: Node) -> None:
+    if not node.attrs["centred"]:
+        raise UnsupportedModel(f"layer {node.name!r}: onnxruntime has no RMS normalization; use LayerNormalization")
+    x, shape = node.input(0), node.input(0).shape[node.attrs["axis"] :]
+    scale, bias = node.optional_input(1), node.optional_input(2)
+    names = [_block(writer, f"{node.name} {part}", value, shape, fill) for part, value, fill in
+             (("scale", scale, 1.0), ("bias", bias, 0.0))]  # fmt: skip
+    attrs = {"axis": node.attrs["axis"], "epsilon": node.attrs["epsilon"]}
+    writer.quantized(node, node.output, writer.emit("LayerNormalization", node.name, [writer.own(x), *names], attrs))
+
+
+def _block(writer: OnnxWriter, name: str, value: Value | None, shape: tuple[int, ...], fill: float) -> str:
+    if value is None:
+        return writer.constant(name, np.full(shape, fill, np.float32))
+    if value.is_constant and value.quant is None:
+        return writer.constant(name, np.broadcast_to(value.array.astype(np.float32), shape))
+    return writer.own(value)
+
+
+def _pool(writer: OnnxWriter, node: Node) -> None:
+    if tuple(node.attrs.get("dilation", (1, 1))) != (1, 1):
+        raise UnsupportedModel(f"layer {node.name!r} ({node.op}): dilated pooling has no form here")
+    op = "MaxPool" if node.op == "max_pool2d" else "AveragePool"
+    attrs = {"kernel_shape": node.attrs["kernel"], "strides": node.attrs["stride"], "pads": node.attrs["padding"]}
+    y = writer.emit(op, node.name, [writer.channels_first(node.input(0))], attrs)
+    writer.quantized(node, node.output, _activated(writer, node, y), channels_first=True)
+
+
+def _reduction(writer: OnnxWriter, node: Node) -> None:
+    axes = writer.constant(f"{node.name} axes", np.array(node.attrs["axes"], np.int64))
+    keep = {"keepdims": int(node.attrs["keep_dims"]), "noop_with_empty_axes": 1}
+    y = writer.emit(_REDUCTIONS[node.op], node.name, [writer.own(node.input(0)), axes], keep)
+    writer.quantized(node, node.output, y)
+
+
+def _reshape(writer: OnnxWriter, node: Node) -> None:
+    shape = writer.constant(f"{node.name} shape", np.array(node.output.shape, np.int64))
+    _moved(writer, node, writer.emit("Reshape", node.name, [writer.own(node.input(0)), shape]))
+
+
+def _transpose(writer: OnnxWriter, node: Node) -> None:
+    perm = {"perm": node.attrs["perm"]}
+    _moved(writer, node, writer.emit("Transpose", node.name, [writer.own(node.input(0))], perm))
+
+
+def _slice(writer: OnnxWriter, node: Node) -> None:
+    rows = zip(node.attrs["starts"], node.attrs["steps"], node.attrs["sizes"], strict=True)
+    # A negative end would count from the back: this one is before every start.
+    bounds = [(start, end if (end := start + step * size) >= 0 else -(2**31), step) for start, step, size in rows]
+    starts, ends, steps = (
+        writer.constant(f"{node.name} {part}", np.array(column, np.int64))
+        for part, column in zip(("starts", "ends", "steps"), zip(*bounds, strict=True), strict=True)
+    )
+    axes = writer.constant(f"{node.name} axes", np.arange(len(bounds)))
+    _moved(writer, node, writer.emit("Slice", node.name, [writer.own(node.input(0)), starts, ends, axes, steps]))
+
+
+def _concat(writer: OnnxWriter, node: Node) -> None:
+    names = [writer.own(value) for value in node.inputs if value is not None]
+    _moved(writer, node, writer.emit("Concat", node.name, names, {"axis": node.attrs["axis"]}))
+
+
+def _pad(writer: OnnxWriter, node: Node) -> None:
+    pads = writer.constant(f"{node.name} pads", np.array([*node.attrs["before"], *node.attrs["after"]], np.int64))
+    fill = writer.constant(f"{node.name} value", np.array(node.attrs["value"], np.float32))
+    _moved(writer, node, writer.emit("Pad", node.name, [writer.own(node.input(0)), pads, fill]))
+
+
+def _expand(writer: OnnxWriter, node: Node) -> None:
+    shape = writer.constant(f"{node.name} shape", np.array(node.output.shape, np.int64))
+    _moved(writer, node, writer.emit("Expand", node.name, [writer.own(node.input(0)), shape]))
+
+
+def _tile(writer: OnnxWriter, node: Node) -> None:
+    repeats = writer.constant(f"{node.name} repeats", np.array(node.attrs["repeats"], np.int64))
+    _moved(writer, node, writer.emit("Tile", node.name, [writer.own(node.input(0)), repeats]))
+
+
+def _gather(writer: OnnxWriter, node: Node) -> None:
+    x, indices = node.input(0), node.input(1)
+    if not indices.is_constant:
+        raise UnsupportedModel(f"layer {node.name!r} (gather): computed indices have no QDQ form; remove the layer")
+    places = writer.constant(f"{node.name} indices", indices.array.astype(np.int64))
+    _moved(writer, node, writer.emit("Gather", node.name, [writer.own(x), places], {"axis": node.attrs["axis"]}))
+
+
+def _resize_nearest(writer: OnnxWriter, node: Node) -> None:
+    scales = writer.constant(f"{node.name} scales", np.array([1, 1, *node.attrs["factors"]], np.float32))
+    attrs = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    y = writer.emit("Resize", node.name, [writer.channels_first(node.input(0)), "", scales], attrs)
+    writer.quantized(node, node.output, y, channels_first=True)
+
+
+def _moved(writer: OnnxWriter, node: Node, y: str) -> None:
+    """A result whose numbers stand in the operands: they are rounded already where the quantization is one."""
+    if all(value is None or value.quant == node.output.quant for value in node.inputs):
+        writer.put(node.output, y)
+    else:
+        writer.quantized(node, node.output, y)
+
+
+def _requantize(writer: OnnxWriter, node: Node) -> None:
+    writer.quantized(node, node.output, writer.own(node.input(0)))
+
+
+_WRITERS: dict[str, Callable[[OnnxWriter, Node], None]] = {
+    "avg_pool2d": _pool,
+    "clip": _clip,
+    "concat": _concat,
+    "conv2d": _convolution,
+    "depthwise_conv2d": _convolution,
+    "expand": _expand,
+    "fully_connected": _fully_connected,
+    "gather": _gather,
+    "gelu_tanh": _gelu_tanh,
+    "int_log_softmax": _softmax,
+    "int_matmul": _matmul,
+    "layer_norm": _layer_norm,
+    "max_pool2d": _pool,
+    "pad": _pad,
+    "relu6": _clip,
+    "requantize": _requantize,
+    "reshape": _reshape,
+    "resize_nearest": _resize_nearest,
+    "silu": _silu,
+    "slice": _slice,
+    "softmax": _softmax,
+    "tile": _tile,
+    "transpose": _transpose,
+}

@@ -1,0 +1,53 @@
+"""Weights and biases of products in ONNX: codes with their scales, and codes of few bits through a table of levels.
+
+Weights of 8 bits are int8 codes behind a DequantizeLinear with a scale per output channel. Uniform codes of 4 bits are
+INT4 in the same place. All other codes (of a power, or of 3 and 2 bits) are UINT4 indices, -> Cast to int32 -> Gather
+from the table of their levels, int8 and ascending with 0 in the middle -> DequantizeLinear. What Gather gives are the
+integers that firmware computes with, so nothing is rounded on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import TensorProto
+
+from edgekit.exporters.onnx.writer import OnnxWriter
+from edgekit.ir import Array, Codebook, Value
+
+
+def write_weights(writer: OnnxWriter, value: Value, integers: Array, axis: int) -> str:
+    """The tensor of weights: `integers` are those of `value` in ONNX's layout, with the output channels on `axis`."""
+    assert value.quant is not None
+    scale = writer.constant(f"{value.name} scale", np.array(value.quant.scale, np.float32))
+    return writer.emit(
+        "DequantizeLinear", f"{value.name} real", [_codes(writer, value, integers), scale], {"axis": axis}
+    )
+
+
+def _codes(writer: OnnxWriter, value: Value, integers: Array) -> str:
+    assert value.quant is not None
+    book = value.quant.codebook
+    if book is None:
+        return writer.constant(f"{value.name} codes", integers)
+    if book == Codebook(4, tuple(range(8))):
+        return writer.narrow_constant(f"{value.name} codes", integers, signed=True)
+    most = len(book.levels) - 1
+    indices = writer.narrow_constant(f"{value.name} codes", book.codes(integers) + most, signed=False)
+    table = writer.constant(f"{value.name} levels", table_of(book.levels))
+    wide = writer.emit("Cast", f"{value.name} indices", [indices], {"to": TensorProto.INT32})
+    return writer.emit("Gather", f"{value.name} weights", [table, wide])
+
+
+def table_of(levels: Sequence[int]) -> Array:
+    """int8, ascending: the levels of negative codes, 0, and those of positive ones."""
+    return np.array([*(-v for v in reversed(levels[1:])), *levels], np.int8)
+
+
+def write_bias(writer: OnnxWriter, value: Value) -> str:
+    """The tensor of a bias: int32 codes in units of input scale times weight scale."""
+    assert value.quant is not None
+    codes = writer.constant(f"{value.name} codes", value.array)
+    scale = writer.constant(f"{value.name} scale", np.array(value.quant.scale, np.float32))
+    return writer.emit("DequantizeLinear", f"{value.name} real", [codes, scale], {"axis": 0})

@@ -1,0 +1,134 @@
+"""`edgekit quantize`: a float model to a quantized ONNX file, with what each layer lost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.boards import load_board
+from edgekit.data import Dataset, codes_of, load_data
+from edgekit.errors import BadUsage
+from edgekit.exporters.onnx import export_onnx
+from edgekit.importers import import_model
+from edgekit.ir import Array, Graph
+from edgekit.ops.effort import require_moderate
+from edgekit.ops.reference import run_reference
+from edgekit.ops.supported import require_supported_graph
+from edgekit.passes import optimise
+from edgekit.progress import Progress
+from edgekit.publishing import existing_parent
+from edgekit.quant.error import layer_errors
+from edgekit.quantization import Quantization, Quantized, quantize_model
+from edgekit.runtimes import compare_with_onnxruntime
+from edgekit.source import ERROR_SAMPLES, is_float, learning_folder, remove_learning
+from edgekit.validation import top1
+
+SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """What `edgekit quantize` was asked for.
+
+    Attributes:
+        data: samples that outputs are compared on, which calibrate too where `calibration` is None.
+        board: whose flash `mixed` is to fit.
+        samples: how many inputs are compared at most.
+    """
+
+    model: Path
+    data: Path
+    output: Path
+    calibration: Path | None = None
+    quantization: Quantization = field(default_factory=Quantization)
+    board: str | None = None
+    shapes: dict[str, list[int]] = field(default_factory=dict)
+    samples: int = SAMPLES
+
+
+def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any]:
+    """Quantize, write the file, and compare it with the float model and with onnxruntime; returns the report.
+
+    Raises EdgekitError for anything that is wrong with the input; the output is then as it was.
+    """
+    options.quantization.check()
+    if options.output.suffix.lower() != ".onnx" or options.output.is_dir():
+        raise BadUsage(f"{options.output} is no name of an .onnx file: give one with -o")
+    board = None if options.board is None else load_board(options.board)
+    graph = _float_graph(options, progress)
+    data = load_data(options.data, graph.inputs)
+    calibration = data if options.calibration is None else load_data(options.calibration, graph.inputs)
+    weights = options.quantization.weights
+    resume = weights.resume or learning_folder(options.output)
+    wanted = replace(options.quantization, weights=replace(weights, resume=resume))
+    made = quantize_model(graph, calibration, wanted, board, progress)
+    require_supported_graph(made.graph)
+    report = _report(options, made, data, progress)
+    remove_learning(options.output)
+    return report
+
+
+def _float_graph(options: QuantizeOptions, progress: Progress) -> Graph:
+    progress.stage(f"importing {options.model.name}")
+    graph = optimise(import_model(options.model, options.shapes))
+    require_moderate(graph)
+    if not is_float(graph):
+        raise BadUsage(f"{options.model.name} is quantized already: give the float model")
+    return graph
+
+
+def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: Progress) -> dict[str, Any]:
+    """Write the file and say what it is worth."""
+    floats = [list(sample) for sample in data.samples[: options.samples]]
+    progress.stage(f"writing {options.output.name}")
+    _publish(made.graph, options.output)
+    progress.stage(f"comparing {len(floats)} inputs with the float model and with onnxruntime")
+    codes = [codes_of(sample, made.graph.inputs) for sample in floats]
+    outputs = [_outputs(made.graph, sample) for sample in progress.track(codes, "comparing")]
+    errors = layer_errors(made.floats, made.graph, floats[:ERROR_SAMPLES], made.coded)
+    return {
+        "schema": 1,
+        "model": options.model.stem,
+        "output": str(options.output),
+        "bytes": options.output.stat().st_size,
+        "precision": options.quantization.precision,
+        "low_bits": None if made.low_bits is None else made.low_bits.record(),
+        "quantization": [asdict(error) for error in errors],
+        "accuracy": _accuracy(made, floats, outputs, data.labels),
+        "validation": {
+            "inputs": len(floats),
+            "source": str(options.data),
+            "runtimes": [compare_with_onnxruntime(options.output, made.graph, codes, outputs)],
+        },
+    }
+
+
+def _outputs(graph: Graph, sample: Sequence[Array]) -> list[Array]:
+    values = run_reference(graph, sample)
+    return [values[value] for value in graph.outputs]
+
+
+def _accuracy(
+    made: Quantized, floats: Sequence[Sequence[Array]], outputs: list[list[Array]], labels: Array | None
+) -> dict[str, Any] | None:
+    if labels is None:
+        return None
+    exact = [[run_reference(made.floats, s, exact=False)[v] for v in made.floats.outputs] for s in floats]
+    known = np.asarray(labels[: len(floats)])
+    return {"reference": top1(exact, known), "quantized": top1(outputs, known), "samples": len(floats)}
+
+
+def _publish(graph: Graph, output: Path) -> None:
+    """The file in place of an earlier one, whole or not at all."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".edgekit-", dir=existing_parent(output)) as scratch:
+            export_onnx(graph, Path(scratch) / "model.onnx")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            (Path(scratch) / "model.onnx").replace(output)
+    except OSError as error:
+        raise BadUsage(f"cannot write {output}: {error.strerror}") from error

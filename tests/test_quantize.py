@@ -1,0 +1,80 @@
+"""`edgekit quantize`: the file, what is said of it, and that it builds the same firmware as the float model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edgekit.cli import group
+from edgekit.errors import BadUsage
+from edgekit.models import packaged_model
+
+MODEL = str(packaged_model(small=True).model_path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six labelled images."""
+    test = packaged_model(small=True).test
+    assert test.labels is not None
+    path = tmp_path_factory.mktemp("data") / "test.npz"
+    np.savez(path, x=np.stack([s[0] for s in test.samples[:6]]), y=test.labels[:6])
+    return path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, list(arguments))
+
+
+def test_file_and_report(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made" / "w3.onnx"
+    options = ["--data", str(data), "--precision", "w3", "--quantizer", "powerquant", "-o", str(out)]
+    result = _run("quantize", MODEL, *options, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["bytes"] == out.stat().st_size and report["precision"] == "w3"
+    assert report["accuracy"]["samples"] == 6 and report["validation"]["runtimes"][0]["outputs"] == 60
+    rows = {row["name"]: row for row in report["quantization"]}
+    for layer in report["low_bits"]["layers"]:
+        row = rows[layer["name"]]
+        assert row["bits"] == layer["bits"] and (row["exponent"] is None) == (row["bits"] == 8)
+    lines = _run("quantize", MODEL, *options).stdout.splitlines()
+    assert " ".join(lines[0].split()) == "layer operator bits exponent output of weights of rounding loses most to"
+    assert any("fully_connected" in line and " 3 " in line for line in lines)
+    assert lines[-1].startswith("  onnxruntime: ") and sorted(p.name for p in out.parent.iterdir()) == ["w3.onnx"]
+
+
+def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path) -> None:
+    narrow = ["--precision", "w4", "--quantizer", "powerquant", "--data", str(data)]
+    exported = str(tmp_path / Path(MODEL).name)
+    assert _run("quantize", MODEL, *narrow, "-o", exported).exit_code == 0
+    for folder, arguments in (("direct", [MODEL, *narrow]), ("through", [exported, "--data", str(data)])):
+        arguments += ["--board", "stm32f103", "--samples", "2", "-o", str(tmp_path / folder)]
+        built = _run("build", *arguments)
+        assert built.exit_code == 0, built.output
+    direct, through = (tmp_path / folder for folder in ("direct", "through"))
+    (weights,) = direct.glob("src/*weights*.c")
+    assert weights.read_bytes() == (through / "src" / weights.name).read_bytes()
+    a, b = (json.loads((folder / "report.json").read_text()) for folder in (direct, through))
+    assert a["flash"] == b["flash"] and a["instructions"] == b["instructions"]
+    assert a["accuracy"]["emulated"] == b["accuracy"]["emulated"]
+
+
+def test_what_makes_no_sense_is_refused(data: Path, tmp_path: Path) -> None:
+    for out, more, text in (
+        ("m.tflite", [], "is no name of an .onnx file"),
+        ("m.onnx", ["--precision", "mixed", "--quantizer", "mse"], "give --board"),
+        ("m.onnx", ["--budget-flash", "10"], "give --precision mixed"),
+        ("m.onnx", ["--quantizer", "mse"], "fewer than 8 bits"),
+    ):
+        result = _run("quantize", MODEL, "--data", str(data), "-o", str(tmp_path / out), *more)
+        assert isinstance(result.exception, BadUsage) and text in str(result.exception)
+    assert not list(tmp_path.iterdir())
+    quantized = tmp_path / "q.onnx"
+    assert _run("quantize", MODEL, "--data", str(data), "-o", str(quantized)).exit_code == 0
+    again = _run("quantize", str(quantized), "--data", str(data), "-o", str(tmp_path / "r.onnx"))
+    assert isinstance(again.exception, BadUsage) and "quantized already" in str(again.exception)
