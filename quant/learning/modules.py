@@ -34,6 +34,12 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
     return _ACTIVATIONS[node.attrs.get("activation", "none")](form(node, operands))
 
 
+def run_product(node: Node, x: Tensor) -> Tensor:
+    """A product's sums, before its activation."""
+    operands = [torch.from_numpy(v.array.copy()) for v in node.inputs[1:] if v is not None]
+    return _PRODUCTS[node.op](node, [x, *operands])
+
+
 def _conv2d(node: Node, operands: Operands) -> Tensor:
     x, w = operands[0].permute(0, 3, 1, 2), operands[1].permute(0, 3, 1, 2)
     return _convolved(node, x, w, operands, int(node.attrs.get("groups", 1)))
