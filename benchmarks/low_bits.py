@@ -44,7 +44,7 @@ SEEDS = (0, 1, 2)
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
 LEARNED = ("nupes", "adaround", "nupes-free")
 SETTINGS = {"mobilenet": LearningSettings(iterations=100, final=300)}
-USUAL = LearningSettings(iterations=300, final=600)
+USUAL = LearningSettings(iterations=200, final=500)
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,12 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """All of them, what matters most first."""
-    subjects = list(SUBJECTS)
-    for subject in subjects:
+    for subject in SUBJECTS:
         yield Cell(subject, 8, "uniform", 0)
         yield Cell(subject, 8, "mse", 0)
         yield from (Cell(subject, bits, method, 0) for bits in WIDTHS for method in WITHOUT_DATA)
-    for seed, method in itertools.product(SEEDS, LEARNED):
-        yield from (Cell(subject, bits, method, seed) for subject in subjects for bits in WIDTHS)
+    for seed, method, subject in itertools.product(SEEDS, LEARNED, SUBJECTS):
+        yield from (Cell(subject, bits, method, seed) for bits in WIDTHS)
 
 
 def answers(graph: Graph, x: Array) -> Array:
@@ -118,32 +117,46 @@ def measure(cell: Cell, subject: Subject) -> dict[str, Any]:
     seconds = time.process_time() - started
     graph = quantize_graph(subject.graph, samples[:RANGE_SAMPLES], coded=codes)
     right = answers(graph, subject.test) == subject.truth
-    return {"percent": 100.0 * float(right.mean()), "cpu_seconds": round(seconds, 1)}
+    return {"percent": _percent(right), "cpu_seconds": round(seconds, 1)}
+
+
+def _percent(right: Array) -> float:
+    return round(100.0 * float(right.mean()), 2)
+
+
+def _results() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return found
+
+
+def _keep(key: str, figures: dict[str, Any]) -> None:
+    """Into the file as it is now: other processes may work on other models."""
+    RESULTS.write_text(json.dumps(_results() | {key: figures}, indent=1, sort_keys=True) + "\n")
 
 
 def main() -> int:
     """Measure what is missing, then write the page."""
     parser = argparse.ArgumentParser(description="Accuracy at low bits of every quantizer.")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many minutes")
+    parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS), choices=SUBJECTS, help="only these models")
     parser.add_argument("--threads", type=int, default=1, help="threads that learning uses")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     loaded: dict[str, Subject] = {}
     started = time.monotonic()
     for cell in cells():
         if time.monotonic() - started > 60 * options.minutes:
             break
-        if cell.key in results:
+        if cell.subject not in options.subjects or cell.key in _results():
             continue
         if cell.subject not in loaded:
             subject = loaded[cell.subject] = load(cell.subject)
             right = float_answers(subject.graph, subject.test) == subject.truth
-            results[cell.subject] = {"title": subject.title, "percent": 100.0 * float(right.mean())}
-        results[cell.key] = measure(cell, loaded[cell.subject])
-        print(cell.key, results[cell.key], flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write_page(results)
+            _keep(cell.subject, {"title": subject.title, "percent": _percent(right)})
+        found = measure(cell, loaded[cell.subject])
+        print(cell.key, found, flush=True)
+        _keep(cell.key, found)
+    write_page(_results())
     return 0
 
 

@@ -11,11 +11,11 @@ from torch.nn import functional
 from edgekit.ir import Graph, Node, QuantType, Value
 from edgekit.quant.learning.blocks import Block
 from edgekit.quant.learning.descent import descend, relative_error
-from edgekit.quant.learning.reconstruct import BATCH
-from edgekit.quant.learning.simulate import Replaced, fake_quantized, run_nodes
+from edgekit.quant.learning.simulate import Replaced, limited, run_nodes
 from edgekit.quant.learning.variation import varied
 from edgekit.quant.learning.weights import LearnedRows
 
+BATCH = 16
 # What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
 BLOCK_WEIGHT = 0.3
 
@@ -26,7 +26,7 @@ class Distillation:
     Args:
         graph: float32, with one input and one output.
         blocks: of the graph.
-        quants: of activations, simulated at every value that has one.
+        quants: of activations, whose limits are simulated.
     """
 
     def __init__(self, graph: Graph, blocks: Sequence[Block], quants: Mapping[Value, QuantType]) -> None:
@@ -50,8 +50,7 @@ class Distillation:
             x = varied(samples, BATCH, generator)
             with torch.no_grad():
                 exact = run_nodes(self.nodes, self.source, x, self.wanted, {}, {})
-            coded = fake_quantized(x, self.quants.get(self.source))
-            made = run_nodes(self.nodes, self.source, coded, self.wanted, replaced, self.quants)
+            made = run_nodes(self.nodes, self.source, x, self.wanted, replaced, self.quants, limited)
             within = [relative_error(y, t) for y, t in zip(made[:-1], exact[:-1], strict=True)]
             output = self._output_loss(made[-1], exact[-1])
             return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output

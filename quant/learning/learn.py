@@ -18,7 +18,7 @@ from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.blocks import Block, blocks_of
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
-from edgekit.quant.learning.simulate import Replaced, fake_quantized, operands_of, run_all
+from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.power import CodedRows, power_positions
@@ -122,7 +122,7 @@ class _Learning:
             if progress is not None:
                 progress(LearningProgress(done, stages, name, loss))
 
-        exact, coded = self.samples, fake_quantized(self.samples, self.quants.get(self.graph.inputs[0]))
+        exact = coded = self.samples
         for index, block in enumerate(self.blocks):
             target = run_all(block.nodes, block.source, exact, {}, {})
             names = [node.name for node in block.products if node.name in self.found]
