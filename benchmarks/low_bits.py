@@ -43,8 +43,9 @@ WIDTHS = (4, 3, 2)
 SEEDS = (0, 1, 2)
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
 LEARNED = ("nupes", "adaround", "nupes-free")
-SETTINGS = {"mobilenet": LearningSettings(iterations=100, final=300)}
-USUAL = LearningSettings(iterations=200, final=500)
+BLOCK_STEPS = 200
+# For the whole network, by the width: the fewer codes, the longer is the way to good ones.
+FINAL_STEPS = {4: 400, 3: 800, 2: 1500}
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,10 @@ def coded(cell: Cell, subject: Subject, samples: list[list[Array]]) -> dict[str,
         return {node.name: DATA_FREE[cell.method](channel_rows(node), 8) for node in layers}
     if cell.method in WITHOUT_DATA:
         return coded_weights(graph, bits, cell.method)
-    usual = SETTINGS.get(cell.subject, USUAL)
     quants = activation_quants(graph, calibrate(graph, samples[:RANGE_SAMPLES]))
     method = "adaround" if cell.method == "adaround" else "nupes"
-    return learned_weights(
-        graph, samples, quants, bits, method, LearningSettings(usual.iterations, usual.final, cell.seed)
-    )
+    settings = LearningSettings(BLOCK_STEPS, FINAL_STEPS[cell.bits], cell.seed)
+    return learned_weights(graph, samples, quants, bits, method, settings)
 
 
 def measure(cell: Cell, subject: Subject) -> dict[str, Any]:
@@ -139,6 +138,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Accuracy at low bits of every quantizer.")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many minutes")
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS), choices=SUBJECTS, help="only these models")
+    parser.add_argument(
+        "--widths", nargs="+", type=int, default=list(WIDTHS), help="and, of weights below 8 bits, these"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads that learning uses")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -147,7 +149,8 @@ def main() -> int:
     for cell in cells():
         if time.monotonic() - started > 60 * options.minutes:
             break
-        if cell.subject not in options.subjects or cell.key in _results():
+        chosen = cell.subject in options.subjects and cell.bits in (8, *options.widths)
+        if not chosen or cell.key in _results():
             continue
         if cell.subject not in loaded:
             subject = loaded[cell.subject] = load(cell.subject)
