@@ -25,7 +25,7 @@ def fake_quantized(x: Tensor, quant: QuantType) -> Tensor:
 
 
 def limited(x: Tensor, quant: QuantType) -> Tensor:
-    """Values within those that int8 codes stand for, not rounded: all but as good to learn with, at half the cost."""
+    """Values within those that int8 codes stand for, not rounded."""
     scale, zero = quant.scale[0], quant.zero_point[0]
     return x.clamp(scale * (-128 - zero), scale * (127 - zero))
 
