@@ -59,7 +59,7 @@ def _samples() -> list[list[Array]]:
     return [[a] for a in np.random.default_rng(4).normal(size=(32, 1, 8, 8, 3)).astype(np.float32)]
 
 
-def _choose(graph: Graph, bits: int, quantizer: str) -> dict[str, CodedRows]:
+def _choose(graph: Graph, bits: int, quantizer: str, steps: int = 3) -> dict[str, CodedRows]:
     widths = {n.name: bits for n in graph.nodes if is_product(n)}
     if quantizer not in LEARNED:
         return coded_weights(graph, widths, quantizer)
@@ -69,7 +69,7 @@ def _choose(graph: Graph, bits: int, quantizer: str) -> dict[str, CodedRows]:
 
     samples = _samples()
     quants = activation_quants(graph, calibrate(graph, samples))
-    return learned_weights(graph, samples, quants, widths, quantizer, LearningSettings(iterations=30, final=30))
+    return learned_weights(graph, samples, quants, widths, quantizer, LearningSettings(steps, steps))
 
 
 @pytest.mark.parametrize(("quantizer", "bits"), [
@@ -113,7 +113,7 @@ def test_weights_are_no_farther_than_the_nearest_uniform_codes(quantizer: str, b
 def test_the_integer_network_has_these_codes(quantizer: str, bits: int) -> None:
     """And, where they are learned, answers no farther from float than with the nearest codes."""
     graph, samples = _network(), _samples()
-    coded = _choose(graph, bits, quantizer)
+    coded = _choose(graph, bits, quantizer, steps=25)
 
     def made(found: dict[str, CodedRows]) -> tuple[Graph, float]:
         result = quantize_graph(graph, samples, coded=found)
