@@ -29,13 +29,22 @@ class CodedRows:
     Attributes:
         codes: int64 [O,K] within +-`largest_code(bits)`.
         peaks: float64 [O], what the largest code of each channel stands for.
-        exponent, bits: see `power_values`; 1 is uniform.
+        exponent, bits: see `power_values`; 1 is uniform. Codes of 8 bits are uniform.
+        bias: float64 [O] where the layer's bias was learned with the codes, None where it stays as it is.
     """
 
     codes: Array
     peaks: Array
     exponent: float
     bits: int
+    bias: Array | None = None
+
+    @property
+    def values(self) -> Array:
+        """float64 [O,K]: the weights that firmware computes with, those of the codebook's rounded levels."""
+        book = codebook_of(self.exponent, self.bits)
+        values: Array = book.weights(self.codes) * (self.peaks / book.levels[-1])[:, None]
+        return values
 
 
 def largest_code(bits: int) -> int:
@@ -43,12 +52,20 @@ def largest_code(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
+def power_positions(rows: Array, peaks: Array, exponent: float, bits: int) -> Array:
+    """float64 [O,K], n sign(w) (|w| / M) ** a within +-n: where weights [O,K] lie among the codes.
+
+    peaks: [O], the magnitudes M of the largest code; a channel whose peak is 0 has zeros.
+    """
+    safe = np.where(peaks > 0, peaks, np.inf)[:, None]
+    positions: Array = np.sign(rows) * largest_code(bits) * np.minimum(np.abs(rows) / safe, 1.0) ** exponent
+    return positions
+
+
 def power_codes(rows: Array, peaks: Array, exponent: float, bits: int) -> Array:
     """int64 codes [O,K] of weights [O,K] with the largest magnitudes `peaks` [O]; beyond them codes saturate."""
-    n = largest_code(bits)
-    safe = np.where(peaks > 0, peaks, 1.0)[:, None]
-    magnitudes = np.floor(n * np.minimum(np.abs(rows) / safe, 1.0) ** exponent + 0.5)
-    codes: Array = (np.sign(rows) * magnitudes).astype(np.int64)
+    positions = power_positions(rows, peaks, exponent, bits)
+    codes: Array = np.trunc(positions + np.copysign(0.5, positions)).astype(np.int64)
     return codes
 
 

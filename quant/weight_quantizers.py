@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edgekit.errors import BadUsage
-from edgekit.ir import Array, Graph, Node
+from edgekit.ir import Array, Graph
 from edgekit.ops.conv2d import is_product
 from edgekit.quant.power import CodedRows, power_codes, power_values, search_exponent
 from edgekit.quant.weights import channel_rows
 
 # Shares of the largest magnitude that clipping tries.
 _CLIPS = np.linspace(1.0, 0.3, 36)
+_EXPONENTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def nearest(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
@@ -35,20 +36,44 @@ def clipped(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
 
 
 def power_quantized(rows: Array, bits: int) -> CodedRows:
-    """PowerQuant with an exponent of the layer's own; with two bits, where exponents give nothing, clipped codes."""
-    return clipped(rows, bits) if bits == 2 else nearest(rows, bits, search_exponent([rows], bits))
+    """PowerQuant with an exponent of the layer's own."""
+    return with_exponent(rows, bits, search_exponent([rows], bits) if bits < 8 else 1.0)
+
+
+def power_clipped(rows: Array, bits: int) -> CodedRows:
+    """Exponent and largest codes together with the least squared error: what learning starts from."""
+    exponents = _EXPONENTS if 2 < bits < 8 else (1.0,)
+    return min((clipped(rows, bits, exponent) for exponent in exponents), key=lambda c: _squared_error(rows, c))
+
+
+def with_exponent(rows: Array, bits: int, exponent: float) -> CodedRows:
+    """The nearest codes of an exponent; with two bits, where exponents give nothing, clipped ones."""
+    return clipped(rows, bits) if bits == 2 else nearest(rows, bits, exponent)
+
+
+def _squared_error(rows: Array, coded: CodedRows) -> float:
+    return float(((rows - coded.values) ** 2).sum())
 
 
 DATA_FREE: dict[str, Callable[[Array, int], CodedRows]] = {
     "uniform": nearest,
     "mse": clipped,
     "powerquant": power_quantized,
+    "power-clip": power_clipped,
 }
+GLOBAL = "powerquant-global"
 
 
 def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str) -> dict[str, CodedRows]:
-    """Codes by the name of each product that `bits` gives less than 8; raises BadUsage for another quantizer's name."""
-    if quantizer not in DATA_FREE:
-        raise BadUsage(f"no quantizer named {quantizer!r} without data: use {', '.join(DATA_FREE)}")
-    narrow: list[Node] = [n for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8]
-    return {node.name: DATA_FREE[quantizer](channel_rows(node), bits[node.name]) for node in narrow}
+    """Codes by the name of each product that `bits` gives less than 8; raises BadUsage for another quantizer's name.
+
+    quantizer: a name in `DATA_FREE`, or "powerquant-global": one exponent for all layers of a width, as in the paper.
+    """
+    if quantizer != GLOBAL and quantizer not in DATA_FREE:
+        raise BadUsage(f"no quantizer named {quantizer!r} without data: use {', '.join((*DATA_FREE, GLOBAL))}")
+    rows = {n.name: channel_rows(n) for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8}
+    if quantizer != GLOBAL:
+        return {name: DATA_FREE[quantizer](layer, bits[name]) for name, layer in rows.items()}
+    widths = sorted({bits[name] for name in rows})
+    shared = {width: search_exponent([r for name, r in rows.items() if bits[name] == width], width) for width in widths}
+    return {name: with_exponent(layer, bits[name], shared[bits[name]]) for name, layer in rows.items()}

@@ -35,11 +35,14 @@ def quantize_product(
     weights, bias = node.input(1), node.optional_input(2)
     axis, flat = channel_axis(node), channel_rows(node)
     offsets = np.zeros(len(flat)) if bias is None else bias.array.astype(np.float64)
+    if coded is not None and coded.bias is not None:
+        offsets = coded.bias
     if coded is None:
         scales = _widened(_scales(flat, x, y), flat, offsets, x.scale[0])
         integers, codebook = round_half_away(flat / scales[:, None]), None
     else:
         integers, scales, codebook = _levels(coded, flat, offsets, x, y)
+        codebook = None if coded.bits == 8 else codebook
     shape = np.moveaxis(weights.array, axis, 0).shape
     quant = QuantType(tuple(float(s) for s in scales), (0,) * len(scales), axis, codebook)
     new_weights = Value.constant(weights.name, np.moveaxis(integers.astype(np.int8).reshape(shape), 0, axis), quant)

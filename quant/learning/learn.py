@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from edgekit.errors import BadUsage
-from edgekit.ir import Array, Graph, QuantType, Value
-from edgekit.quant.learning.reconstruct import Reconstruction
+from edgekit.errors import BadUsage, UnsupportedModel
+from edgekit.ir import Array, Graph, Node, QuantType, Value
+from edgekit.quant.calibrate import check_sample, require_float
+from edgekit.quant.learning.blocks import Block, blocks_of
+from edgekit.quant.learning.distil import Distillation
+from edgekit.quant.learning.reconstruct import learn_block
+from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
+from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
-from edgekit.quant.power import CodedRows
+from edgekit.quant.power import CodedRows, power_positions
 from edgekit.quant.weight_quantizers import coded_weights
+from edgekit.quant.weights import channel_rows
 
 LEARNED = ("adaround", "nupes")
+# Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
+_BLOCK_RATE, _FINAL_RATE = 3e-3, 3e-2
+# What a bias can move by, in steps of the layer's output.
+_BIAS_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -24,12 +38,12 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end.
+        final: steps for the whole network at the end (NUPES only).
         seed: of the order of samples; the same seed gives the same codes.
     """
 
-    iterations: int = 500
-    final: int = 500
+    iterations: int = 300
+    final: int = 1000
     seed: int = 0
 
 
@@ -40,7 +54,8 @@ class LearningProgress:
     Attributes:
         block, blocks: blocks done, and how many there are; the whole network at the end counts as one.
         name: the value that the block makes.
-        loss: squared error of the block's output relative to the float block's, mean of the last tenth of the steps.
+        loss: how far its output is from the float block's: squared error over the mean square; at the end of a network
+            with a softmax, the divergence of its probabilities. NaN where nothing was learned.
     """
 
     block: int
@@ -72,13 +87,109 @@ def learned_weights(
         resume_folder: finished blocks are kept here, and taken from here by a later call with the same graph,
             samples and options; created where it does not exist.
 
-    Raises BadUsage for another method's name, UnsupportedModel for what cannot be learned through.
+    Raises BadUsage for another method's name, UnsupportedModel for a graph that cannot be learned through, BadData for
+    samples that do not fit it.
     """
     if method not in LEARNED:
         raise BadUsage(f"no learned quantizer named {method!r}: use {', '.join(LEARNED)}")
-    settings = settings or LearningSettings()
-    start = coded_weights(graph, bits, "mse")
-    make: type[LearnedRows] = AdaRound if method == "adaround" else Nupes
-    stacked = np.stack([sample[0] for sample in samples])
-    learning = Reconstruction(graph, stacked, quants, start, make, settings.iterations, settings.seed)
-    return learning.run()
+    require_float(graph)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise UnsupportedModel(
+            f"weights are learned for models with one input and one output, this one has {len(graph.inputs)} and "
+            f"{len(graph.outputs)}; use --quantizer powerquant, or uniform"
+        )
+    stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(samples)])
+    return _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder).run(progress)
+
+
+class _Learning:
+    def __init__(
+        self, graph: Graph, samples: Array, quants: Mapping[Value, QuantType], bits: Mapping[str, int], method: str,
+        settings: LearningSettings, folder: Path | None,
+    ) -> None:  # fmt: skip
+        self.graph, self.quants, self.settings, self.nupes = graph, quants, settings, method == "nupes"
+        self.blocks = blocks_of(graph)
+        self.nodes = {node.name: node for block in self.blocks for node in block.products}
+        self.samples = torch.from_numpy(samples)
+        self.found = coded_weights(graph, bits, "power-clip" if self.nupes else "mse")
+        options = repr((method, sorted(asdict(settings).items()), [(v.name, quants.get(v)) for v in graph.values()]))
+        self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
+
+    def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
+        stages = len(self.blocks) + int(self.nupes)
+
+        def tell(done: int, name: str, loss: float) -> None:
+            if progress is not None:
+                progress(LearningProgress(done, stages, name, loss))
+
+        exact = coded = self.samples
+        for index, block in enumerate(self.blocks):
+            target = run_all(block.nodes, block.source, exact, {}, {})
+            names = [node.name for node in block.products if node.name in self.found]
+            learn = partial(learn_block, block, coded, target, self.quants, self.settings.iterations)
+            loss = self._stage(index, names, learn)
+            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
+            exact = target
+            tell(index + 1, block.output.name, loss)
+        if self.nupes:
+            whole = Distillation(self.graph, self.blocks, self.quants)
+            learn = partial(whole.learn, self.samples, self.settings.final)
+            loss = self._stage(len(self.blocks), list(self.found), learn)
+            tell(stages, self.graph.outputs[0].name, loss)
+        return self.found
+
+    def _stage(
+        self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float]
+    ) -> float:
+        """Learn some layers, or take them from the store; the loss at the end."""
+        if not names:
+            return float("nan")
+        kept = self.store.load(str(index))
+        if kept is None:
+            learned = {name: self._rows(name, first=index < len(self.blocks)) for name in names}
+            # Each stage draws of its own: going on from a store makes no difference.
+            seeded = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + index)
+            loss = learn(learned, seeded)
+            kept = {name: rows.finished() for name, rows in learned.items()}, loss
+            self.store.save(str(index), *kept)
+        self.found |= kept[0]
+        return kept[1]
+
+    def _rows(self, name: str, first: bool) -> LearnedRows:
+        node, start = self.nodes[name], self.found[name]
+        rows = channel_rows(node)
+        if not self.nupes:
+            return AdaRound(start, torch.from_numpy(rows).float())
+        bias = start.bias if start.bias is not None else _own_bias(node)
+        quant = self.quants.get(node.output)
+        unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
+        if not first:
+            return Nupes(start, start.codes, bias, unit, _FINAL_RATE)
+        return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, unit, _BLOCK_RATE)
+
+    def _replaced(self, block: Block) -> Replaced:
+        return {n.name: replaced_by(n, self.found[n.name]) for n in block.products if n.name in self.found}
+
+
+def replaced_by(node: Node, coded: CodedRows) -> dict[int, Tensor]:
+    """Operands that a product has with these codes."""
+    bias = None if coded.bias is None else torch.from_numpy(coded.bias).float()
+    return operands_of(node, torch.from_numpy(coded.values).float(), bias)
+
+
+def _own_bias(node: Node) -> Array | None:
+    bias = node.optional_input(2)
+    return None if bias is None else bias.array
+
+
+def _content(graph: Graph, start: Mapping[str, CodedRows]) -> list[bytes]:
+    """What of a graph the learning depends on: nodes, attributes and constants, and the codes to begin with."""
+    digest = hashlib.sha256()
+    for node in graph.nodes:
+        digest.update(repr((node.op, node.name, sorted(node.attrs.items()))).encode())
+        for value in node.inputs:
+            if value is not None:
+                digest.update(value.array.tobytes() if value.is_constant else value.name.encode())
+    for name, rows in start.items():
+        digest.update(repr((name, rows.exponent, rows.bits)).encode() + rows.codes.tobytes() + rows.peaks.tobytes())
+    return [digest.digest()]

@@ -8,10 +8,13 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, largest_code
+from edgekit.ir import Array
+from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, codebook_of, largest_code
 
 # Stretch of AdaRound's sigmoid (arXiv 2004.10568, 3.2): its ends are reached.
 _ZETA, _GAMMA = 1.1, -0.1
+# Positions beyond the largest code turn back as soon as their gradient does.
+_BEYOND = 0.45
 
 
 class LearnedRows(nn.Module):
@@ -22,16 +25,23 @@ class LearnedRows(nn.Module):
         """float32 [O,K], differentiable in the module's parameters."""
 
     @abstractmethod
-    def rounding_loss(self, share: float) -> Tensor:
-        """What draws the codes to whole numbers when `share` (0 to 1) of the learning is done."""
-
-    @abstractmethod
     def finished(self) -> CodedRows:
         """The codes as they are to be stored."""
 
     @abstractmethod
     def groups(self) -> list[dict[str, object]]:
         """Parameter groups for the optimizer, each with its learning rate."""
+
+    def bias(self) -> Tensor | None:
+        """float32 [O], differentiable; None where the layer's own stays."""
+        return None
+
+    def rounding_loss(self, share: float) -> Tensor:
+        """What draws the codes to whole numbers when `share` (0 to 1) of the learning is done."""
+        return torch.zeros(())
+
+    def settle(self) -> None:
+        """Called after each step of the optimizer."""
 
 
 class AdaRound(LearnedRows):
@@ -68,61 +78,81 @@ class AdaRound(LearnedRows):
 
 
 class Nupes(LearnedRows):
-    """Codes learned over all of the quantized space, with the exponent and the channels' largest magnitudes.
+    """Codes learned over all of the quantized space, with the exponent, the channels' largest magnitudes and the bias.
 
     What is learned are positions among the codes, not |w| ** a, whose slope is infinite at zero. The slope of a code
-    is taken over its two neighbours, so weights at zero can leave it, and it is bounded.
+    is taken over its two neighbours, so weights at zero can leave it, and it is bounded. Values are those of the
+    rounded levels that firmware has.
+
+    Args:
+        start: codes to begin with.
+        positions: float64 [O,K] within +-(n + 1/2), which round to the codes, or near to them.
+        bias: float32 [O] to begin with, None where the layer has none.
+        unit: what a bias moves by when 1 is learned: some steps of the layer's output.
+        rate: learning rate of positions, in codes.
     """
 
-    def __init__(self, start: CodedRows, rows: Tensor) -> None:
+    def __init__(self, start: CodedRows, positions: Array, bias: Array | None, unit: float, rate: float) -> None:
         super().__init__()
-        self.bits, self.n = start.bits, largest_code(start.bits)
-        peaks = torch.from_numpy(start.peaks).float().clamp_min(1e-12)
-        positions = rows.sign() * self.n * (rows.abs() / peaks[:, None]).pow(start.exponent)
-        self.positions = nn.Parameter(positions.clamp(-self.n, self.n))
+        self.bits, self.n, self.rate, self.unit = start.bits, largest_code(start.bits), rate, unit
+        self.positions = nn.Parameter(torch.from_numpy(positions).float())
         self.theta = nn.Parameter(torch.tensor(-math.log(start.exponent)))
-        self.log_peaks = nn.Parameter(peaks.log())
+        self.log_peaks = nn.Parameter(torch.from_numpy(start.peaks).float().clamp_min(1e-12).log())
+        self.moved = nn.Parameter(torch.zeros(len(positions)))
+        self.first_bias = None if bias is None else torch.tensor(bias, dtype=torch.float32)
 
     def _rho(self) -> Tensor:
         return self.theta.clamp(-math.log(MOST_EXPONENT), -math.log(LEAST_EXPONENT)).exp()
 
-    def forward(self) -> Tensor:
-        return _Decode.apply(self.positions, self._rho(), self.n) * self.log_peaks.exp()[:, None]
+    def _exponent(self) -> float:
+        return min(MOST_EXPONENT, 1.0 / float(self._rho().detach()))
 
-    def rounding_loss(self, share: float) -> Tensor:
-        return self.positions.new_zeros(())
+    def forward(self) -> Tensor:
+        levels = codebook_of(self._exponent(), self.bits).levels
+        table = torch.tensor(levels, dtype=torch.float32) / levels[-1]
+        return _Decode.apply(self.positions, self._rho(), table) * self.log_peaks.exp()[:, None]
+
+    def bias(self) -> Tensor | None:
+        return None if self.first_bias is None else self.first_bias + self.unit * self.moved
+
+    def settle(self) -> None:
+        with torch.no_grad():
+            self.positions.clamp_(-self.n - _BEYOND, self.n + _BEYOND)
 
     def finished(self) -> CodedRows:
         codes = self.positions.detach().round().clamp(-self.n, self.n).long().numpy()
-        return CodedRows(codes, self.log_peaks.detach().double().exp().numpy(), 1.0 / self._rho().item(), self.bits)
+        peaks, bias = self.log_peaks.detach().double().exp().numpy(), self.bias()
+        moved = None if bias is None else bias.detach().double().numpy()
+        return CodedRows(codes, peaks, self._exponent(), self.bits, moved)
 
     def groups(self) -> list[dict[str, object]]:
         return [
-            {"params": [self.positions], "lr": 3e-3 * self.n},
-            {"params": [self.theta], "lr": 1e-3},
-            {"params": [self.log_peaks], "lr": 1e-3},
+            {"params": [self.positions], "lr": self.rate},
+            {"params": [self.theta, self.log_peaks, self.moved], "lr": 1e-3},
         ]
 
 
 class _Decode(torch.autograd.Function):
-    """sign(c) (|c| / n) ** rho of positions rounded to codes c; the slope in a position is that of its code."""
+    """The levels of positions rounded to codes c; slopes are those of sign(c) (|c| / n) ** rho.
+
+    The slope in a position is that of its code over the neighbours.
+    """
 
     @staticmethod
-    def forward(ctx, positions: Tensor, rho: Tensor, n: int) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx, positions: Tensor, rho: Tensor, table: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        n = len(table) - 1
         codes = positions.round().clamp(-n, n)
-        magnitudes = codes.abs() / n
-        values = codes.sign() * magnitudes.pow(rho)
-        ctx.save_for_backward(codes, magnitudes, values, rho)
+        values = codes.sign() * table[codes.abs().long()]
+        ctx.save_for_backward(codes, values, rho)
         ctx.n = n
         return values
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
-        codes, magnitudes, values, rho = ctx.saved_tensors
-        n = ctx.n
-        above = ((codes.abs() + 1.0) / n).clamp(max=1.0).pow(rho)
-        below = ((codes.abs() - 1.0) / n).clamp(min=0.0).pow(rho)
-        steps = torch.where(codes == 0, 1.0, torch.where(codes.abs() >= n, 1.0, 2.0))
-        slope = (above - below) / steps
-        logs = torch.where(codes == 0, 0.0, magnitudes.clamp_min(1e-12).log())
-        return gradient * slope, (gradient * values * logs).sum(), None
+        codes, values, rho = ctx.saved_tensors
+        n, sizes = ctx.n, codes.abs().long()
+        smooth = (torch.arange(n + 1) / n).pow(rho)
+        # At zero the way is the same to both sides; the largest code has one neighbour.
+        slopes = torch.cat([smooth[1:2], (smooth[2:] - smooth[:-2]) / 2, smooth[-1:] - smooth[-2:-1]])
+        logs = torch.cat([torch.zeros(1), (torch.arange(1, n + 1) / n).log()])
+        return gradient * slopes[sizes], (gradient * values * logs[sizes]).sum(), None

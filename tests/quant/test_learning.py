@@ -1,67 +1,80 @@
-"""Learned weights: gradients, blocks, operators in torch, and that learning makes blocks what they were in float."""
+"""Learned weights: gradients, blocks, and that learning makes blocks what they were in float, again after a stop."""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="learning of weights needs torch: pip install 'edgekit[search]'")
 
+from edgekit.errors import BadUsage, UnsupportedModel  # noqa: E402
 from edgekit.importers.onnx import import_onnx  # noqa: E402
+from edgekit.ir import Array, Graph  # noqa: E402
 from edgekit.models import packaged_model  # noqa: E402
 from edgekit.ops.conv2d import is_product  # noqa: E402
-from edgekit.ops.reference import run_reference  # noqa: E402
 from edgekit.passes import optimise  # noqa: E402
-from edgekit.quant.learning.blocks import Block, blocks_of  # noqa: E402
-from edgekit.quant.learning.reconstruct import Reconstruction, run_block  # noqa: E402
-from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes  # noqa: E402
-from edgekit.quant.power import CodedRows, power_codes, power_values  # noqa: E402
+from edgekit.quant.activations import activation_quants  # noqa: E402
+from edgekit.quant.affine import quantize_graph  # noqa: E402
+from edgekit.quant.calibrate import calibrate  # noqa: E402
+from edgekit.quant.learning import learn as learn_module  # noqa: E402
+from edgekit.quant.learning.blocks import blocks_of  # noqa: E402
+from edgekit.quant.learning.learn import (  # noqa: E402
+    LearningProgress,
+    LearningSettings,
+    learned_weights,
+    replaced_by,
+)
+from edgekit.quant.learning.simulate import run_all  # noqa: E402
+from edgekit.quant.learning.weights import Nupes  # noqa: E402
+from edgekit.quant.power import CodedRows, power_codes, power_positions  # noqa: E402
 from edgekit.quant.weight_quantizers import coded_weights, nearest  # noqa: E402
 
+SETTINGS = LearningSettings(iterations=40, final=20)
+torch.set_num_threads(1)
 
-def _model():  # type: ignore[no-untyped-def]
+
+def _model() -> tuple[Graph, list[list[Array]]]:
     packaged = packaged_model(small=True)
-    samples = np.stack([s[0] for s in packaged.calibration.samples[:64]])
+    samples = [[s[0]] for s in packaged.calibration.samples[:32]]
     return optimise(import_onnx(packaged.model_path, {})), samples
 
 
-def test_gradients_are_finite_at_zero_weights_and_at_both_ends() -> None:
-    rows = np.array([[0.0, 1e-30, -1e-30, 1.0, -1.0, 0.4, 1e-3]])
+def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> Nupes:
+    return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, 1.0, 1e-2)
+
+
+def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:
+    rows = np.array([[0.0, 1e-30, -1e-30, 1.0, -1.0, 0.4, 1e-3], [0.0] * 7])
     for bits in (2, 3, 4, 8):
         for exponent in (0.3, 0.55, 1.0):
-            start = CodedRows(power_codes(rows, np.ones(1), exponent, bits), np.ones(1), exponent, bits)
-            learned = Nupes(start, torch.from_numpy(rows).float())
+            peaks = np.array([1.0, 0.0])
+            start = CodedRows(power_codes(rows, peaks, exponent, bits), peaks, exponent, bits)
+            learned = _rows(start, rows, np.zeros(2))
             made = learned()
-            (made * torch.arange(1.0, 8.0)).sum().backward()
+            bias = learned.bias()
+            assert bias is not None
+            ((made * torch.arange(1.0, 8.0)).sum() + bias.sum()).backward()
             for parameter in learned.parameters():
                 assert parameter.grad is not None and torch.isfinite(parameter.grad).all()
             # Weights at zero can leave it.
             assert (learned.positions.grad[0, :3] > 0).all()
-            assert np.allclose(made.detach().numpy(), power_values(start.codes, start.peaks, exponent, bits), atol=1e-6)
+            # What is learned is what firmware has: whole levels, not the power itself.
+            assert np.allclose(made.detach().numpy(), start.values, atol=1e-6)
 
 
 def test_the_exponents_gradient_is_its_slope() -> None:
     rows = np.random.default_rng(0).normal(size=(4, 50))
-    learned = Nupes(nearest(rows, 4, 0.6), torch.from_numpy(rows).float())
+    start = nearest(rows, 4, 0.6)
+    learned = _rows(start, rows)
     learned().sum().backward()
-    step = 1e-3
-    with torch.no_grad():
-        sums = []
-        for sign in (1, -1):
-            learned.theta += sign * step
-            sums.append(float(learned().double().sum()))
-            learned.theta -= sign * step
-    assert float(learned.theta.grad) == pytest.approx((sums[0] - sums[1]) / (2 * step), rel=0.02, abs=0.05)
-
-
-@pytest.mark.parametrize("kind", [AdaRound, Nupes])
-def test_finished_codes_are_within_their_width(kind: type[LearnedRows]) -> None:
-    rows = np.random.default_rng(1).normal(size=(3, 40))
-    for bits in (2, 3, 4):
-        finished = kind(nearest(rows, bits), torch.from_numpy(rows).float()).finished()
-        assert np.abs(finished.codes).max() <= (1 << (bits - 1)) - 1 and finished.codes.shape == rows.shape
+    sums = [
+        float((np.sign(start.codes) * (np.abs(start.codes) / 7) ** rho * start.peaks[:, None]).sum())
+        for rho in (np.exp(learned.theta.item() + 1e-3), np.exp(learned.theta.item() - 1e-3))
+    ]
+    assert float(learned.theta.grad) == pytest.approx((sums[0] - sums[1]) / 2e-3, rel=0.03, abs=0.05)
 
 
 def test_blocks_keep_residual_connections_inside() -> None:
@@ -75,31 +88,68 @@ def test_blocks_keep_residual_connections_inside() -> None:
     assert len(blocks) == 8 and all(block.products for block in blocks)
 
 
-def test_torch_computes_what_the_reference_does() -> None:
+@pytest.mark.parametrize("method", ["adaround", "nupes"])
+def test_learning_brings_the_output_nearer_to_float(method: str) -> None:
     graph, samples = _model()
-    whole = Block(graph.inputs[0], tuple(graph.nodes))
-    with torch.no_grad():
-        made = run_block(whole, torch.from_numpy(samples[:4]), {}, {}).numpy()
-    for sample, logits in zip(samples[:4], made, strict=True):
-        assert np.abs(run_reference(graph, [sample])[graph.outputs[0]] - logits).max() < 1e-3
-
-
-@pytest.mark.parametrize("kind", [AdaRound, Nupes])
-def test_learning_brings_the_output_nearer_to_float(kind: type[LearnedRows]) -> None:
-    graph, samples = _model()
+    quants = activation_quants(graph, calibrate(graph, samples[:8]))
     bits = {n.name: 3 for n in graph.nodes if is_product(n)}
-    start = coded_weights(graph, bits, "mse")
+    x = torch.from_numpy(np.stack([s[0] for s in samples]))
+    exact = run_all(graph.nodes, graph.inputs[0], x, {}, {})
 
     def error(coded: dict[str, CodedRows]) -> float:
-        learning = Reconstruction(graph, samples, {}, coded, kind, 0, 0)
-        whole = Block(graph.inputs[0], tuple(graph.nodes))
-        with torch.no_grad():
-            exact = run_block(whole, torch.from_numpy(samples), {}, {})
-            return float(
-                ((run_block(whole, torch.from_numpy(samples), learning.weights_of(coded), {}) - exact) ** 2).mean()
-            )
+        replaced = {n.name: replaced_by(n, coded[n.name]) for n in graph.nodes if is_product(n)}
+        return float(((run_all(graph.nodes, graph.inputs[0], x, replaced, quants) - exact) ** 2).mean())
 
-    learned = Reconstruction(graph, samples, {}, start, kind, 60, 0).run()
-    again = Reconstruction(graph, samples, {}, start, kind, 60, 0).run()
-    assert set(learned) == set(start) and error(learned) < 0.6 * error(start)
-    assert all((learned[name].codes == again[name].codes).all() for name in learned)
+    told: list[LearningProgress] = []
+    learned = learned_weights(graph, samples, quants, bits, method, SETTINGS, told.append)
+    start = coded_weights(graph, bits, "mse")
+    assert set(learned) == set(start) and error(learned) < 0.8 * error(start)
+    assert [p.block for p in told] == list(range(1, told[0].blocks + 1)) and all(np.isfinite(p.loss) for p in told)
+    result = quantize_graph(graph, samples[:8], coded=learned)
+    books = [n.input(1).quant.codebook for n in result.nodes if is_product(n)]  # type: ignore[union-attr]
+    assert all(book is not None and book.bits == 3 for book in books)
+
+
+def _equal(a: dict[str, CodedRows], b: dict[str, CodedRows]) -> bool:
+    return list(a) == list(b) and all(
+        (a[k].codes == b[k].codes).all()
+        and (a[k].peaks == b[k].peaks).all()
+        and a[k].exponent == b[k].exponent
+        and np.array_equal(np.asarray(a[k].bias, float), np.asarray(b[k].bias, float), equal_nan=True)
+        for k in a
+    )
+
+
+def test_a_stopped_learning_goes_on_to_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, samples = _model()
+    quants = activation_quants(graph, calibrate(graph, samples[:8]))
+    bits = {n.name: 4 for n in graph.nodes if is_product(n)}
+    settings = LearningSettings(iterations=1, final=2)
+    whole = learned_weights(graph, samples, quants, bits, "nupes", settings)
+
+    def stop(done: LearningProgress) -> None:
+        if done.block == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learned_weights(graph, samples, quants, bits, "nupes", settings, stop, tmp_path)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 3
+    kept[1].write_bytes(b"damaged")
+    ran: list[int] = []
+    real = learn_module.learn_block
+    monkeypatch.setattr(learn_module, "learn_block", lambda block, *rest: (ran.append(1), real(block, *rest))[1])
+    assert _equal(learned_weights(graph, samples, quants, bits, "nupes", settings, None, tmp_path), whole)
+    assert len(ran) == len(blocks_of(graph)) - 2
+    # Another seed is another learning.
+    other = learned_weights(graph, samples, quants, bits, "nupes", LearningSettings(1, 2, 1), None, tmp_path)
+    assert not _equal(other, whole)
+
+
+def test_what_cannot_be_learned_is_told() -> None:
+    graph, samples = _model()
+    with pytest.raises(BadUsage, match="adaround, nupes"):
+        learned_weights(graph, samples, {}, {}, "powerquant")
+    two = Graph(graph.name, graph.inputs, [graph.outputs[0], graph.nodes[3].output], graph.nodes)
+    with pytest.raises(UnsupportedModel, match="one input and one output"):
+        learned_weights(two, samples, {}, {})

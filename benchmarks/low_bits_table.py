@@ -1,0 +1,63 @@
+"""The table of docs/nupes.md, from the cells that benchmarks/low_bits.json has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "nupes.md"
+BEGIN, END = "<!-- low_bits: table -->", "<!-- low_bits: end -->"
+COLUMNS = {
+    "uniform": "round to nearest",
+    "mse": "MSE clip",
+    "powerquant-global": "PowerQuant, one exponent",
+    "powerquant": "PowerQuant, per layer",
+    "adaround": "AdaRound",
+    "nupes-free": "NUPES without data",
+    "nupes": "NUPES",
+}
+
+
+def write_page(results: Mapping[str, Any]) -> None:
+    """Put the table between the page's two marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{table(results)}{END}{after}", encoding="utf-8")
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """One table per model, rows of widths; the best of each row in bold."""
+    parts = []
+    for subject in (key for key in results if "/" not in key):
+        widths = sorted({key.split("/")[1] for key in results if key.startswith(f"{subject}/")}, reverse=True)
+        title = results[subject]["title"]
+        lines = [f"**{title}**: float {results[subject]['percent']:.1f} %", ""]
+        lines += ["| | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---|" * len(COLUMNS)]
+        for width in sorted(widths, key=_order):
+            found = {method: _seeds(results, f"{subject}/{width}/{method}/") for method in COLUMNS}
+            means = [sum(values) / len(values) for values in found.values() if values]
+            cells = [_cell(values, max(means)) for values in found.values()]
+            lines.append(f"| {width.upper()} | " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _order(width: str) -> tuple[int, int]:
+    """W8A8 first, activations of 4 bits last."""
+    weights, activations = (int(number) for number in re.findall(r"\d+", width))
+    return -activations, -weights
+
+
+def _seeds(results: Mapping[str, Any], prefix: str) -> list[float]:
+    return [results[key]["percent"] for key in sorted(results) if key.startswith(prefix)]
+
+
+def _cell(values: list[float], best: float) -> str:
+    """Mean, and half the spread of several seeds."""
+    if not values:
+        return ""
+    mean = sum(values) / len(values)
+    text = f"{mean:.1f}" + (f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else "")
+    return f"**{text}**" if mean >= best - 0.05 else text

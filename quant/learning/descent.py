@@ -1,0 +1,42 @@
+"""Gradient descent on the codes of some layers, whatever the loss is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgekit.ir import Node
+from edgekit.quant.learning.simulate import Replaced, operands_of
+from edgekit.quant.learning.weights import LearnedRows
+
+# Operands to run with, and the share of the steps done (0 to 1), to (what is made small, what is told).
+Loss = Callable[[Replaced, float], tuple[Tensor, Tensor]]
+
+
+def descend(learned: Mapping[str, LearnedRows], nodes: Mapping[str, Node], steps: int, loss: Loss) -> float:
+    """Learn in place, rates falling to 0 along a cosine; the mean of what was told in the last tenth of the steps.
+
+    learned, nodes: by the name of a product.
+    """
+    optimizer = torch.optim.Adam([group for rows in learned.values() for group in rows.groups()])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    told: list[float] = []
+    for step in range(steps):
+        replaced = {name: operands_of(nodes[name], rows(), rows.bias()) for name, rows in learned.items()}
+        total, reported = loss(replaced, step / steps)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        schedule.step()
+        for rows in learned.values():
+            rows.settle()
+        told.append(reported.item())
+    return float(np.mean(told[-max(1, steps // 10) :])) if told else float("nan")
+
+
+def relative_error(made: Tensor, exact: Tensor) -> Tensor:
+    """Mean squared error over the exact values' mean square."""
+    return ((made - exact) ** 2).mean() / ((exact**2).mean() + 1e-12)

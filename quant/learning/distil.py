@@ -1,0 +1,66 @@
+"""The last stage: all learned weights together, so that the network's output is what the float network makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgekit.ir import Graph, Node, QuantType, Value
+from edgekit.quant.learning.blocks import Block
+from edgekit.quant.learning.descent import descend, relative_error
+from edgekit.quant.learning.simulate import Replaced, limited, run_nodes
+from edgekit.quant.learning.variation import varied
+from edgekit.quant.learning.weights import LearnedRows
+
+BATCH = 16
+# What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
+BLOCK_WEIGHT = 0.3
+
+
+class Distillation:
+    """Learning against the float network on samples and what can be made of them; no labels.
+
+    Args:
+        graph: float32, with one input and one output.
+        blocks: of the graph.
+        quants: of activations, whose limits are simulated.
+    """
+
+    def __init__(self, graph: Graph, blocks: Sequence[Block], quants: Mapping[Value, QuantType]) -> None:
+        self.source, self.quants = graph.inputs[0], quants
+        # A softmax at the end is part of the loss: its input is compared.
+        self.softmax: Node | None = graph.nodes[-1] if graph.nodes[-1].op == "softmax" else None
+        self.nodes = graph.nodes if self.softmax is None else graph.nodes[:-1]
+        end = self.nodes[-1].output
+        made = {node.output for node in self.nodes} - {end}
+        self.wanted = [*(block.output for block in blocks if block.output in made), end]
+
+    def learn(
+        self, samples: Tensor, steps: int, learned: Mapping[str, LearnedRows], generator: torch.Generator
+    ) -> float:
+        """Learn in place; the loss of the network's output at the end.
+
+        samples: float32 [N, *shape of the graph's input].
+        """
+
+        def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
+            x = varied(samples, BATCH, generator)
+            with torch.no_grad():
+                exact = run_nodes(self.nodes, self.source, x, self.wanted, {}, {})
+            made = run_nodes(self.nodes, self.source, x, self.wanted, replaced, self.quants, limited)
+            within = [relative_error(y, t) for y, t in zip(made[:-1], exact[:-1], strict=True)]
+            output = self._output_loss(made[-1], exact[-1])
+            return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output
+
+        return descend(learned, {node.name: node for node in self.nodes}, steps, loss)
+
+    def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
+        """Kullback-Leibler divergence of the probabilities, or relative squared error where there is no softmax."""
+        if self.softmax is None:
+            return relative_error(made, exact)
+        beta = float(self.softmax.attrs["beta"])
+        logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
+        return functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()

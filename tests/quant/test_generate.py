@@ -1,0 +1,79 @@
+"""Inputs made up from a network: what its first layer wants, the same for the same seed, within a known span."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="learning of weights needs torch: pip install 'edgekit[search]'")
+
+from edgekit.errors import UnsupportedModel  # noqa: E402
+from edgekit.ir import Array, DType, Graph, Node, Value  # noqa: E402
+from edgekit.ops import spec_of  # noqa: E402
+from edgekit.ops.reference import run_reference  # noqa: E402
+from edgekit.quant.learning.generate import generated_inputs  # noqa: E402
+from edgekit.quant.learning.variation import varied  # noqa: E402
+
+MEAN = np.array([120.0, 90.0, 200.0])
+
+
+def _network(shape: tuple[int, ...] = (1, 16, 16, 3)) -> tuple[Graph, Value]:
+    """A convolution that wants inputs around MEAN that deviate by about 40, its sums before any activation."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0, 1 / 40 / 5, (12, 3, 3, 3)).astype(np.float32)
+    bias = -(weights.sum(axis=(1, 2)) @ MEAN).astype(np.float32)
+    x, y = Value("x", shape, DType.FLOAT32), Value("y", (), DType.FLOAT32)
+    attrs = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "none", "groups": 1}
+    node = Node("conv2d", "conv", [x, Value.constant("w", weights), Value.constant("b", bias)], [y], attrs)
+    (y.shape,) = spec_of("conv2d").infer(node)
+    return Graph("network", [x], [y], [node]), y
+
+
+def _stack(samples: list[list[Array]]) -> Array:
+    return np.stack([sample[0] for sample in samples])
+
+
+def test_the_first_layer_gets_what_it_was_made_for() -> None:
+    graph, y = _network()
+    samples = generated_inputs(graph, 64, 0)
+    inputs = _stack(samples)
+    assert inputs.shape == (64, 1, 16, 16, 3) and inputs.dtype == np.float32
+    assert np.abs(inputs.mean(axis=(0, 1, 2, 3)) - MEAN).max() < 25
+    sums = np.stack([run_reference(graph, sample)[y] for sample in samples])
+    assert np.abs(sums.mean(axis=(0, 1, 2, 3))).max() < 0.5
+    assert 0.8 < sums.std(axis=(0, 1, 2, 3)).mean() < 1.2
+
+
+def test_neighbours_are_alike_and_samples_are_not() -> None:
+    graph, _ = _network()
+    inputs = _stack(generated_inputs(graph, 32, 0))
+    centred = inputs - inputs.mean(axis=(0, 1, 2, 3))
+    alike = (centred[:, :, :, 1:] * centred[:, :, :, :-1]).mean() / (centred**2).mean()
+    assert alike > 0.5
+    flat = centred.reshape(32, -1)
+    assert np.abs(np.corrcoef(flat)[np.triu_indices(32, 1)]).mean() < 0.4
+
+
+def test_seed_and_span() -> None:
+    graph, _ = _network()
+    first, again, other = (_stack(generated_inputs(graph, 8, seed)) for seed in (1, 1, 2))
+    assert (first == again).all() and (first != other).any()
+    limited = _stack(generated_inputs(graph, 8, 1, (0.0, 255.0)))
+    assert limited.min() >= 0 and limited.max() <= 255 and limited.std() > 20
+
+
+def test_what_has_no_first_layer_is_told() -> None:
+    x, y = Value("x", (1, 4), DType.FLOAT32), Value("y", (1, 4), DType.FLOAT32)
+    graph = Graph("relu", [x], [y], [Node("relu", "relu", [x], [y], {})])
+    with pytest.raises(UnsupportedModel, match="--data"):
+        generated_inputs(graph)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16, 3), (1, 3, 16, 16), (1, 20)])
+def test_variations(shape: tuple[int, ...]) -> None:
+    samples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32))
+    made = varied(samples, 64, torch.Generator().manual_seed(0))
+    assert made.shape == (64, *shape) and torch.isfinite(made).all()
+    same = sum(any(torch.equal(sample, one) for sample in samples) for one in made)
+    assert 16 < same < 58
+    assert torch.equal(made, varied(samples, 64, torch.Generator().manual_seed(0)))
