@@ -79,7 +79,7 @@ def link(
             # Less padding than counted may stand between the tables.
             kept = sum(constant.size for constant in program.constants if constant.index not in far)
             room = min(room - 1, kept - (error.need - error.have))
-            far = outside_tables(program, room)
+            far = outside_tables(program, room, board.external_flash.size)
             (folder / "src" / f"{name}_weights.c").write_text(emit_weights(name, program, far))
 
 

@@ -34,23 +34,25 @@ def bytes_read(program: Program) -> list[int]:
     return reads
 
 
-def outside_tables(program: Program, room: int) -> frozenset[int]:
-    """The numbers of the tables to move out so that the others take at most `room` bytes, and the fewest reads move.
+def outside_tables(program: Program, room: int, most: int) -> frozenset[int]:
+    """The numbers of the tables to move out so that the others take at most `room` bytes, those that move at most
+    `most`, and the fewest reads move.
 
-    An exact knapsack; all tables where `room` holds none.
+    An exact knapsack; all tables where there is no such choice.
     """
     sizes = [-(-table.size // ALIGNMENT) * ALIGNMENT for table in program.constants]
     if sum(sizes) <= room:
         return frozenset()
-    return _knapsack(sizes, bytes_read(program), sum(sizes) - max(0, room))
+    excess = sum(sizes) - max(0, room)
+    return _knapsack(sizes, bytes_read(program), excess, most) if excess <= most else frozenset(range(len(sizes)))
 
 
-def _knapsack(sizes: Sequence[int], costs: Sequence[int], excess: int) -> frozenset[int]:
+def _knapsack(sizes: Sequence[int], costs: Sequence[int], excess: int, most: int) -> frozenset[int]:
     outcome = milp(
         np.array(costs, np.float64),
         integrality=np.ones(len(sizes)),
         bounds=Bounds(0, 1),
-        constraints=LinearConstraint(np.array([sizes], np.float64), excess, np.inf),
+        constraints=LinearConstraint(np.array([sizes], np.float64), excess, most),
         options={"node_limit": NODES, "mip_rel_gap": 0.0},
     )
     if outcome.x is None:

@@ -158,7 +158,7 @@ def _flash(board: Board, code: int, program: Program, external: bool) -> FlashFo
     outside = board.external_flash if external else None
     moved = 0
     if code + weights > budget and outside is not None:
-        far = outside_tables(program, budget - code)
+        far = outside_tables(program, budget - code, outside.size)
         moved = min(weights, sum(table.size for table in program.constants if table.index in far))
         moved = moved if moved <= outside.size else 0
     total = code + weights - moved
