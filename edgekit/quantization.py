@@ -13,12 +13,13 @@ from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
 from edgekit.quant.calibrate import calibrate
-from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights
+from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights, require_torch
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.prepare import prepared
 
 CALIBRATION_SAMPLES = 256
+GENERATED_SAMPLES = 512
 PRECISIONS = (*WEIGHT_BITS, "mixed")
 
 
@@ -31,12 +32,16 @@ class Quantization:
         observer: how ranges of activations are chosen: "minmax", "percentile" or "mse".
         weights: how weights of fewer than 8 bits are chosen.
         budget_flash: bytes of code and weights that "mixed" may take; None for all that the board has.
+        data_free: calibrate, and learn, on inputs that are generated from the model.
+        input_range: the lowest and the highest number of an input, for generated ones; None where that is not known.
     """
 
     precision: str = "int8"
     observer: str = "mse"
     weights: WeightOptions = field(default_factory=WeightOptions)
     budget_flash: int | None = None
+    data_free: bool = False
+    input_range: tuple[float, float] | None = None
 
     def check(self) -> None:
         """Raise BadUsage for options that go with nothing here, MissingPackage for what is not installed."""
@@ -46,6 +51,14 @@ class Quantization:
                 f"--budget-flash chooses the bits of each layer: give --precision mixed with it, or leave it out with "
                 f"--precision {self.precision}"
             )
+        if self.input_range is not None and not self.data_free:
+            raise BadUsage("--input-range is for generated inputs: give --data-free with it, or leave it out")
+        if self.input_range is not None and not self.input_range[0] < self.input_range[1]:
+            raise BadUsage("--input-range takes the lowest number first")
+        if self.data_free and self.precision == "float32":
+            raise BadUsage("--data-free calibrates: leave it out with --precision float32")
+        if self.data_free:
+            require_torch("--data-free generates inputs", "give --data")
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,25 @@ class Quantized:
     def coded(self) -> Mapping[str, CodedRows]:
         """Codes of fewer than 8 bits by the layer's name."""
         return {} if self.low_bits is None else self.low_bits.coded
+
+
+def calibration_samples(
+    graph: Graph, given: Dataset | None, wanted: Quantization, progress: Progress
+) -> Dataset | None:  # fmt: skip
+    """What calibrates a float graph: the samples given, or generated ones; None where there are neither.
+
+    Raises BadUsage for both, UnsupportedModel for a graph whose inputs cannot be generated.
+    """
+    if not wanted.data_free:
+        return given
+    if given is not None:
+        raise BadUsage("--data-free calibrates on generated inputs: leave --calibration out")
+    # Imported here: torch takes seconds, and need not be installed.
+    from edgekit.quant.learning.generate import generated_inputs
+
+    progress.stage(f"generating {GENERATED_SAMPLES} inputs")
+    seed = wanted.weights.seed or 0
+    return Dataset(generated_inputs(prepared(graph), GENERATED_SAMPLES, seed, wanted.input_range), None)
 
 
 def quantize_model(

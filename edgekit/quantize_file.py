@@ -23,7 +23,7 @@ from edgekit.passes import optimise
 from edgekit.progress import Progress
 from edgekit.publishing import existing_parent
 from edgekit.quant.error import layer_errors
-from edgekit.quantization import Quantization, Quantized, quantize_model
+from edgekit.quantization import Quantization, Quantized, calibration_samples, quantize_model
 from edgekit.runtimes import compare_with_onnxruntime
 from edgekit.source import ERROR_SAMPLES, is_float, learning_folder, remove_learning
 from edgekit.validation import top1
@@ -36,13 +36,14 @@ class QuantizeOptions:
     """What `edgekit quantize` was asked for.
 
     Attributes:
-        data: samples that outputs are compared on, which calibrate too where `calibration` is None.
+        data: samples that outputs are compared on, which calibrate too where nothing else does; None with generated
+            inputs.
         board: whose flash `mixed` is to fit.
         samples: how many inputs are compared at most.
     """
 
     model: Path
-    data: Path
+    data: Path | None
     output: Path
     calibration: Path | None = None
     quantization: Quantization = field(default_factory=Quantization)
@@ -61,14 +62,17 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
         raise BadUsage(f"{options.output} is no name of an .onnx file: give one with -o")
     board = None if options.board is None else load_board(options.board)
     graph = _float_graph(options, progress)
-    data = load_data(options.data, graph.inputs)
-    calibration = data if options.calibration is None else load_data(options.calibration, graph.inputs)
+    data = None if options.data is None else load_data(options.data, graph.inputs)
+    given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
+    calibration = calibration_samples(graph, given, options.quantization, progress) or data
+    if calibration is None or (data is None and not options.quantization.data_free):
+        raise BadUsage("give samples with --data, or --data-free for generated inputs")
     weights = options.quantization.weights
     resume = weights.resume or learning_folder(options.output)
     wanted = replace(options.quantization, weights=replace(weights, resume=resume))
     made = quantize_model(graph, calibration, wanted, board, progress)
     require_supported_graph(made.graph)
-    report = _report(options, made, data, progress)
+    report = _report(options, made, data or calibration, progress)
     remove_learning(options.output)
     return report
 
@@ -102,7 +106,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
         "accuracy": _accuracy(made, floats, outputs, data.labels),
         "validation": {
             "inputs": len(floats),
-            "source": str(options.data),
+            "source": str(options.data or "generated inputs"),
             "runtimes": [compare_with_onnxruntime(options.output, made.graph, codes, outputs)],
         },
     }

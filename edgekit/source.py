@@ -20,7 +20,7 @@ from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.quant.error import LayerError, layer_errors
 from edgekit.quant.low_bits import LowBits
-from edgekit.quantization import Quantization, quantize_model
+from edgekit.quantization import Quantization, calibration_samples, quantize_model
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
 SAMPLES = 10
@@ -107,8 +107,9 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
     imported = optimised(model, options, progress)
     if not is_float(imported) and options.precision != "int8":
         raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
-    if options.calibration is not None and not (is_float(imported) and options.precision != "float32"):
-        raise BadUsage(f"{model.name} is built as it is, which takes no calibration: leave --calibration out")
+    calibrates = options.calibration is not None or options.quantization.data_free
+    if calibrates and not (is_float(imported) and options.precision != "float32"):
+        raise BadUsage(f"{model.name} is built as it is, which takes no --calibration or --data-free: leave it out")
     dataset = None if options.data is None else load_data(options.data, imported.inputs)
     if options.precision == "float32":
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
@@ -120,23 +121,27 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
 def _calibrated(
     graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, progress: Progress
 ) -> Source:  # fmt: skip
-    """A float graph quantized with samples of their own, or else with those that validate."""
-    calibration = dataset if options.calibration is None else load_data(options.calibration, graph.inputs)
+    """A float graph quantized with samples of their own, with generated ones, or else with those that validate."""
+    given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
+    calibration = calibration_samples(graph, given, options.quantization, progress) or dataset
     if calibration is None:
         raise BadData(
             f"{model.name} is a float model: {options.precision} needs calibration samples; give --data FILE.npz "
-            "(array x, first axis = samples), an .npy, or a folder of images with one sub-folder per class; or build "
-            "it with --precision float32"
+            "(array x, first axis = samples), an .npy, or a folder of images with one sub-folder per class; or "
+            "--data-free, for generated inputs; or build it with --precision float32"
         )
-    test, origin = (calibration, options.calibration) if dataset is None else (dataset, options.data)
+    origin = options.data or options.calibration or "generated inputs"
+    test = calibration if dataset is None else dataset
     return _quantized(graph, model, calibration, test, options, progress, str(origin))
 
 
 def _packaged(options: BuildOptions, progress: Progress) -> Source:
     from edgekit.models import packaged_model_for
 
-    if options.data is not None or options.calibration is not None:
-        raise BadUsage("the packaged model brings its own samples: give MODEL, or leave --data and --calibration out")
+    if options.data is not None or options.calibration is not None or options.quantization.data_free:
+        raise BadUsage(
+            "the packaged model brings its own samples: give MODEL, or leave --data, --calibration and --data-free out"
+        )
     packaged = packaged_model_for(load_board(options.board))
     model, origin = packaged.model_path, "packaged test images"
     progress.stage(f"no model given: building the packaged {model.stem}")

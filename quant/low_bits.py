@@ -107,11 +107,14 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
     used = next((name for name, value in learning.items() if value is not None), None)
     if used is not None and not options.learns:
         raise BadUsage(f"{used} is for quantizers that learn ({', '.join(LEARNED)}): {options.chosen} takes none")
-    if narrow and options.learns and importlib.util.find_spec("torch") is None:
-        raise MissingPackage(
-            f"the quantizer {options.chosen} learns in torch, which is not installed: pip install 'edgekit[search]', "
-            "or give --quantizer powerquant"
-        )
+    if narrow and options.learns:
+        require_torch(f"the quantizer {options.chosen} learns", "give --quantizer powerquant")
+
+
+def require_torch(what: str, instead: str) -> None:
+    """Raise MissingPackage, with what is done with torch and what does without, where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingPackage(f"{what} in torch, which is not installed: pip install 'edgekit[search]', or {instead}")
 
 
 def choose_weights(

@@ -64,15 +64,31 @@ def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: P
     assert a["accuracy"]["emulated"] == b["accuracy"]["emulated"]
 
 
+def test_without_data(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out = tmp_path / "free.onnx"
+    options = ["--data-free", "--input-range", "0", "255", "--precision", "w4", "--quantizer", "powerquant"]
+    result = _run("quantize", MODEL, *options, "--samples", "3", "-o", str(out), "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["accuracy"] is None and report["validation"]["source"] == "generated inputs"
+    assert report["validation"]["inputs"] == 3 and out.exists()
+
+
 def test_what_makes_no_sense_is_refused(data: Path, tmp_path: Path) -> None:
     for out, more, text in (
         ("m.tflite", [], "is no name of an .onnx file"),
         ("m.onnx", ["--precision", "mixed", "--quantizer", "mse"], "give --board"),
         ("m.onnx", ["--budget-flash", "10"], "give --precision mixed"),
         ("m.onnx", ["--quantizer", "mse"], "fewer than 8 bits"),
+        ("m.onnx", ["--input-range", "0", "1"], "give --data-free"),
+        ("m.onnx", ["--data-free", "--input-range", "1", "0"], "lowest number first"),
+        ("m.onnx", ["--data-free", "--calibration", str(data)], "leave --calibration out"),
     ):
         result = _run("quantize", MODEL, "--data", str(data), "-o", str(tmp_path / out), *more)
         assert isinstance(result.exception, BadUsage) and text in str(result.exception)
+    without = _run("quantize", MODEL, "-o", str(tmp_path / "m.onnx"))
+    assert isinstance(without.exception, BadUsage) and "--data-free" in str(without.exception)
     assert not list(tmp_path.iterdir())
     quantized = tmp_path / "q.onnx"
     assert _run("quantize", MODEL, "--data", str(data), "-o", str(quantized)).exit_code == 0

@@ -47,8 +47,8 @@ def test_calibration_of_what_needs_none_is_refused(
 ) -> None:  # fmt: skip
     quantized = data_dir / "models/tinymaix/mnist_valid_q.tflite"
     for model, precision, text in (
-        (quantized, "int8", "takes no calibration"),
-        (packaged_model().model_path, "float32", "takes no calibration"),
+        (quantized, "int8", "takes no --calibration"),
+        (packaged_model().model_path, "float32", "takes no --calibration"),
         (None, "int8", "brings its own samples"),
     ):
         options = BuildOptions(

@@ -52,6 +52,15 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             help="Folder where learning keeps finished blocks and goes on from.  [default: OUTPUT.learning]",
         ),
         click.option(
+            "--data-free", is_flag=True, help="Calibrate and learn on inputs that are generated from the model."
+        ),
+        click.option(
+            "--input-range",
+            type=(float, float),
+            metavar="LOW HIGH",
+            help="What the numbers of an input lie between, for --data-free: 0 255 for pixels.  [default: not known]",
+        ),
+        click.option(
             "--observer", type=click.Choice(["minmax", "percentile", "mse"]), default="mse", show_default=True
         ),
     )
@@ -75,6 +84,8 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
         values["observer"],
         WeightOptions(values["quantizer"], values["iterations"], values["seed"], values["resume"]),
         None if budget is None else round(1024 * budget),
+        values["data_free"],
+        values["input_range"],
     )
 
 

@@ -22,7 +22,7 @@ from edgekit.progress import Progress
 
 @click.command("quantize", epilog="Example: edgekit quantize model.onnx --data samples.npz --precision w4 -o w4.onnx")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
+@click.option("--data", type=click.Path(path_type=Path), help="Samples: npz, npy or a folder of images.")
 @click.option(
     "--calibration", type=click.Path(path_type=Path), help="Samples that calibrate.  [default: those of --data]"
 )
@@ -35,7 +35,7 @@ from edgekit.progress import Progress
 )
 @json_option
 def command(
-    model: Path, data: Path, calibration: Path | None, output: Path, board: str | None, shapes: tuple[str, ...],
+    model: Path, data: Path | None, calibration: Path | None, output: Path, board: str | None, shapes: tuple[str, ...],
     samples: int, as_json: bool, **quantization: Any,
 ) -> None:  # fmt: skip
     """Quantize MODEL (TFLite or ONNX, float) into an ONNX file in QDQ format, and say what each layer lost."""
