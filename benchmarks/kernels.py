@@ -21,6 +21,7 @@ from edgekit.codegen.emit import emit_model
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import validate_plan
+from edgekit.codegen.program import Port
 from edgekit.emulators import emulated_board, open_machine
 from edgekit.ir import Array, DType, Graph, QuantType, Value
 from edgekit.ops import spec_of
@@ -265,13 +266,17 @@ def count(graph: Graph, board: Board, toolchain: str, folder: Path) -> Count:
     rng = np.random.default_rng(2)
     inputs: list[Array] = [random_codes(rng, v.shape) for v in graph.inputs]
     want = run_reference(graph, inputs)[graph.outputs[0]]
-    arena = image.symbols["arena_0"].address
+
+    def address(port: Port) -> int:
+        place = plan.places[port.buffer]
+        return image.symbols[f"arena_{plan.arenas.index(place.region)}"].address + place.offset
+
     with open_machine(board, image, list(emitted.layer_symbols), emitted.run_symbol) as machine:
         machine.boot()
         for port, array in zip(program.inputs, inputs, strict=True):
-            machine.write(arena + plan.places[port.buffer].offset, array.tobytes())
+            machine.write(address(port), array.tobytes())
         instructions = machine.run_once().total
-        got = machine.read(arena + plan.places[program.outputs[0].buffer].offset, want.nbytes)
+        got = machine.read(address(program.outputs[0]), want.nbytes)
     code = sum(image.symbols[s].size for s in image.symbols if s.startswith("ek_"))
     return Count(instructions, code, sum(plan.arena.values()), got == want.tobytes())
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.boards import Board, load_board
-from edgekit.codegen.emit import c_name, emit_model
+from edgekit.codegen.emit import EmittedModel, c_name, emit_model
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
 from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
-from edgekit.codegen.savings import memory_report, savings
+from edgekit.codegen.savings import Build, memory_report, savings
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
@@ -24,7 +25,7 @@ from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
-from edgekit.project import DATA_RESERVE, STACK_RESERVE, LinkedProject, link, write_selftest, write_sources
+from edgekit.project import RESERVE, LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
@@ -47,29 +48,10 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     source = load_source(options, progress)
     require_supported_graph(source.graph)
 
-    progress.stage("planning memory")
-    floats, regions = options.precision == "float32", plan_regions(board, options.external)
-
-    def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
-        return lower_and_plan(
-            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
-        )
-
-    program, plan = planned(*_savings(options))
-    validate_plan(program, plan)
-    memory = None
-    if options.memory_report:
-        memory = memory_report(program, plan, savings(planned, *_savings(options), program, regions))
-    dump(options, "program", lambda: json.dumps([[s.op, s.name, [c.kernel for c in s.calls]] for s in program.steps]))
-    dump(options, "plan", lambda: json.dumps(plan_report(program, plan), indent=1))
-
     with tempfile.TemporaryDirectory(prefix=".edgekit-", dir=existing_parent(options.output)) as scratch:
         folder = Path(scratch) / "project"
-        progress.stage(f"generating and compiling C with {toolchain.name}")
-        name = c_name(source.name)
-        emitted = emit_model(name, program, plan)
-        write_sources(folder, emitted, program)
-        linked = link(folder, board, toolchain, name, program, options.external)
+        program, plan, emitted, linked = _generate(options, source, board, toolchain, folder, progress)
+        name = emitted.name
         firmware = Firmware(
             linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
             tuple(_place(p, plan) for p in program.inputs), tuple(_place(p, plan) for p in program.outputs),
@@ -81,7 +63,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         validation = validate_firmware(firmware, source.graph, source.samples, progress)
         write_selftest(folder, name, source.samples[0], validation.references[0])
         report = _report(options, source, board, toolchain, program, plan, linked, validation, progress)
-        report["memory_report"] = memory
+        report["memory_report"] = _memory_report(options, source, board, program, plan)
         _write_outputs(folder, board, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
     remove_learning(options.output)
@@ -89,22 +71,77 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     return report
 
 
-def plan_regions(board: Board, external: bool) -> list[PlanRegion]:
-    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed."""
+def _generate(
+    options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, folder: Path, progress: Progress
+) -> tuple[Program, MemoryPlan, EmittedModel, LinkedProject]:
+    """Program, plan, C and image; planned again with more set aside where stack and data need more than was.
+
+    Raises DoesNotFit where that leaves too little, or another region overflows.
+    """
+    name, reserve = c_name(source.name), RESERVE
+    while True:
+        progress.stage("planning memory")
+        regions = plan_regions(board, options.external, reserve)
+        program, plan = _planner(options, source, board, regions)(*_savings(options))
+        validate_plan(program, plan)
+        calls = [[step.op, step.name, [call.kernel for call in step.calls]] for step in program.steps]
+        dump(options, "program", partial(json.dumps, calls))
+        dump(options, "plan", partial(json.dumps, plan_report(program, plan), indent=1))
+        progress.stage(f"generating and compiling C with {toolchain.name}")
+        emitted = emit_model(name, program, plan)
+        write_sources(folder, emitted, program)
+        try:
+            return program, plan, emitted, link(folder, board, toolchain, name, program, options.external)
+        except DoesNotFit as error:
+            if error.region != board.ram_stack.name:
+                raise
+            reserve += -(-(error.need - error.have) // 256) * 256
+            shutil.rmtree(folder)
+
+
+def _planner(options: BuildOptions, source: Source, board: Board, regions: list[PlanRegion]) -> Build:
+    """Program and plan by how images are fed and which savings are used."""
+
+    def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
+        floats = options.precision == "float32"
+        return lower_and_plan(
+            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
+        )
+
+    return planned
+
+
+def _memory_report(
+    options: BuildOptions, source: Source, board: Board, program: Program, plan: MemoryPlan
+) -> dict[str, Any] | None:
+    """What each way of saving memory is worth, where that was asked for."""
+    if not options.memory_report:
+        return None
+    regions = plan_regions(board, options.external)
+    planned = _planner(options, source, board, regions)
+    return memory_report(program, plan, savings(planned, *_savings(options), program, regions))
+
+
+def plan_regions(board: Board, external: bool, reserve: int = RESERVE) -> list[PlanRegion]:
+    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed.
+
+    Args:
+        reserve: bytes for stack and data.
+    """
     outside = (board.external_ram,) if external and board.external_ram is not None else ()
     inside = sorted((board.ram_internal, *board.extra_ram), key=lambda memory: memory.access_cost)
     regions = []
     for memory in (*inside, *outside):
-        reserve = STACK_RESERVE + DATA_RESERVE if memory.name == board.ram_stack.name else 0
+        taken = reserve if memory.name == board.ram_stack.name else 0
         banks = tuple(
-            (bank.end - memory.address - reserve, bank.access_cost)
+            (bank.end - memory.address - taken, bank.access_cost)
             for bank in board.regions
             if memory.address <= bank.address < memory.end
         )
         section = arena_section(board, memory)
         regions.append(
             PlanRegion(
-                memory.name, memory.size - reserve, memory.access_cost, memory.external, section,
+                memory.name, memory.size - taken, memory.access_cost, memory.external, section,
                 tuple(bank for bank in banks if bank[0] > 0),
             )
         )  # fmt: skip

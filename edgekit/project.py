@@ -20,6 +20,7 @@ from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stac
 # Set aside in RAM for stack and data while the arena is planned; the linked image then says what they really take.
 STACK_RESERVE = 2048
 DATA_RESERVE = 1024
+RESERVE = STACK_RESERVE + DATA_RESERVE
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
 from edgekit.ir import Graph
 from edgekit.ops.supported import require_supported_graph
 from edgekit.pipeline import plan_regions
-from edgekit.project import DATA_RESERVE, STACK_RESERVE
+from edgekit.project import RESERVE
 
 UNLIMITED = PlanRegion("any", 1 << 40)
 _DOUBLE_WORDS = ("int64_t", "uint64_t", "double")
@@ -146,7 +146,7 @@ def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 def _ram(board: Board, plan: MemoryPlan, stack: int, planned: bool) -> RamForecast:
     inside = sum(plan.arena[name] for name, region in plan.regions.items() if not region.external)
     arena, data, size = max(1, inside), 4 * len(plan.arenas), board.ram_total
-    headroom = size - arena - max(STACK_RESERVE + DATA_RESERVE, stack + data)
+    headroom = size - arena - max(RESERVE, stack + data)
     # A plan with memory outside can fail there although the chip's own RAM has room.
     headroom = headroom if planned else min(headroom, -1)
     return RamForecast(arena + data + stack, arena, data, stack, size, headroom, plan.external)

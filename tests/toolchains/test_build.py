@@ -102,7 +102,7 @@ def test_other_memories_have_arena_sections(toolchain: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("toolchain", TOOLCHAINS)
 def test_weights_may_lie_in_external_flash(toolchain: str, tmp_path: Path) -> None:
-    far = 'const int8_t demo_far[64] __attribute__((aligned(4), section(".edgekit_weights_ext"))) = {1};'
+    far = 'const volatile int8_t demo_far[64] __attribute__((aligned(4), section(".edgekit_weights_ext"))) = {1};'
     image = build(load_board("stm32f746"), toolchain, tmp_path, snippet("ctx->arena[0] = demo_far[1];", far))
     assert image.symbols["demo_far"].address == 0x90000000
     assert image.region_used("qspi") == image.weights_outside_bytes == 64
