@@ -21,7 +21,7 @@ SPARE_PART = 12
 SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
-MOST_FOR_STREAMS = 1.17
+MOST_FOR_STREAMS = 1.2
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
