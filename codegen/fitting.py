@@ -96,8 +96,8 @@ class _Fitter:
         """The first of these that stands in the first region: whole tensors, streams, a fed image, both. Where there
         are other regions, streams may not cost too much; else what fits with those, or streams at any cost.
         """
-        whole = self._attempt(()) if feed != "rows" else self._feeding()
-        if whole.is_inside:
+        whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
+        if whole.is_inside or self._floats:
             return whole
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
         limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if len(self._regions) > 1 else math.inf
@@ -140,7 +140,7 @@ class _Fitter:
 
     def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
         """All in the first region by streams of at most so many cycles, or None."""
-        if self._floats or not self._tricks.streaming:
+        if not self._tricks.streaming:
             return None
         capacity = self._regions[0].capacity
         chooser = self._chooser(capacity, fed)

@@ -159,10 +159,11 @@ class Chooser:
     def _closed(self, nodes: Sequence[Node]) -> bool:
         """Whether nodes leave the last one's output alone."""
         inside = set(nodes)
-        return all(
-            node is nodes[-1]
-            or (not self._graph.is_output(node.output) and all(reader in inside for reader, _ in node.output.uses))
-            for node in nodes
+        return not any(
+            not node.output.uses
+            or self._graph.is_output(node.output)
+            or any(reader not in inside for reader, _ in node.output.uses)
+            for node in nodes[:-1]
         )
 
     def _streams(self, nodes: tuple[Node, ...], position: int, image: Value | None) -> Iterator[_Candidate]:

@@ -28,5 +28,6 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, weights_region
     waits = []
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
-        waits.append(step.weight_bytes * per_weight_byte + buffers)
+        # Layers that run by rows read their weights again in every round.
+        waits.append(step.weight_bytes * max(1, step.rounds) * per_weight_byte + buffers)
     return waits
