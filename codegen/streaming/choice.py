@@ -18,6 +18,10 @@ from edgekit.ir import Graph, Node, Value
 # Rows of the last layer that a round may make, and layers of one stream.
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 MOST_LAYERS = 12
+# Rounds that are all looked at.
+_FEW = 5
+# Bytes to which the smallest capacity is found.
+_GRAIN = 64
 
 
 @dataclass(frozen=True)
@@ -207,12 +211,6 @@ class Chooser:
             moved += rounds * (CALL + carried * (CALL / 2 + MOVED_BYTE * size)) if carried else 0.0
         least = live + buffers.fed + buffers.size
         return _Candidate(position, position + len(stream.nodes), stream, tuple(parts), least, moved)
-
-
-# Rounds that are all looked at.
-_FEW = 5
-# Bytes to which the smallest capacity is found.
-_GRAIN = 64
 
 
 class _Memory:
