@@ -23,7 +23,7 @@ SPARE_PART = 12
 SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
-MOST_FOR_STREAMS = 1.17
+MOST_FOR_STREAMS = 1.2
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
@@ -109,8 +109,8 @@ class _Fitter:
         """The first of these that stands on the chip: whole tensors, streams, a fed image, both. Where there is memory
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
-        whole = self._attempt(()) if feed != "rows" else self._feeding()
-        if whole.is_inside:
+        whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
+        if whole.is_inside or self._floats:
             return whole
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
         limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if self._has_outside else math.inf
@@ -153,7 +153,7 @@ class _Fitter:
 
     def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
         """All on the chip by streams of at most so many cycles, or None."""
-        if self._floats or not self._tricks.streaming:
+        if not self._tricks.streaming:
             return None
         capacity = self._capacity
         chooser = self._chooser(capacity, fed)

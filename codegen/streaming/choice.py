@@ -18,6 +18,10 @@ from edgekit.ir import Graph, Node, Value
 # Rows of the last layer that a round may make, and layers of one stream.
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 MOST_LAYERS = 12
+# Rounds that are all looked at.
+_FEW = 5
+# Bytes to which the smallest capacity is found.
+_GRAIN = 64
 
 
 @dataclass(frozen=True)
@@ -159,10 +163,11 @@ class Chooser:
     def _closed(self, nodes: Sequence[Node]) -> bool:
         """Whether nodes leave the last one's output alone."""
         inside = set(nodes)
-        return all(
-            node is nodes[-1]
-            or (not self._graph.is_output(node.output) and all(reader in inside for reader, _ in node.output.uses))
-            for node in nodes
+        return not any(
+            not node.output.uses
+            or self._graph.is_output(node.output)
+            or any(reader not in inside for reader, _ in node.output.uses)
+            for node in nodes[:-1]
         )
 
     def _streams(self, nodes: tuple[Node, ...], position: int, image: Value | None) -> Iterator[_Candidate]:
@@ -206,12 +211,6 @@ class Chooser:
             moved += rounds * (CALL + carried * (CALL / 2 + MOVED_BYTE * size)) if carried else 0.0
         least = live + buffers.fed + buffers.size
         return _Candidate(position, position + len(stream.nodes), stream, tuple(parts), least, moved)
-
-
-# Rounds that are all looked at.
-_FEW = 5
-# Bytes to which the smallest capacity is found.
-_GRAIN = 64
 
 
 class _Memory:

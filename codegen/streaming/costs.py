@@ -7,6 +7,7 @@ are instructions, counted in the emulator (docs/kernels.md).
 from __future__ import annotations
 
 import functools
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from edgekit.codegen.lowering.products import is_pointwise, products_of
 from edgekit.codegen.lowering.strips import scratch_of, shape_of
 from edgekit.codegen.lowering.tiling import Products, loops_of, tilings
 from edgekit.ir import Node
+from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import groups_of
 from edgekit.ops.window import window_of
@@ -81,19 +83,17 @@ class Costs:
         return self._known[key]
 
     def _options(self, node: Node, rows: int) -> Options:
-        macs = spec_of(node.op).macs(node)
-        if len(node.outputs[0].shape) == 4:
-            macs = macs * rows // max(1, node.outputs[0].shape[1])
+        height = node.outputs[0].shape[1] if len(node.outputs[0].shape) == 4 else rows
+        share = rows / max(1, height)
+        macs = round(spec_of(node.op).macs(node) * share)
         if node.op == "conv2d":
             return self._convolution(node, rows, macs)
         if node.op == "depthwise_conv2d":
             return self._depthwise(node, rows, macs)
         if node.op in ("avg_pool2d", "max_pool2d"):
-            kernel = node.attrs["kernel"]
-            elements = rows * node.output.elements // node.output.shape[1]
-            return Options.of([(0, CALL + _POOLED * elements * kernel[0] * kernel[1])])
+            taps = math.prod(fp.as_pair(node.attrs["kernel"]))
+            return Options.of([(0, CALL + _POOLED * share * node.output.elements * taps)])
         elements = sum(value.elements for value in node.outputs)
-        share = rows / node.output.shape[1] if len(node.outputs[0].shape) == 4 else 1.0
         return Options.of([(0, CALL + _ELEMENT * elements * share + macs)])
 
     def _convolution(self, node: Node, rows: int, macs: int) -> Options:

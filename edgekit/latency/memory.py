@@ -33,5 +33,7 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, far: Collectio
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
         outside_bytes = sum(table.size for table in tables_of(step) if table.index in far)
-        waits.append((step.weight_bytes - outside_bytes) * near_wait + outside_bytes * far_wait + buffers)
+        weights = (step.weight_bytes - outside_bytes) * near_wait + outside_bytes * far_wait
+        # Layers that run by rows read their weights again in every round.
+        waits.append(weights * max(1, step.rounds) + buffers)
     return waits

@@ -129,10 +129,11 @@ def _flash(board: Board, program: Program, linked: LinkedProject) -> dict[str, i
 
 
 def _streams(program: Program) -> list[str]:
-    """That layers run by rows, if any do."""
+    """That layers run by rows and inputs come in by rows, where they do."""
     layers = [sum(op not in _INCOMING for op in step.op.split("+")) for step in program.steps if step.rounds]
     streams = [count for count in layers if count > 1]
-    return [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
+    notes = [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
+    return [*notes, *(f"input {port.name!r} comes in by rows (--feed)" for port in program.inputs if port.row_axis)]
 
 
 def _warnings(
