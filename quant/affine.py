@@ -49,8 +49,9 @@ def quantize_ranges(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[
     return result
 
 
-def quantize_shape(graph: Graph) -> Graph:
-    """The graph as `quantize_graph` makes it of any samples, with scales that mean nothing: right in every size.
+def quantize_shape(graph: Graph, coded: Mapping[str, CodedRows] | None = None) -> Graph:
+    """The graph as `quantize_graph` makes it of any samples, with scales that mean nothing: right in every size, but
+    for channels of `coded` weights whose biases take more bits by other scales.
 
     Nothing is run, so it is quick for large models too. Raises UnsupportedModel as `quantize_graph`.
     """
@@ -58,7 +59,7 @@ def quantize_shape(graph: Graph) -> Graph:
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
     # Ranges that differ: tables that happen to be equal are stored once.
     ranges = {value: (_least(value), 1.0 + 0.01 * index) for index, value in enumerate(computed)}
-    return quantize_ranges(graph, ranges)
+    return quantize_ranges(graph, ranges, coded)
 
 
 def _least(value: Value) -> float:

@@ -10,12 +10,13 @@ import click
 from edgekit.cli.common import aligned, json_option, print_json, shape_options, short_name, shortened, size
 
 MAX_PROBLEMS = 40
+PRECISIONS = ("int8", "w4", "w3", "w2", "float32")
 
 
 @click.command("analyze", epilog="Example: edgekit analyze model.onnx --board stm32f746")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", help="Forecast for this board only, with all parts; default: a line for every board.")
-@click.option("--precision", type=click.Choice(["int8", "float32"]), default="int8", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), default="int8", show_default=True)
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @json_option
 def command(model: Path, board: str | None, precision: str, shapes: tuple[str, ...], as_json: bool) -> None:

@@ -119,7 +119,7 @@ class Conv2D(OpSpec):
     """Inputs x [N,H,W,I], w [O,KH,KW,I/G], optional b [O]; attrs stride, padding, dilation, activation, groups (1)."""
 
     name = "conv2d"
-    summary = "2-D convolution in groups, float32 or int8 with per-channel or per-tensor weights, fused activation"
+    summary = "2-D convolution in groups, float32 or int8, per-channel, per-tensor or coded weights, fused activation"
     onnx = ("Conv",)
     tflite = ("CONV_2D", "LOCAL_RESPONSE_NORMALIZATION")
     rewrite = "export with constant weights"

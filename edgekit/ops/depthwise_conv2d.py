@@ -26,7 +26,7 @@ class DepthwiseConv2D(OpSpec):
     """Inputs x [N,H,W,C], w [KH,KW,C*M], optional b [C*M]; output channel c*M+m reads input channel c."""
 
     name = "depthwise_conv2d"
-    summary = "depthwise 2-D convolution with any channel multiplier, fused activation"
+    summary = "depthwise 2-D convolution with any channel multiplier, weights also coded, fused activation"
     onnx = ("Conv", "BatchNormalization", "Mul", "Sub", "Div", "Neg", "Pad")
     tflite = ("DEPTHWISE_CONV_2D",)
     rewrite = "export with constant weights"

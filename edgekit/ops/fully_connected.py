@@ -25,7 +25,7 @@ class FullyConnected(OpSpec):
     """Inputs x [..,I], w [O,I], optional b [O]; attr activation. Output [..,O]."""
 
     name = "fully_connected"
-    summary = "matrix product with constant weights over the last axis, fused activation"
+    summary = "matrix product with constant weights (float32, int8 or coded) over the last axis, fused activation"
     onnx = ("Gemm", "MatMul", "DFT", "STFT")
     tflite = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
     rewrite = "export the weights as constants"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.boards import load_board
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.lowering.coded import (
     channel_words,
@@ -16,9 +17,15 @@ from edgekit.codegen.lowering.coded import (
     packed_in_order,
     packed_pairs,
 )
+from edgekit.forecast.boards import Forecaster
+from edgekit.forecast.model import built_form
+from edgekit.importers import import_model
 from edgekit.ir import Array, Graph
+from edgekit.models import packaged_model
 from edgekit.ops import spec_of
 from edgekit.ops.spec import Case
+from edgekit.passes import optimise
+from edgekit.quant.prepare import prepared
 
 PORTABLE, DSP, VECTORS = Target(False), Target(True), Target(True, True)
 BITS = (4, 3, 2)
@@ -142,3 +149,12 @@ def test_coarse_levels_are_made_larger_where_one_rounding_follows() -> None:
     assert book is not None
     layer = coded_layer(node, replace(book, levels=tuple(range(8))), 2)
     assert max(layer.levels) == 7 << layer.scale
+
+
+def test_forecasts_count_packed_weights() -> None:
+    graph = prepared(optimise(import_model(packaged_model(small=True).model_path, {})))
+    forms = [Forecaster(built_form(graph, "vit", precision)) for precision in ("int8", "w4", "w2")]
+    board = load_board("stm32f746")
+    eight, four, two = (sum(step.weight_bytes for step in form.program(board).steps) for form in forms)
+    assert four < 0.62 * eight
+    assert two < 0.75 * four
