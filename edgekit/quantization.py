@@ -137,7 +137,7 @@ def _low_bits(
     narrow = [width for width in bits.values() if width < 8]
     if not narrow and mixed is None:
         if wanted.precision != "int8":
-            progress.warn(f"only the first and the last of {len(bits)} layers have weights: all keep 8 bits")
+            progress.warn("no layer between the first and the last has weights: all keep 8 bits")
         return None
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
     return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress), mixed=mixed)

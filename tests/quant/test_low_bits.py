@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit import mixed, quantization
+from edgekit.boards import load_board
 from edgekit.cli import group
+from edgekit.data import Dataset
 from edgekit.errors import BadUsage, DoesNotFit, MissingPackage
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph, Value
@@ -25,6 +27,7 @@ from edgekit.quant.low_bits import LEARNED, QUANTIZERS, LowBits, WeightOptions, 
 from edgekit.quant.observers import Range
 from edgekit.quantization import Quantization
 from edgekit.source import BuildOptions, load_source
+from tests.importers.onnx import helpers
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +130,17 @@ def test_bits_of_a_mixture_follow_sensitivity_and_budget(tmp_path: Path, monkeyp
     tight = CliRunner().invoke(group, [*arguments, "--budget-flash", "20"])
     assert isinstance(tight.exception, DoesNotFit) and tight.exception.have == 20 * 1024
     assert not (tmp_path / "out.learning").exists()
+
+
+def test_a_model_of_two_layers_keeps_8_bits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = np.ones((4, 4), np.float32)
+    nodes = [helpers.node("MatMul", "x w", "m"), helpers.node("Relu", "m", "r"), helpers.node("MatMul", "r w", "y")]
+    graph = optimise(helpers.import_model(helpers.make_model(nodes, [1, 4], {"w": weights}), tmp_path))
+    calibration = Dataset([[np.ones((1, 4), np.float32)]], None)
+    made = quantization.quantize_model(graph, calibration, Quantization("w2"), None, Progress())
+    assert made.low_bits is None and "all keep 8 bits" in capsys.readouterr().err
+    with pytest.raises(BadUsage, match="give --board"):
+        quantization.quantize_model(graph, calibration, Quantization("mixed"), None, Progress(quiet=True))
+    flat = optimise(helpers.import_model(helpers.make_model([helpers.node("Relu", "x", "y")], [1, 4]), tmp_path))
+    with pytest.raises(BadUsage, match="no weights whose bits"):
+        quantization.quantize_model(flat, calibration, Quantization("mixed"), load_board("stm32f103"), Progress())
