@@ -19,7 +19,7 @@ from edgekit.quant.learning.blocks import Block, blocks_of
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
-from edgekit.quant.learning.store import BlockStore, Finished
+from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.power import CodedRows, power_positions
 from edgekit.quant.weight_quantizers import coded_weights
@@ -27,7 +27,7 @@ from edgekit.quant.weights import channel_rows
 
 LEARNED = ("adaround", "nupes")
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
-_BLOCK_RATE, _FINAL_RATE = 3e-3, 5e-3
+_BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
 
@@ -43,7 +43,7 @@ class LearningSettings:
     """
 
     iterations: int = 300
-    final: int = 1000
+    final: int = 300
     seed: int = 0
 
 
@@ -111,7 +111,6 @@ class _Learning:
         self.blocks = blocks_of(graph)
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.samples = torch.from_numpy(samples)
-        self.positions: dict[str, Array] = {}
         self.found = coded_weights(graph, bits, "power-clip" if self.nupes else "mse")
         options = repr((method, sorted(asdict(settings).items()), [(v.name, quants.get(v)) for v in graph.values()]))
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
@@ -151,12 +150,10 @@ class _Learning:
             # Each stage draws of its own: going on from a store makes no difference.
             seeded = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + index)
             loss = learn(learned, seeded)
-            coded = {name: rows.finished() for name, rows in learned.items()}
-            kept = Finished(coded, {name: rows.latent() for name, rows in learned.items()}, loss)
-            self.store.save(str(index), kept)
-        self.found |= kept.coded
-        self.positions |= kept.positions
-        return kept.loss
+            kept = {name: rows.finished() for name, rows in learned.items()}, loss
+            self.store.save(str(index), *kept)
+        self.found |= kept[0]
+        return kept[1]
 
     def _rows(self, name: str, first: bool) -> LearnedRows:
         node, start = self.nodes[name], self.found[name]
@@ -167,7 +164,8 @@ class _Learning:
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
         if not first:
-            return Nupes(start, self.positions[name], bias, unit, _FINAL_RATE)
+            # From the codes' centres: positions near a rounding limit would flip with the noise of every step.
+            return Nupes(start, start.codes, bias, unit, _FINAL_RATE)
         return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, unit, _BLOCK_RATE)
 
     def _replaced(self, block: Block) -> Replaced:

@@ -5,28 +5,12 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.ir import Array
 from edgekit.quant.power import CodedRows
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A block that is done.
-
-    Attributes:
-        coded: by the name of a product.
-        positions: float32 [O,K] by the name of a product, where the weights lay among the codes that they round to.
-        loss: at the end.
-    """
-
-    coded: dict[str, CodedRows]
-    positions: dict[str, Array]
-    loss: float
 
 
 class BlockStore:
@@ -47,27 +31,26 @@ class BlockStore:
     def _path(self, block: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{self._digest.hexdigest()[:24]}-{block}.npz"
 
-    def load(self, block: str) -> Finished | None:
-        """A finished block, None where there is no such file."""
+    def load(self, block: str) -> tuple[dict[str, CodedRows], float] | None:
+        """(codes by the name of a product, loss) of a finished block, None where there is no such file."""
         path = self._path(block)
         if path is None or not path.exists():
             return None
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return Finished(_rows(arrays), _positions(arrays), float(arrays["loss"]))
+                return _rows(arrays), float(arrays["loss"])
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             # A damaged file is learned anew.
             return None
 
-    def save(self, block: str, finished: Finished) -> None:
+    def save(self, block: str, coded: Mapping[str, CodedRows], loss: float) -> None:
         """Keep a finished block; the file appears at once or not at all."""
         path = self._path(block)
         if path is None:
             return
-        arrays: dict[str, Array] = {"names": np.array(list(finished.coded)), "loss": np.array(finished.loss)}
-        for index, (name, rows) in enumerate(finished.coded.items()):
+        arrays: dict[str, Array] = {"names": np.array(list(coded)), "loss": np.array(loss)}
+        for index, rows in enumerate(coded.values()):
             arrays |= {f"codes{index}": rows.codes, f"peaks{index}": rows.peaks}
-            arrays[f"positions{index}"] = finished.positions[name]
             arrays[f"form{index}"] = np.array([rows.exponent, rows.bits])
             if rows.bias is not None:
                 arrays[f"bias{index}"] = rows.bias
@@ -83,7 +66,3 @@ def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
         bias = arrays.get(f"bias{index}")
         found[name] = CodedRows(arrays[f"codes{index}"], arrays[f"peaks{index}"], exponent, int(bits), bias)
     return found
-
-
-def _positions(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: arrays[f"positions{index}"] for index, name in enumerate(arrays["names"].tolist())}

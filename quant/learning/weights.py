@@ -29,10 +29,6 @@ class LearnedRows(nn.Module):
         """The codes as they are to be stored."""
 
     @abstractmethod
-    def latent(self) -> Array:
-        """float32 [O,K]: positions among the codes, not rounded."""
-
-    @abstractmethod
     def groups(self) -> list[dict[str, object]]:
         """Parameter groups for the optimizer, each with its learning rate."""
 
@@ -77,10 +73,6 @@ class AdaRound(LearnedRows):
         codes = (self.floor + (self._up() >= 0.5)).clamp(-self.n, self.n)
         return CodedRows(codes.detach().long().numpy(), self.peaks.double().numpy(), 1.0, self.bits)
 
-    def latent(self) -> Array:
-        positions: Array = (self.floor + self._up()).detach().numpy()
-        return positions
-
     def groups(self) -> list[dict[str, object]]:
         return [{"params": [self.logits], "lr": 1e-2}]
 
@@ -94,7 +86,7 @@ class Nupes(LearnedRows):
 
     Args:
         start: codes to begin with.
-        positions: float [O,K] within +-(n + 1/2), which round to the codes, or near to them.
+        positions: float64 [O,K] within +-(n + 1/2), which round to the codes, or near to them.
         bias: float32 [O] to begin with, None where the layer has none.
         unit: what a bias moves by when 1 is learned: some steps of the layer's output.
         rate: learning rate of positions, in codes.
@@ -103,7 +95,7 @@ class Nupes(LearnedRows):
     def __init__(self, start: CodedRows, positions: Array, bias: Array | None, unit: float, rate: float) -> None:
         super().__init__()
         self.bits, self.n, self.rate, self.unit = start.bits, largest_code(start.bits), rate, unit
-        self.positions = nn.Parameter(torch.tensor(positions, dtype=torch.float32))
+        self.positions = nn.Parameter(torch.from_numpy(positions).float())
         self.theta = nn.Parameter(torch.tensor(-math.log(start.exponent)))
         self.log_peaks = nn.Parameter(torch.from_numpy(start.peaks).float().clamp_min(1e-12).log())
         self.moved = nn.Parameter(torch.zeros(len(positions)))
@@ -132,10 +124,6 @@ class Nupes(LearnedRows):
         peaks, bias = self.log_peaks.detach().double().exp().numpy(), self.bias()
         moved = None if bias is None else bias.detach().double().numpy()
         return CodedRows(codes, peaks, self._exponent(), self.bits, moved)
-
-    def latent(self) -> Array:
-        positions: Array = self.positions.detach().numpy()
-        return positions
 
     def groups(self) -> list[dict[str, object]]:
         return [
