@@ -43,9 +43,6 @@ WIDTHS = (4, 3, 2)
 SEEDS = (0, 1, 2)
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
 LEARNED = ("nupes", "adaround", "nupes-free")
-BLOCK_STEPS = 200
-# For the whole network, by the width: the fewer codes, the longer is the way to good ones.
-FINAL_STEPS = {4: 400, 3: 800, 2: 1500}
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def coded(cell: Cell, subject: Subject, samples: list[list[Array]]) -> dict[str,
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, calibrate(graph, samples[:RANGE_SAMPLES]))
     method = "adaround" if cell.method == "adaround" else "nupes"
-    settings = LearningSettings(BLOCK_STEPS, FINAL_STEPS[cell.bits], cell.seed)
+    settings = LearningSettings(seed=cell.seed)
     return learned_weights(graph, samples, quants, bits, method, settings)
 
 

@@ -11,11 +11,11 @@ from torch.nn import functional
 from edgekit.ir import Graph, Node, QuantType, Value
 from edgekit.quant.learning.blocks import Block
 from edgekit.quant.learning.descent import descend, relative_error
+from edgekit.quant.learning.reconstruct import BATCH
 from edgekit.quant.learning.simulate import Replaced, limited, run_nodes
 from edgekit.quant.learning.variation import varied
 from edgekit.quant.learning.weights import LearnedRows
 
-BATCH = 16
 # What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
 BLOCK_WEIGHT = 0.3
 

@@ -27,7 +27,7 @@ from edgekit.quant.weights import channel_rows
 
 LEARNED = ("adaround", "nupes")
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
-_BLOCK_RATE, _FINAL_RATE = 3e-3, 3e-2
+_BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
 
@@ -43,7 +43,7 @@ class LearningSettings:
     """
 
     iterations: int = 300
-    final: int = 1000
+    final: int = 300
     seed: int = 0
 
 
@@ -164,6 +164,7 @@ class _Learning:
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
         if not first:
+            # From the codes' centres: positions near a rounding limit would flip with the noise of every step.
             return Nupes(start, start.codes, bias, unit, _FINAL_RATE)
         return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, unit, _BLOCK_RATE)
 
