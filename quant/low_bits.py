@@ -55,7 +55,7 @@ class WeightOptions:
     @property
     def start(self) -> str:
         """The quantizer by the weights alone that learning begins with; the chosen one where that learns nothing."""
-        return "mse" if self.learns else self.chosen
+        return "power-clip" if self.learns else self.chosen
 
 
 @dataclass(frozen=True)

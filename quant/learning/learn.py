@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,11 @@ from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
+from edgekit.quant.low_bits import LEARNED
 from edgekit.quant.power import CodedRows, power_positions
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
-LEARNED = ("adaround", "nupes")
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # What a bias can move by, in steps of the layer's output.
@@ -99,7 +100,20 @@ def learned_weights(
             f"{len(graph.outputs)}; use --quantizer powerquant, or uniform"
         )
     stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(samples)])
-    return _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder).run(progress)
+    learning = _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder)
+    with _one_thread():
+        return learning.run(progress)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: sums of several would round differently, and for such small layers they take longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Learning:

@@ -81,7 +81,7 @@ def test_modes() -> None:
 
 def test_streams_are_tried_before_memory_outside() -> None:
     graph, target = _deep(), TARGETS[0]
-    inside, outside = PlanRegion("ram", 15000), PlanRegion("sdram", 1 << 20)
+    inside, outside = PlanRegion("ram", 15000), PlanRegion("sdram", 1 << 20, 4.0, external=True)
     program, plan = lower_and_plan(graph, target, [inside, outside])
     assert plan.arenas == ["ram"] and any(step.rounds for step in program.steps)
     program, plan = lower_and_plan(graph, target, [inside, outside], feed="whole", tricks=Tricks(streaming=False))
