@@ -94,7 +94,7 @@ __asm__(EK_FUNCTION(ek_widen_column) "push {r4-r9}\n"
 /* r0 columns, r1 tile, r2-r5 a quad of columns, r6-r9 a quad of channels, r10-r12 and lr accumulators: all registers
  * there are, so that what a loop needs beside them waits on the stack. Compilers spill inside the inner loop. */
 #define QUAD(label)                                                                                                    \
-#label ":\n"                                                                                                       \
+    #label ":\n"                                                                                                       \
            "ldmia.w r0!, {r2-r5}\n"                                                                                    \
            "ldmia.w r1!, {r6-r9}\n"                                                                                    \
            "smlad r10, r6, r2, r10\n"                                                                                  \
