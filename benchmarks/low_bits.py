@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.low_bits_models import SUBJECTS, Subject, float_answers, load
 from benchmarks.low_bits_table import write_page
@@ -138,9 +137,7 @@ def main() -> int:
     parser.add_argument(
         "--widths", nargs="+", type=int, default=list(WIDTHS), help="and, of weights below 8 bits, these"
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads that learning uses")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     loaded: dict[str, Subject] = {}
     started = time.monotonic()
     for cell in cells():

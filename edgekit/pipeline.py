@@ -66,7 +66,7 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
         report["memory_report"] = _memory_report(options, source, board, program, plan)
         _write_outputs(folder, board, source.graph, firmware, linked, program, plan, report, name)
         publish(folder, options.output)
-    remove_learning(options.output)
+    remove_learning(options.output, source.low_bits, options.quantization.weights)
     _raise_failures(report)
     return report
 
@@ -232,8 +232,8 @@ def _write_outputs(
     if linked.emulated is not linked.image:
         (folder / "emulator").mkdir()
         shutil.copyfile(linked.emulated.elf, folder / "emulator" / f"{name}.elf")
-    (folder / "plan.json").write_text(json.dumps(record, indent=1) + "\n")
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / "plan.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     (folder / "report.html").write_text(render_html(report, record))
     shutil.rmtree(folder / "build")
 

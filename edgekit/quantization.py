@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from edgekit.boards import Board
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage
@@ -20,6 +22,7 @@ from edgekit.quant.prepare import prepared
 
 CALIBRATION_SAMPLES = 256
 GENERATED_SAMPLES = 512
+_LARGEST = float(np.finfo(np.float32).max)
 PRECISIONS = (*WEIGHT_BITS, "mixed")
 
 
@@ -53,8 +56,8 @@ class Quantization:
             )
         if self.input_range is not None and not self.data_free:
             raise BadUsage("--input-range is for generated inputs: give --data-free with it, or leave it out")
-        if self.input_range is not None and not self.input_range[0] < self.input_range[1]:
-            raise BadUsage("--input-range takes the lowest number first")
+        if self.input_range is not None and not -_LARGEST < self.input_range[0] < self.input_range[1] < _LARGEST:
+            raise BadUsage("--input-range takes two numbers that float32 holds, the lowest first")
         if self.data_free and self.precision == "float32":
             raise BadUsage("--data-free calibrates: leave it out with --precision float32")
         if self.data_free:
@@ -135,9 +138,9 @@ def _low_bits(
     else:
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])
     narrow = [width for width in bits.values() if width < 8]
-    if not narrow and mixed is None:
+    if not narrow:
         if wanted.precision != "int8":
-            progress.warn("no layer between the first and the last has weights: all keep 8 bits")
-        return None
+            progress.warn("all weights keep 8 bits")
+        return None if mixed is None else LowBits(wanted.weights.chosen, bits, {}, mixed=mixed)
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
     return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress), mixed=mixed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ class QuantizeOptions:
     """What `edgekit quantize` was asked for.
 
     Attributes:
-        data: samples that outputs are compared on, which calibrate too where nothing else does; None with generated
-            inputs.
+        data: samples that outputs are compared on, which calibrate too where nothing else does; None takes those that
+            calibrate.
         board: whose flash `mixed` is to fit.
         samples: how many inputs are compared at most.
     """
@@ -60,12 +60,16 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     options.quantization.check()
     if options.output.suffix.lower() != ".onnx" or options.output.is_dir():
         raise BadUsage(f"{options.output} is no name of an .onnx file: give one with -o")
+    if options.output.resolve() == options.model.resolve():
+        raise BadUsage(f"{options.output} is the model itself: give another name with -o")
+    if options.board is not None and options.quantization.precision != "mixed":
+        raise BadUsage("--board is for --precision mixed, which chooses bits for its flash: leave it out")
     board = None if options.board is None else load_board(options.board)
     graph = _float_graph(options, progress)
     data = None if options.data is None else load_data(options.data, graph.inputs)
     given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
     calibration = calibration_samples(graph, given, options.quantization, progress) or data
-    if calibration is None or (data is None and not options.quantization.data_free):
+    if calibration is None:
         raise BadUsage("give samples with --data, or --data-free for generated inputs")
     weights = options.quantization.weights
     resume = weights.resume or learning_folder(options.output)
@@ -73,7 +77,7 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     made = quantize_model(graph, calibration, wanted, board, progress)
     require_supported_graph(made.graph)
     report = _report(options, made, data or calibration, progress)
-    remove_learning(options.output)
+    remove_learning(options.output, made.low_bits, weights)
     return report
 
 
@@ -102,11 +106,11 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
         "bytes": options.output.stat().st_size,
         "precision": options.quantization.precision,
         "low_bits": None if made.low_bits is None else made.low_bits.record(),
-        "quantization": [asdict(error) for error in errors],
+        "quantization": [error.record() for error in errors],
         "accuracy": _accuracy(made, floats, outputs, data.labels),
         "validation": {
             "inputs": len(floats),
-            "source": str(options.data or "generated inputs"),
+            "source": str(options.data or options.calibration or "generated inputs"),
             "runtimes": [compare_with_onnxruntime(options.output, made.graph, codes, outputs)],
         },
     }

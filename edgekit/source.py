@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.quant.error import LayerError, layer_errors
-from edgekit.quant.low_bits import LowBits
+from edgekit.quant.low_bits import LowBits, WeightOptions
 from edgekit.quantization import Quantization, calibration_samples, quantize_model
 
 DUMP_STAGES = ("import", "optimise", "quantize", "program", "plan")
@@ -211,12 +211,19 @@ def _quantized(
 
 def learning_folder(output: Path) -> Path:
     """Where learning for an output keeps what is finished, unless told otherwise; a finished build removes it."""
-    return output.with_name(f"{output.name}.learning")
+    whole = output.resolve()
+    return whole.with_name(f"{whole.name}.learning")
 
 
-def remove_learning(output: Path) -> None:
-    """What learning for a finished output has kept is no longer needed."""
-    shutil.rmtree(learning_folder(output), ignore_errors=True)
+def remove_learning(output: Path, made: LowBits | None, options: WeightOptions) -> None:
+    """What learning for a finished output has kept is no longer needed, unless a folder was asked for."""
+    folder = learning_folder(output)
+    if made is None or made.iterations is None or options.resume is not None or not folder.is_dir():
+        return
+    for kept in folder.glob("*.npz"):
+        kept.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _bytes(sample: Sequence[Array]) -> tuple[bytes, ...]:

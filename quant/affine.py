@@ -106,9 +106,6 @@ class _Rewriter:
         outputs = [self._code_value(v) for v in node.outputs]
         output = outputs[0]
         op, attrs = integer_form(node)
-        if is_product(node) and self.coded:
-            # With one rounding kernels can make coarse levels larger; in all layers, so that there is one kind of them.
-            attrs["double_rounding"] = False
         if attrs.pop("count_padding", False) and any(node.attrs["padding"]):
             operands[0] = self._padded(node, operands[0])
             attrs["padding"] = (0, 0, *node.attrs.get("overhang", (0, 0)))

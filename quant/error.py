@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class LayerError:
     weight_sqnr_db: float | None
     weights_sqnr_db: float | None
     cause: str
+
+    def record(self) -> dict[str, Any]:
+        """As report.json has it: no ratio, null, where there is no noise."""
+        return {key: None if isinstance(v, float) and math.isinf(v) else v for key, v in asdict(self).items()}
 
 
 @dataclass

@@ -19,8 +19,8 @@ from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
 
-# Those that learn by reconstruction, in torch.
-LEARNED = ("adaround", "nupes")
+# Those that learn by reconstruction, in torch, and the quantizer by the weights alone that they begin with.
+LEARNED = {"adaround": "mse", "nupes": "power-clip"}
 QUANTIZERS = (*DATA_FREE, *LEARNED)
 DEFAULT_QUANTIZER = "nupes"
 # Samples that learning uses at most.
@@ -55,7 +55,7 @@ class WeightOptions:
     @property
     def start(self) -> str:
         """The quantizer by the weights alone that learning begins with; the chosen one where that learns nothing."""
-        return "power-clip" if self.learns else self.chosen
+        return LEARNED.get(self.chosen, self.chosen)
 
 
 @dataclass(frozen=True)

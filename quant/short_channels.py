@@ -15,8 +15,11 @@ from edgekit.ops import fixed_point as fp
 MULTIPLIER_BITS, BIAS_BITS, SPREAD_BITS = 16, 13, 14
 # Biases are multiples of a power of two near an output code times 2 ** -fraction, for the largest fraction that fits.
 FRACTIONS = range(8, 1, -1)
-# How many multipliers on either side are looked at: one in a hundred is made by some float32 scale.
-_REACHES = (512, 8192)
+# How many multipliers on either side are looked at: one in a hundred is made by some float32 scale. The farthest are a
+# few hundredths away; codes are chosen for the scale as it was, so that farther ones would cost more than they save.
+_REACHES = (256, 1000)
+# Channels that are looked at together: each takes some 100 KB.
+_TOGETHER = 64
 _LARGEST_WEIGHT = 127
 
 
@@ -24,6 +27,11 @@ def short_scales(scales: Array, x: QuantType, y: QuantType) -> Array:
     """float32 [O]: of the scales next to positive `scales` one whose multiplier, scale x times scale w over scale y,
     has 16 significant bits; a thousandth away as a rule. Where there is none, the scale as it is.
     """
+    parts = [_short(scales[first : first + _TOGETHER], x, y) for first in range(0, len(scales), _TOGETHER)]
+    return np.concatenate(parts) if parts else scales.astype(np.float32)
+
+
+def _short(scales: Array, x: QuantType, y: QuantType) -> Array:
     found = scales.astype(np.float32)
     left = np.arange(len(scales))
     for reach in _REACHES:

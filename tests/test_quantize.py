@@ -64,6 +64,14 @@ def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: P
     assert a["accuracy"]["emulated"] == b["accuracy"]["emulated"]
 
 
+def test_what_stands_beside_the_output_stays(data: Path, tmp_path: Path) -> None:
+    beside = tmp_path / "m.onnx.learning"
+    beside.mkdir()
+    (beside / "own.txt").write_text("kept")
+    assert _run("quantize", MODEL, "--calibration", str(data), "-o", str(tmp_path / "m.onnx")).exit_code == 0
+    assert (beside / "own.txt").read_text() == "kept"
+
+
 def test_without_data(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     out = tmp_path / "free.onnx"
@@ -82,13 +90,17 @@ def test_what_makes_no_sense_is_refused(data: Path, tmp_path: Path) -> None:
         ("m.onnx", ["--budget-flash", "10"], "give --precision mixed"),
         ("m.onnx", ["--quantizer", "mse"], "fewer than 8 bits"),
         ("m.onnx", ["--input-range", "0", "1"], "give --data-free"),
-        ("m.onnx", ["--data-free", "--input-range", "1", "0"], "lowest number first"),
+        ("m.onnx", ["--data-free", "--input-range", "1", "0"], "the lowest first"),
         ("m.onnx", ["--data-free", "--calibration", str(data)], "leave --calibration out"),
     ):
         result = _run("quantize", MODEL, "--data", str(data), "-o", str(tmp_path / out), *more)
         assert isinstance(result.exception, BadUsage) and text in str(result.exception)
     without = _run("quantize", MODEL, "-o", str(tmp_path / "m.onnx"))
     assert isinstance(without.exception, BadUsage) and "--data-free" in str(without.exception)
+    itself = _run("quantize", MODEL, "--data", str(data), "-o", MODEL)
+    assert isinstance(itself.exception, BadUsage) and "the model itself" in str(itself.exception)
+    idle = _run("quantize", MODEL, "--data", str(data), "--board", "stm32f746", "-o", str(tmp_path / "m.onnx"))
+    assert isinstance(idle.exception, BadUsage) and "leave it out" in str(idle.exception)
     assert not list(tmp_path.iterdir())
     quantized = tmp_path / "q.onnx"
     assert _run("quantize", MODEL, "--data", str(data), "-o", str(quantized)).exit_code == 0

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from edgekit.cli.common import aligned, json_option, print_json, shape_options, short_name, shortened, size
+from edgekit.cli.common import aligned, json_option, print_json, shape_options, shortened, size
+from edgekit.reports.text import short_name
 
 MAX_PROBLEMS = 40
 PRECISIONS = ("int8", "w4", "w3", "w2", "float32")

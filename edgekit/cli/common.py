@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,6 +80,8 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
     from edgekit.quantization import Quantization
 
     budget = values["budget_flash"]
+    if budget is not None and math.isnan(budget):
+        raise BadUsage("--budget-flash takes a number of KB")
     return Quantization(
         values["precision"],
         values["observer"],
@@ -91,7 +94,6 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
 
 # A model file chooses the names, shapes and numbers of layers that an error lists.
 MAX_LINE, MAX_LINES = 500, 40
-NAME_LENGTH = 32
 
 
 def shortened(text: str) -> str:
@@ -117,18 +119,12 @@ def shape_options(texts: tuple[str, ...]) -> dict[str, list[int]]:
 
 def print_json(value: Any) -> None:
     """Print a JSON object."""
-    print(json.dumps(value, indent=1))
+    print(json.dumps(value, indent=1, allow_nan=False))
 
 
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count} B" if abs(count) < 10_000 else f"{count / 1024:.1f} KB"
-
-
-def short_name(name: str) -> str:
-    """A name cut to its end; of TFLite's fused names ("a;b;c") the first part, which no limit has cut."""
-    first = name.partition(";")[0] or name
-    return first if len(first) <= NAME_LENGTH else "…" + first[1 - NAME_LENGTH :]
 
 
 def aligned(rows: Sequence[Sequence[str]], left: tuple[int, ...]) -> list[str]:

@@ -14,10 +14,10 @@ from edgekit.cli.common import (
     quantization_of,
     quantization_options,
     shape_options,
-    short_name,
     size,
 )
 from edgekit.progress import Progress
+from edgekit.reports.text import short_name
 
 
 @click.command("quantize", epilog="Example: edgekit quantize model.onnx --data samples.npz --precision w4 -o w4.onnx")

@@ -86,7 +86,7 @@ def build_report(
             "image": _emulated_image(board, linked),
             "runtimes": list(runtimes),
         },
-        "quantization": [asdict(e) for e in errors],
+        "quantization": [error.record() for error in errors],
         "low_bits": None if low_bits is None else low_bits.record(),
         "warnings": [*notes, *_streams(program), *_warnings(board, program, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],

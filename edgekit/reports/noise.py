@@ -27,18 +27,18 @@ _LINES = (
 
 
 def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Layers with their signal-to-quantization-noise ratio; an infinite one is an exact layer."""
+    """Layers with their signal-to-quantization-noise ratio; an exact layer has none."""
     layers = []
     for row in rows:
         ratio = row.get("sqnr_db")
         decibels = ratio if text.known(ratio) else None
-        exact = ratio == float("inf")
+        exact = ratio is None and row.get("max_abs_error") == 0.0
         layers.append(
             {
                 "name": row.get("name", text.NONE),
                 "op": row.get("op", text.NONE),
                 "max_abs_error": row.get("max_abs_error"),
-                "label": _decibels(ratio),
+                "label": "exact" if exact else _decibels(ratio),
                 "width": 100.0 if exact else _share(decibels),
                 "low": decibels is not None and decibels < _LOW_SQNR_DB,
                 "bits": row.get("bits"),
@@ -53,8 +53,6 @@ def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _decibels(ratio: float | None) -> str:
-    if ratio == float("inf"):
-        return "exact"
     return text.NONE if ratio is None or not text.known(ratio) else f"{ratio:.1f} dB"
 
 

@@ -125,7 +125,7 @@ class _Learning:
         self.blocks = blocks_of(graph)
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.samples = torch.from_numpy(samples)
-        self.found = coded_weights(graph, bits, "power-clip" if self.nupes else "mse")
+        self.found = coded_weights(graph, bits, LEARNED[method])
         options = repr((method, sorted(asdict(settings).items()), [(v.name, quants.get(v)) for v in graph.values()]))
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -61,3 +62,9 @@ def test_the_cause_follows_the_noise(rows: dict[int, dict[str, LayerError]]) -> 
     # Moved numbers are exact, or have what the layers before lost.
     moved = [row for row in rows[4].values() if row.op in ("reshape", "transpose")]
     assert {row.cause for row in moved} == {"none", "inherited"}
+
+
+def test_a_layer_without_noise_has_no_ratio_in_reports() -> None:
+    error = LayerError("a", "relu", float("inf"), 0.0, 1.0, float("inf"), None, None, None, None, "none")
+    record = json.loads(json.dumps(error.record(), allow_nan=False))
+    assert record["sqnr_db"] is record["codes_sqnr_db"] is None and record["max_abs_error"] == 0.0

@@ -138,7 +138,7 @@ def test_a_model_of_two_layers_keeps_8_bits(tmp_path: Path, capsys: pytest.Captu
     graph = optimise(helpers.import_model(helpers.make_model(nodes, [1, 4], {"w": weights}), tmp_path))
     calibration = Dataset([[np.ones((1, 4), np.float32)]], None)
     made = quantization.quantize_model(graph, calibration, Quantization("w2"), None, Progress())
-    assert made.low_bits is None and "all keep 8 bits" in capsys.readouterr().err
+    assert made.low_bits is None and "all weights keep 8 bits" in capsys.readouterr().err
     with pytest.raises(BadUsage, match="give --board"):
         quantization.quantize_model(graph, calibration, Quantization("mixed"), None, Progress(quiet=True))
     flat = optimise(helpers.import_model(helpers.make_model([helpers.node("Relu", "x", "y")], [1, 4]), tmp_path))

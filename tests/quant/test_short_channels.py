@@ -23,6 +23,14 @@ def test_multipliers_of_short_scales_have_16_bits() -> None:
     assert distance.max() < 0.02 and distance.mean() < 0.002
 
 
+@pytest.mark.parametrize(("x", "y"), [(1 / 255, 0.03), (0.1, 0.3), (0.02, 0.05), (6 / 255, 0.07)])
+def test_short_scales_are_near(x: float, y: float) -> None:
+    """Ratios of few digits leave few multipliers to choose from: then scales stay as they were."""
+    wanted = np.random.default_rng(3).uniform(1e-4, 0.3, 500)
+    scales = short_scales(wanted, QuantType.per_tensor(x, 0), QuantType.per_tensor(y, 0))
+    assert np.abs(scales / wanted - 1).max() < 0.032
+
+
 def test_short_scales_are_kept() -> None:
     scales = short_scales(np.array([0.01, 0.2]), X, Y)
     assert (short_scales(scales.astype(np.float64), X, Y) == scales).all()

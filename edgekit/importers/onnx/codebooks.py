@@ -34,6 +34,8 @@ def check_narrow(layer: Layer) -> None:
 
 def gathered_weights(layer: Layer) -> Constant | None:
     """What a Gather from a constant table of levels makes; None for any other Gather. The indices are checked."""
+    if layer.constant(0).quant is not None or layer.constant(1).quant is not None:
+        return None
     table, indices = layer.constant(0).array, layer.constant(1).array
     book = _codebook(table)
     if book is None or layer.int_attr("axis", 0) != 0 or indices.dtype.kind != "i":
@@ -46,11 +48,11 @@ def gathered_weights(layer: Layer) -> Constant | None:
 
 
 def _codebook(table: Array) -> Codebook | None:
-    """The codebook of a table: int8, ascending, symmetric about a 0 in its middle."""
+    """The codebook of a table: int8, ascending from a 0 in its middle to more than that, and symmetric."""
     if table.dtype != np.int8 or table.ndim != 1 or len(table) not in _WIDTHS:
         return None
     numbers = table.astype(np.int64)
     positive = numbers[len(table) // 2 :]
-    if positive[0] != 0 or (np.diff(positive) < 0).any() or (numbers != -numbers[::-1]).any():
+    if positive[0] != 0 or positive[-1] == 0 or (np.diff(positive) < 0).any() or (numbers != -numbers[::-1]).any():
         return None
     return Codebook(_WIDTHS[len(table)], tuple(int(v) for v in positive))

@@ -319,13 +319,31 @@ def test_table_of_levels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", [
     [-9, -2, -1, 0, 1, 2, 8], [-9, -1, -2, 0, 2, 1, 9], [-9, -2, -1, 1, 2, 3, 9], [-128, -2, -1, 0, 1, 2, 127],
-    [-9, 0, 9, 12],
+    [-9, 0, 9, 12], [0, 0, 0, 0, 0, 0, 0],
 ])  # fmt: skip
 def test_a_table_that_is_no_codebook_makes_plain_weights(table: list[int], tmp_path: Path) -> None:
     graph = optimise(import_model(_table_model(table, [[0, 3, 2], [1, 2, 3]]), tmp_path))
     (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
     assert weights.quant is not None and weights.quant.codebook is None
     assert weights.array.tolist() == np.array(table)[[[0, 1], [3, 2], [2, 3]]].tolist()
+
+
+def test_numbers_gathered_from_a_table_of_real_numbers_have_its_scale(tmp_path: Path) -> None:
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r"),
+        node("DequantizeLinear", "t st", "u"), node("Gather", "u i", "w"),
+        node("QuantizeLinear", "w s z", "k"), node("DequantizeLinear", "k s z", "v"), node("MatMul", "r v", "m"),
+        node("QuantizeLinear", "m s z", "p"), node("DequantizeLinear", "p s z", "y"),
+    ]  # fmt: skip
+    constants = {
+        "s": np.array(0.1, np.float32), "z": np.array(0, np.int8), "st": np.array(0.5, np.float32),
+        "t": np.arange(-3, 4, dtype=np.int8), "i": np.array([[0, 3, 6], [1, 2, 5]], np.int64),
+    }  # fmt: skip
+    graph = optimise(import_model(make_model(nodes, [1, 2], constants, 21), tmp_path))
+    (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
+    assert weights.quant is not None
+    real = weights.quant.dequantize(weights.array)
+    np.testing.assert_allclose(real, [[-1.5, -1.0], [0.0, -0.5], [1.5, 1.0]], atol=1e-6)
 
 
 def test_index_outside_the_table(tmp_path: Path) -> None:
