@@ -99,7 +99,9 @@ class _Fitter:
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
         self._fewest_cycles, self._objective = fewest_cycles, objective
-        self._capacity = sum(region.capacity for region in regions if not region.external)
+        inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
+        # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
+        self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
 
     @property
     def _has_outside(self) -> bool:
@@ -155,19 +157,19 @@ class _Fitter:
         """All on the chip by streams of at most so many cycles, or None."""
         if not self._tricks.streaming:
             return None
-        capacity = self._capacity
-        chooser = self._chooser(capacity, fed)
-        for share in _TRIES:
-            choice = chooser.cheapest(int(share * capacity))
-            if choice is None or choice.cycles > limit:
-                return None
-            attempt = self._attempt(choice.streams, capacity)
-            if attempt.is_inside:
-                return attempt
+        for capacity in self._capacities:
+            chooser = self._chooser(capacity, fed)
+            for share in _TRIES:
+                choice = chooser.cheapest(int(share * capacity))
+                if choice is None or choice.cycles > limit:
+                    break
+                attempt = self._attempt(choice.streams, capacity)
+                if attempt.is_inside:
+                    return attempt
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming)
+        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks.overwriting)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""

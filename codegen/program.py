@@ -38,6 +38,7 @@ class Constant:
         c_type: element type, for example "int8_t" or "ek_channel".
         rows: the array, or for a struct type an integer array whose rows are the struct's fields in order.
         layer: the step that it belongs to.
+        weights: how many numbers of a product it stands for, where those are packed, or 0.
     """
 
     index: int
@@ -45,6 +46,7 @@ class Constant:
     rows: Array
     layer: str
     size: int
+    weights: int = 0
 
 
 Fields: TypeAlias = Mapping[str, "FieldValue"]

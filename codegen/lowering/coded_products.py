@@ -18,7 +18,7 @@ from edgekit.codegen.lowering.dots import CHANNELS, INPUTS, MOST_RIGHT, four_byt
 from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
 from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows
 from edgekit.codegen.lowering.requantize import channel_tables, folded_tables, rounding_of, usual_rounding
-from edgekit.codegen.lowering.strips import Strips, strip_places, strips_table
+from edgekit.codegen.lowering.strips import Shape, Strips, strip_places, strip_taps, strips_table
 from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
 from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal
@@ -53,7 +53,7 @@ def lower_coded_fully_connected(node: Node, ctx: LoweringContext, codebook: Code
         layer = coded_layer(node, codebook, 2)
         coding, channels = layer.channels(ctx)
         params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))
-        weights = ctx.constant("uint8_t", packed_pairs(layer.codes, codebook.bits))
+        weights = ctx.constant("uint8_t", packed_pairs(layer.codes, codebook.bits), layer.codes.size)
         scratch = ctx.scratch(field_bytes(codebook) + 8 * -(-inputs // 4))
         ctx.call("ek_fully_connected_coded_dsp", params, coding, x, weights, channels, y, scratch)
         return
@@ -94,7 +94,7 @@ def _call_lanes(layer: CodedLayer, ctx: LoweringContext, fields: Fields, product
     tiling = fastest_tiling(products, ctx.room() - table, loops)
     coding, channels = layer.channels(ctx, words=rounding != "any")
     codes = layer.codes.reshape(products.outputs, -1)[:, products.order]
-    weights = ctx.constant("uint8_t", packed_pairs(codes, bits))
+    weights = ctx.constant("uint8_t", packed_pairs(codes, bits), codes.size)
     params, tiling_params = ctx.struct("ek_conv_params", fields), ctx.struct("ek_tiling", tiling.fields)
     scratch = ctx.scratch(table + tiling.scratch)
     kernel = f"ek_conv2d_coded_dsp_{rounding}{tiling.loop.suffix}"
@@ -102,16 +102,22 @@ def _call_lanes(layer: CodedLayer, ctx: LoweringContext, fields: Fields, product
         ctx.call(kernel, params, tiling_params, coding, x, weights, channels, y, scratch)
 
 
+def pair_bytes(inputs: int) -> int:
+    """Scratch that a decoded pair of channels takes in the form by rows."""
+    return 2 * (inputs + _RECORD_BYTES)
+
+
 def _call_rows(
     layer: CodedLayer, ctx: LoweringContext, fields: Fields, products: Products, inside: bool, images: Images
 ) -> None:
     row = products.rows * products.row
     gathered = 0 if inside else row
-    pair = 2 * (row + _RECORD_BYTES)
+    pair = pair_bytes(row)
     windows = 2 if pair + 2 * gathered <= ctx.room() else 1
     pairs = _even_part(products.pairs, (ctx.room() - windows * gathered) // pair)
     coding, channels = layer.channels(ctx)
-    weights = ctx.constant("uint8_t", packed_pairs(layer.codes.reshape(products.outputs, -1), layer.codebook.bits))
+    packed = packed_pairs(layer.codes.reshape(products.outputs, -1), layer.codebook.bits)
+    weights = ctx.constant("uint8_t", packed, layer.codes.size)
     params = ctx.struct("ek_conv_params", fields)
     tile = ctx.struct("ek_coded_tile", {"pairs": pairs, "windows": 2 if inside else windows})
     scratch = ctx.scratch(pairs * pair + windows * gathered)
@@ -129,7 +135,8 @@ def _call_vectors(
     four = four_bytes(inputs)
     fours = _even_part(-(-outputs // CHANNELS), (ctx.room() - windows) // four)
     coding, channels = layer.channels(ctx)
-    weights = ctx.constant("uint8_t", packed_fours(layer.codes.reshape(outputs, -1), layer.codebook.bits))
+    packed = packed_fours(layer.codes.reshape(outputs, -1), layer.codebook.bits)
+    weights = ctx.constant("uint8_t", packed, layer.codes.size)
     scratch = ctx.scratch(fours * four + windows)
     if copied:
         kernel, params = f"ek_conv2d_coded_mve_{rounding}", ctx.struct("ek_conv_params", fields)
@@ -191,7 +198,7 @@ def _decoded(layer: CodedLayer, ctx: LoweringContext, folded: bool, scratch: int
     node, bits, count = layer.node, layer.codebook.bits, layer.codes.size
     outputs, first = len(layer.records), -(-scratch // 4) * 4
     coding, channels = layer.channels(ctx)
-    packed = ctx.constant("uint8_t", packed_in_order(layer.codes, bits))
+    packed = ctx.constant("uint8_t", packed_in_order(layer.codes, bits), count)
     own = ctx.scratch(first + _RECORD_BYTES * outputs + count, alignment)
     records = BufferArg(own.buffer, "ek_channel", True, own.offset + first)
     weights = BufferArg(own.buffer, "int8_t", True, own.offset + first + _RECORD_BYTES * outputs)
@@ -207,17 +214,24 @@ def _decoded(layer: CodedLayer, ctx: LoweringContext, folded: bool, scratch: int
     return Int8Weights(records, weights, own if scratch else None, layer.rounding)
 
 
+def decoded_strips_bytes(node: Node, shape: Shape) -> int:
+    """Scratch that `strips_arguments` takes beside the strips for a layer's coded weights."""
+    outputs = node.input(1).shape[2]
+    return outputs * (strip_taps(node.input(1).shape[0], shape) + _RECORD_BYTES)
+
+
 def strips_arguments(node: Node, ctx: LoweringContext, strips: Strips) -> tuple[Arg, BufferArg]:
     """(table, scratch) of a depthwise layer by strips: in flash, or decoded into scratch by a call of its own."""
     codebook = codebook_of(node)
     if codebook is None:
-        return ctx.constant("int32_t", strips_table(node, strips.shape)), ctx.scratch(strips.scratch)
+        table = ctx.constant("int32_t", strips_table(node, strips.shape), node.input(1).elements)
+        return table, ctx.scratch(strips.scratch)
     layer = coded_layer(node, codebook, 1)
     codes, places = strip_places(layer.codes, strips.shape)[:, 0], len(strips.shape.places)
     outputs, taps = codes.shape
     coding, channels = layer.channels(ctx)
-    packed = ctx.constant("uint8_t", packed_in_order(codes, codebook.bits))
-    own = ctx.scratch(strips.scratch + outputs * (places * taps + _RECORD_BYTES))
+    packed = ctx.constant("uint8_t", packed_in_order(codes, codebook.bits), codes.size)
+    own = ctx.scratch(strips.scratch + decoded_strips_bytes(node, strips.shape))
     table = BufferArg(own.buffer, "int32_t", True, own.offset + strips.scratch)
     params = ctx.struct("ek_decode_params", {
         "channels": outputs, "taps": taps, "places": places, "channel_step": 0, "tap_step": 0,

@@ -205,15 +205,19 @@ class LoweringContext:
         step.flexible = True
         return self._room[step.index] if step.index < len(self._room) else 0
 
-    def constant(self, c_type: str, rows: Array) -> ConstantArg:
-        """A table in flash; equal tables are shared."""
+    def constant(self, c_type: str, rows: Array, weights: int = 0) -> ConstantArg:
+        """A table in flash; equal tables are shared.
+
+        Args:
+            weights: how many numbers of a product it stands for, where those are packed.
+        """
         rows = np.ascontiguousarray(rows)
         key = (c_type, rows.shape, hashlib.sha256(rows.reshape(-1).view(np.uint8).data).digest())
         if key in self._tables:
             return ConstantArg(self._tables[key])
         size = STRUCT_BYTES[c_type] * rows.shape[0] if c_type in STRUCT_BYTES else rows.nbytes
         step = self.steps[-1]
-        constant = Constant(len(self.constants), c_type, rows, step.name, size)
+        constant = Constant(len(self.constants), c_type, rows, step.name, size, weights)
         self.constants.append(constant)
         self._tables[key] = constant
         step.weight_bytes += size

@@ -113,7 +113,7 @@ def _call_dots(
     """The vector form of a layer, a call for each (input, output): of `rows` rows as they lie in the input, or where
     that is 0 or rows are no multiple of sixteen inputs, of windows that are copied."""
     rounding, words = dots
-    table = ctx.constant("int32_t", words)
+    table = ctx.constant("int32_t", words, node.input(1).elements)
     inputs = node.input(0).shape[-1]
     if rows and inputs % INPUTS == 0:
         params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))

@@ -97,10 +97,19 @@ def _shape(window: Window) -> Shape | None:
     return None
 
 
+def strip_taps(size: int, shape: Shape) -> int:
+    """Codes of a channel of a kernel of `size` in all places of `strip_places`."""
+    return len(shape.places) * _strip_columns(size, shape) * shape.rows
+
+
+def _strip_columns(size: int, shape: Shape) -> int:
+    return -(-size * shape.rows // VECTOR) * VECTOR // shape.rows
+
+
 def strip_places(codes: Array, shape: Shape) -> Array:
     """[K, K, C] weights as [C, places, codes]: once for each place of a window, column by column as in a strip."""
     size, _, channels = codes.shape
-    columns = -(-size * shape.rows // VECTOR) * VECTOR // shape.rows
+    columns = _strip_columns(size, shape)
     windows = np.zeros((channels, len(shape.places), columns, shape.rows), codes.dtype)
     for index, (row, column) in enumerate(shape.places):
         windows[:, index, column : column + size, row : row + size] = codes.transpose(2, 1, 0)

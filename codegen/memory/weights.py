@@ -21,13 +21,13 @@ def tables_of(step: Step) -> list[Constant]:
 def bytes_read(program: Program) -> list[int]:
     """Bytes that an inference reads of each table: a model.
 
-    A multiplication reads one weight, so that a step goes over its largest table as often as it holds fewer elements
+    A multiplication reads one weight, so that a step goes over its largest table as often as it holds fewer of them
     than the step has multiplications; over its other tables as often, and over any once at least.
     """
     reads = [0] * len(program.constants)
     for step in program.steps:
         tables = tables_of(step)
-        largest = max((table.rows.size for table in tables), default=1)
+        largest = max((table.weights or table.rows.size for table in tables), default=1)
         times = max(1, step.macs // max(1, largest))
         for table in tables:
             reads[table.index] += times * table.size

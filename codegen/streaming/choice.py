@@ -85,12 +85,16 @@ class Chooser:
         capacity: bytes, the most that will be asked for.
         fed: the graph's images must stream in by rows, where they can.
         streaming: streams may be longer than what a fed image needs.
+        overwriting: results may take the place of what they are made of.
     """
 
-    def __init__(self, graph: Graph, target: Target, capacity: int, fed: bool = False, streaming: bool = True) -> None:
+    def __init__(
+        self, graph: Graph, target: Target, capacity: int, fed: bool = False, streaming: bool = True,
+        overwriting: bool = True,
+    ) -> None:  # fmt: skip
         self._graph, self._capacity, self._streaming = graph, capacity, streaming
         self._costs = Costs(target)
-        self._memory = _Memory(graph)
+        self._memory = _Memory(graph, overwriting)
         self._images = {value: turn for value in graph.inputs if fed and (turn := fed_by(graph, value)) is not None}
 
     @cached_property
@@ -194,8 +198,8 @@ class Chooser:
 
     def _stream(self, schedule: Schedule, position: int, live: int) -> _Candidate:
         stream, rounds = schedule.stream, schedule.rounds
-        # The rounds in the middle are alike, and no other one wants more.
-        buffers = line_buffers(schedule, range(rounds) if rounds < _FEW else (rounds // 2,))
+        # Rounds in the middle of many are alike, and no other one wants more.
+        buffers = line_buffers(schedule, range(rounds) if rounds < _FEW + 2 * len(stream.layers) else (rounds // 2,))
         usual = schedule.round(rounds // 2)
         parts, moved = [], 0.0
         for at, node in enumerate(stream.layers):
@@ -216,8 +220,8 @@ class Chooser:
 class _Memory:
     """Bytes of the whole values that are live beside a layer."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, graph: Graph, overwriting: bool) -> None:
+        self._graph, self._overwriting = graph, overwriting
         self._names: dict[Value, Value] = {}
         self._born: dict[Value, int] = dict.fromkeys(graph.inputs, -1)
         self._dies: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
@@ -246,6 +250,8 @@ class _Memory:
 
     def replaceable(self, start: int, end: int) -> list[Value]:
         """The whole values of the size of what a stream leaves that nothing but its nodes reads any more."""
+        if not self._overwriting:
+            return []
         nodes = self._graph.nodes[start:end]
         read = dict.fromkeys(value for node in nodes for value in streamed_inputs(node))
         output = nodes[-1].output
@@ -257,7 +263,7 @@ class _Memory:
         if node.op == "reshape":
             return 0
         live = self.during(position, position + 1)
-        if is_row_wise(node) and node.op != "fully_connected":
+        if self._overwriting and is_row_wise(node) and node.op != "fully_connected":
             dying = [v for v in streamed_inputs(node) if self._dies[self._root(v)] == position]
             live -= node.output.nbytes if any(v.nbytes == node.output.nbytes for v in dying) else 0
         return live

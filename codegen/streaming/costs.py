@@ -13,10 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.lowering.coded import codebook_of
-from edgekit.codegen.lowering.coded_products import decoded_bytes, field_bytes
+from edgekit.codegen.lowering.coded_products import (
+    decoded_bytes,
+    decoded_strips_bytes,
+    field_bytes,
+    pair_bytes,
+)
 from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.lowering.convolution import POINTER_BYTES
-from edgekit.codegen.lowering.dots import INPUTS
+from edgekit.codegen.lowering.dots import INPUTS, four_bytes
 from edgekit.codegen.lowering.planes import planes_over
 from edgekit.codegen.lowering.products import is_pointwise, products_of
 from edgekit.codegen.lowering.strips import scratch_of, shape_of
@@ -34,6 +39,10 @@ MOVED_BYTE = 0.35
 _WINDOW, _TWO_WINDOWS, _TAPS = 3.6, 2.9, 4.5
 _VECTOR_DOTS, _VECTOR_TAPS = 0.2, 0.7
 _PLAIN_TAPS = 7.0
+# Of weights that are decoded: each of them, and, for a multiply-accumulate by rows, to gather windows for each tile.
+_DECODE, _AGAIN = 6.0, 1.0
+# Of a byte of the table of ek_coded_lanes.h, which every call makes.
+_FIELD_BYTE = 0.7
 # Of elements: for each input that a pool reads, and for each output of all else.
 _POOLED, _ELEMENT = 2.5, 6.0
 
@@ -98,39 +107,55 @@ class Costs:
 
     def _convolution(self, node: Node, rows: int, macs: int) -> Options:
         _, kernel_h, kernel_w, depth = node.input(1).shape
-        filter_bytes, pointwise = kernel_h * kernel_w * depth, is_pointwise(node)
+        filter_bytes, pointwise, coded = kernel_h * kernel_w * depth, is_pointwise(node), codebook_of(node) is not None
+        decoding = self._decoding(node)
         if self._target.mve and groups_of(node) == 1:
             column = -(-filter_bytes // INPUTS) * INPUTS
             gathered = not pointwise or depth % INPUTS > 0
-            return Options.of([(2 * column * gathered, CALL + _VECTOR_DOTS * macs)])
+            decoded = four_bytes(filter_bytes) if coded else 0
+            return Options.of([(2 * column * gathered + decoded, CALL + _VECTOR_DOTS * macs + decoding)])
         if self._target.dsp and groups_of(node) == 1:
             codebook = codebook_of(node)
             table = 0 if codebook is None else field_bytes(codebook)
             return _of_products(products_of(node, rows), self._target, table)
+        decoded = decoded_bytes(node) if groups_of(node) > 1 else pair_bytes(filter_bytes) if coded else 0
+        again = _AGAIN if coded and groups_of(node) == 1 else 0.0
         if pointwise:
-            return Options.of([(0, CALL + _TWO_WINDOWS * macs)])
-        return Options.of([(filter_bytes, CALL + _WINDOW * macs), (2 * filter_bytes, CALL + _TWO_WINDOWS * macs)])
+            return Options.of([(decoded, CALL + _TWO_WINDOWS * macs + decoding)])
+        return Options.of([
+            (decoded + filter_bytes, CALL + (_WINDOW + again) * macs + decoding),
+            (decoded + 2 * filter_bytes, CALL + (_TWO_WINDOWS + again) * macs + decoding),
+        ])  # fmt: skip
+
+    def _decoding(self, node: Node) -> float:
+        """Cycles that decode a layer's weights, in every call."""
+        return 0.0 if codebook_of(node) is None else _DECODE * node.input(1).elements
 
     def _depthwise(self, node: Node, rows: int, macs: int) -> Options:
         kernel_h, kernel_w, outputs = node.input(1).shape
+        decoded, decoding = decoded_bytes(node), self._decoding(node)
         if outputs != node.input(0).shape[3]:
-            return Options.of([(0, CALL + _PLAIN_TAPS * macs)])
+            return Options.of([(decoded, CALL + _PLAIN_TAPS * macs + decoding)])
         window = window_of(node, (kernel_h, kernel_w))
         part = replace(window, output=(rows, window.output[1]))
         if self._target.mve and (shape := shape_of(part, outputs)) is not None:
-            return Options.of([(scratch_of(part, shape), CALL + _VECTOR_TAPS * macs)])
+            table = 0 if codebook_of(node) is None else decoded_strips_bytes(node, shape)
+            return Options.of([(scratch_of(part, shape) + table, CALL + _VECTOR_TAPS * macs + decoding)])
         if not self._target.dsp:
-            return Options.of([(2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + outputs, CALL + _TAPS * macs)])
+            taps_bytes = 2 * POINTER_BYTES * (kernel_h * kernel_w + 1) + outputs
+            return Options.of([(decoded + taps_bytes, CALL + _TAPS * macs + decoding)])
         planes = planes_over(part, outputs)
         if planes is None:
-            return Options.of([(0, CALL + _PLAIN_TAPS * macs)])
+            return Options.of([(decoded, CALL + _PLAIN_TAPS * macs + decoding)])
         fours = -(-outputs // 4)
         return Options.of(
-            (decoded_bytes(node) + planes.scratch(band), CALL + fours * planes.instructions(band))
+            (decoded + planes.scratch(band), CALL + decoding + fours * planes.instructions(band))
             for band in range(1, planes.lines + 1)
         )
 
 
 @functools.lru_cache(maxsize=4096)
 def _of_products(products: Products, target: Target, table: int) -> Options:
-    return Options.of((table + t.scratch, CALL + t.cycles) for t in tilings(products, loops_of(target)))
+    return Options.of(
+        (table + t.scratch, CALL + _FIELD_BYTE * table + t.cycles) for t in tilings(products, loops_of(target))
+    )

@@ -32,8 +32,7 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, far: Collectio
     waits = []
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
-        outside_bytes = sum(table.size for table in tables_of(step) if table.index in far)
-        weights = (step.weight_bytes - outside_bytes) * near_wait + outside_bytes * far_wait
+        weights = sum(t.size * (far_wait if t.index in far else near_wait) for t in tables_of(step))
         # Layers that run by rows read their weights again in every round.
         waits.append(weights * max(1, step.rounds) + buffers)
     return waits

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from edgekit.codegen.streaming.reach import streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
-from edgekit.ir import DType, Graph, Node, QuantType, Value
+from edgekit.ir import Codebook, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.spec import random_codes
 
 SIZES = ((1, 1), (3, 3), (5, 5), (3, 1), (1, 3), (2, 2), (5, 3))
+
+
+def coded(graph: Graph, bits: int) -> Graph:
+    """The graph with the weights of its convolutions drawn to levels of so many bits; 8 leaves it as it is."""
+    if bits == 8:
+        return graph
+    levels = np.linspace(0, 100, 1 << (bits - 1)).astype(np.int64)
+    book = Codebook(bits, tuple(int(level) for level in levels))
+    for node in graph.nodes:
+        if node.op in ("conv2d", "depthwise_conv2d"):
+            weights = node.input(1)
+            assert weights.quant is not None
+            numbers = weights.array.astype(np.int64)
+            nearest = np.abs(np.abs(numbers)[..., None] - levels).argmin(axis=-1)
+            quant = replace(weights.quant, codebook=book)
+            node.set_input(1, Value.constant("w", (np.sign(numbers) * levels[nearest]).astype(np.int8), quant))
+    return graph
 
 
 class Network:

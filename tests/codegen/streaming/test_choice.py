@@ -14,7 +14,7 @@ from edgekit.codegen.streaming.costs import Options
 from edgekit.errors import DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
-from tests.codegen.streaming.networks import random_network
+from tests.codegen.streaming.networks import coded, random_network
 
 TARGETS = [Target(dsp=True, dual_issue=True), Target(dsp=False), Target(dsp=True, mve=True)]
 PLENTY = 1 << 30
@@ -39,8 +39,9 @@ def _deep(height: int = 32) -> Graph:
 
 @pytest.mark.parametrize("target", TARGETS, ids=["dsp", "scalar", "vectors"])
 @pytest.mark.parametrize("seed", range(6))
-def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int) -> None:
-    graph = random_network(seed)
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int, bits: int) -> None:
+    graph = coded(random_network(seed), bits)
     found = Chooser(graph, target, PLENTY).smallest(1 << 20, float("inf"))
     assert found is not None
     capacity, choice = found
@@ -91,6 +92,13 @@ def test_streams_are_tried_before_memory_outside() -> None:
     assert any(step.rounds for step in program.steps)
     with pytest.raises(DoesNotFit):
         lower_and_plan(graph, target, [PlanRegion("ram", 6000)])
+
+
+def test_a_second_memory_on_the_chip_takes_nothing_away() -> None:
+    graph, target = _deep(), TARGETS[0]
+    for capacity in range(12500, 17500, 500):
+        lower_and_plan(graph, target, [PlanRegion("a", capacity)])
+        lower_and_plan(graph, target, [PlanRegion("a", capacity), PlanRegion("b", capacity // 3, 1.5)])
 
 
 def test_images_that_can_be_fed() -> None:
