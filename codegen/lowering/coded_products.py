@@ -224,8 +224,8 @@ def strips_arguments(node: Node, ctx: LoweringContext, strips: Strips) -> tuple[
     """(table, scratch) of a depthwise layer by strips: in flash, or decoded into scratch by a call of its own."""
     codebook = codebook_of(node)
     if codebook is None:
-        table = ctx.constant("int32_t", strips_table(node, strips.shape), node.input(1).elements)
-        return table, ctx.scratch(strips.scratch)
+        stored = ctx.constant("int32_t", strips_table(node, strips.shape), node.input(1).elements)
+        return stored, ctx.scratch(strips.scratch)
     layer = coded_layer(node, codebook, 1)
     codes, places = strip_places(layer.codes, strips.shape)[:, 0], len(strips.shape.places)
     outputs, taps = codes.shape
