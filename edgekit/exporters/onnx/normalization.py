@@ -46,9 +46,8 @@ def _layers(writer: OnnxWriter, node: Node) -> str:
         value = node.optional_input(index)
         if value is None or (value.is_constant and value.quant is None):
             numbers = _numbers(value, fill, node.input(0).shape)
-            names.append(
-                writer.constant(f"{node.name} {part}", np.broadcast_to(numbers, node.input(0).shape)[(0,) * axis])
-            )
+            row = np.broadcast_to(numbers.reshape(numbers.shape[axis:]), node.input(0).shape[axis:])
+            names.append(writer.constant(f"{node.name} {part}", row))
         else:
             names.append(writer.own(value))
     attrs = {"axis": axis, "epsilon": node.attrs["epsilon"]}
