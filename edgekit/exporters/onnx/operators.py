@@ -28,7 +28,8 @@ _REDUCTIONS = {
     "int_reduce_sum": "ReduceSum", "int_reduce_prod": "ReduceProd",
 }  # fmt: skip
 _BINARY = {
-    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max", "int_prelu": "PRelu",
+    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max", "pow": "Pow",
+    "int_prelu": "PRelu",
 }  # fmt: skip
 _LIMITS = {"relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
 
