@@ -153,7 +153,9 @@ def _matmul(writer: OnnxWriter, node: Node) -> None:
 
 def _pool(writer: OnnxWriter, node: Node) -> None:
     if tuple(node.attrs.get("dilation", (1, 1))) != (1, 1):
-        raise UnsupportedModel(f"layer {node.name!r} ({node.op}): dilated pooling has no form here")
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): onnxruntime has no dilated pooling of codes; use one without dilation"
+        )
     op = "MaxPool" if node.op == "max_pool2d" else "AveragePool"
     attrs = {"kernel_shape": node.attrs["kernel"], "strides": node.attrs["stride"], "pads": node.attrs["padding"]}
     y = writer.emit(op, node.name, [writer.channels_first(node.input(0))], attrs)
