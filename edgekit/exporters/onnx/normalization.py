@@ -61,7 +61,9 @@ def _channels(writer: OnnxWriter, node: Node) -> str:
     for index, (part, fill) in enumerate(_FILLS, start=1):
         value = node.optional_input(index)
         if value is not None and (not value.is_constant or value.quant is not None):
-            raise UnsupportedModel(f"layer {node.name!r}: a {part} of codes along channels has no form in ONNX here")
+            raise UnsupportedModel(
+                f"layer {node.name!r}: the {part} along channels is computed, or codes; make it a float constant"
+            )
         numbers = np.broadcast_to(_numbers(value, fill, full), (1, *full[1:-1], 1))
         names.append(writer.constant(f"{node.name} {part}", numbers.reshape(-1)))
     epsilon = {"epsilon": node.attrs["epsilon"]}
