@@ -13,7 +13,7 @@ import numpy as np
 from edgekit.boards import load_board
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadUsage
-from edgekit.exporters.onnx import export_onnx
+from edgekit.exporters.onnx import export_onnx, onnx_model
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph
 from edgekit.ops.effort import require_moderate
@@ -22,7 +22,9 @@ from edgekit.ops.supported import require_supported_graph
 from edgekit.passes import optimise
 from edgekit.progress import Progress
 from edgekit.publishing import existing_parent
+from edgekit.quant.affine import quantize_shape
 from edgekit.quant.error import layer_errors
+from edgekit.quant.prepare import prepared
 from edgekit.quantization import Quantization, Quantized, calibration_samples, quantize_model
 from edgekit.runtimes import compare_with_onnxruntime
 from edgekit.source import ERROR_SAMPLES, is_float, learning_folder, remove_learning
@@ -87,6 +89,8 @@ def _float_graph(options: QuantizeOptions, progress: Progress) -> Graph:
     require_moderate(graph)
     if not is_float(graph):
         raise BadUsage(f"{options.model.name} is quantized already: give the float model")
+    # Learning takes minutes to hours: layers without a form in the file are refused before it.
+    onnx_model(quantize_shape(prepared(graph)))
     return graph
 
 

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgekit.cli import group
-from edgekit.errors import BadUsage
+from edgekit.errors import BadUsage, UnsupportedModel
 from edgekit.models import packaged_model
+from tests.importers.onnx.helpers import make_model, node, save
 
 MODEL = str(packaged_model(small=True).model_path)
 
@@ -106,3 +107,10 @@ def test_what_makes_no_sense_is_refused(data: Path, tmp_path: Path) -> None:
     assert _run("quantize", MODEL, "--data", str(data), "-o", str(quantized)).exit_code == 0
     again = _run("quantize", str(quantized), "--data", str(data), "-o", str(tmp_path / "r.onnx"))
     assert isinstance(again.exception, BadUsage) and "quantized already" in str(again.exception)
+
+
+def test_layers_without_a_form_are_refused_before_anything_is_calibrated(tmp_path: Path) -> None:
+    model = save(make_model([node("CumSum", "x axis", "y")], [1, 4], {"axis": np.array(1)}), tmp_path)
+    # Without samples, which are asked for where calibration begins.
+    result = _run("quantize", str(model), "-o", str(tmp_path / "m.onnx"))
+    assert isinstance(result.exception, UnsupportedModel) and "(cum_sum)" in str(result.exception)

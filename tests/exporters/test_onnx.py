@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from edgekit.errors import UnsupportedModel
@@ -23,6 +24,7 @@ from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.runtimes import compare_with_onnxruntime
 from tests.fuzz.choices import Choices
 from tests.fuzz.random_graphs import random_graph
+from tests.importers.onnx.helpers import make_model, node, save
 
 Sample = list[Array]
 _SUMS = ("add", "sub", "mul", "div")
@@ -62,6 +64,19 @@ def _round_trip(quantized: Graph, path: Path) -> Graph:
     return optimise(import_model(path, {}))
 
 
+def _steps_apart(path: Path, quantized: Graph, samples: list[Sample]) -> float:
+    """How many steps an ordinary session, as everybody opens it, is from the reference at most."""
+    session = onnxruntime.InferenceSession(str(path))
+    apart = 0.0
+    for sample, outputs in zip(samples, _outputs(quantized, _codes(quantized, samples)), strict=True):
+        feeds = {declared.name: array for declared, array in zip(session.get_inputs(), sample, strict=True)}
+        for got, value, want in zip(session.run(None, feeds), quantized.outputs, outputs, strict=True):
+            assert value.quant is not None
+            steps = np.abs(got - value.quant.dequantize(want)) / value.quant.scale[0]
+            apart = max(apart, float(steps.max(initial=0)))
+    return apart
+
+
 @pytest.mark.parametrize(("bits", "quantizer"), [
     (8, ""), (4, "uniform"), (4, "powerquant"), (3, "mse"), (3, "powerquant"), (2, "mse"),
 ])  # fmt: skip
@@ -76,6 +91,56 @@ def test_the_packaged_model_comes_back_as_it_was(bits: int, quantizer: str, tmp_
     compared = compare_with_onnxruntime(tmp_path / "m.onnx", back, codes, _outputs(back, codes))
     # Other roundings of sums and functions move some of the ten scores by a few codes.
     assert compared["max_abs_difference"] <= 4.5 * quantized.outputs[0].quant.scale[0]
+    assert _steps_apart(tmp_path / "m.onnx", quantized, samples) <= 4.5
+
+
+_RNG = np.random.default_rng(7)
+_CONVOLUTION = node("Conv", "x w", "c", pads=[1, 1, 1, 1])
+_WEIGHTS = {"w": _RNG.normal(0, 1, (4, 2, 3, 3)).astype(np.float32), "b": _RNG.normal(0, 1, 4).astype(np.float32)}
+_FORMS = {
+    "average_pool": [_CONVOLUTION, node("AveragePool", "c", "y", kernel_shape=[2, 2], strides=[2, 2])],
+    "slice": [_CONVOLUTION, node("Slice", "c start end axis step", "y")],
+    "flatten": [_CONVOLUTION, node("Flatten", "c", "y")],
+    "instance_normalization": [_CONVOLUTION, node("InstanceNormalization", "c b b", "n"), node("Relu", "n", "y")],
+    "group_normalization": [_CONVOLUTION, node("GroupNormalization", "c b b", "y", num_groups=2)],
+    "prelu": [_CONVOLUTION, node("PRelu", "c slope", "y")],
+    "square": [_CONVOLUTION, node("Pow", "c two", "y")],
+    "powers": [_CONVOLUTION, node("Sigmoid", "c", "s"), node("Pow", "s s", "y")],
+    "power": [_CONVOLUTION, node("Pow", "c three", "y")],
+    "sum": [_CONVOLUTION, node("ReduceSum", "c axis", "y", keepdims=0)],
+    "product": [_CONVOLUTION, node("ReduceProd", "c axis", "y", keepdims=0)],
+}
+_CONSTANTS = _WEIGHTS | {
+    "slope": np.array([0.1, 0.3, -0.2, 0.5], np.float32).reshape(4, 1, 1),
+    "two": np.array(2, np.float32), "three": np.array(3, np.float32),
+    "start": np.array([5]), "end": np.array([-100]), "axis": np.array([2]), "step": np.array([-2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_small_models_come_back_and_run_in_an_ordinary_session(form: str, tmp_path: Path) -> None:
+    nodes = _FORMS[form]
+    used = {name for each in nodes for name in each.input}
+    model = make_model(nodes, [1, 2, 6, 6], {k: v for k, v in _CONSTANTS.items() if k in used}, opset=21)
+    graph = prepared(optimise(import_model(save(model, tmp_path), {})))
+    rng = np.random.default_rng(0)
+    samples = [[rng.normal(0, 1, v.shape).astype(np.float32) for v in graph.inputs] for _ in range(4)]
+    quantized = quantize_graph(graph, samples)
+    back = _round_trip(quantized, tmp_path / "m.onnx")
+    assert [n.op for n in back.nodes] == [n.op for n in optimise(quantized).nodes]
+    codes = _codes(quantized, samples)
+    for want, got in zip(_outputs(quantized, codes), _outputs(back, codes), strict=True):
+        assert all((a == b).all() for a, b in zip(want, got, strict=True))
+    assert _steps_apart(tmp_path / "m.onnx", quantized, samples) <= 2.5
+
+
+def test_a_normalization_without_a_form_is_refused() -> None:
+    quant = packaged_graph().inputs[0].quant
+    x, y = (Value(name, (2, 3, 4), DType.INT8, quant) for name in "xy")
+    scale = Value.constant("scale", np.arange(1, 3, dtype=np.float32).reshape(2, 1, 1))
+    attrs = {"axis": 2, "epsilon": 1e-5, "centred": True}
+    with pytest.raises(UnsupportedModel, match=r"'norm'.*\[2, 1, 1\].*no form in ONNX"):
+        onnx_model(Graph("g", [x], [y], [Node("layer_norm", "norm", [x, scale], [y], attrs)]))
 
 
 @pytest.mark.parametrize("name", [
@@ -114,16 +179,14 @@ def test_random_graphs_give_the_same_codes(tmp_path: Path) -> None:
         built += 1
         codes = _codes(quantized, samples)
         outputs = _outputs(quantized, codes)
-        # A sum with constants may come back as a change of scale, which rounds in another way.
+        # A sum with constants may come back as a change of scale, which rounds in another way: a code for each of them.
         constants = [n for n in quantized.nodes if n.op in _SUMS and any(v.is_constant for v in n.inputs if v)]
         for want, got in zip(outputs, _outputs(back, codes), strict=True):
             for a, b in zip(want, got, strict=True):
-                assert a.shape == b.shape and np.abs(a.astype(int) - b.astype(int)).max(initial=0) <= bool(constants), (
-                    seed
-                )
-        compared = compare_with_onnxruntime(tmp_path / "m.onnx", back, codes, outputs)
-        assert "refused" not in compared, (seed, compared)
-    assert built >= 15
+                assert a.shape == b.shape, seed
+                assert np.abs(a.astype(int) - b.astype(int)).max(initial=0) <= len(constants), seed
+        onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    assert built >= 25
 
 
 def test_what_has_no_form_is_named() -> None:
@@ -144,8 +207,8 @@ def packaged_graph() -> Graph:
 
 def test_names_of_the_model_are_printable_and_unique() -> None:
     graph = packaged_graph()
-    for node in graph.nodes:
-        node.name = "a\n\x00" + "b" * 500
+    for each in graph.nodes:
+        each.name = "a\n\x00" + "b" * 500
     for value in graph.values():
         value.name = "same"
     model = onnx_model(graph)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import UnsupportedModel
+from edgekit.exporters.onnx.normalization import write_normalization
 from edgekit.exporters.onnx.weights import write_bias, write_weights
 from edgekit.exporters.onnx.writer import OnnxWriter
-from edgekit.ir import Node, Value
+from edgekit.ir import Node
 
 # Functions of one tensor whose attributes are ONNX's own, by name.
 _FUNCTIONS = {
@@ -22,8 +23,14 @@ _FUNCTIONS = {
     "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "asinh": "Asinh",
     "acosh": "Acosh", "atanh": "Atanh",
 }  # fmt: skip
-_REDUCTIONS = {"mean": "ReduceMean", "int_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin"}
-_BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max"}
+_REDUCTIONS = {
+    "mean": "ReduceMean", "int_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin",
+    "int_reduce_sum": "ReduceSum", "int_reduce_prod": "ReduceProd",
+}  # fmt: skip
+_BINARY = {
+    "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max", "pow": "Pow",
+    "int_prelu": "PRelu",
+}  # fmt: skip
 _LIMITS = {"relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
 
 
@@ -104,6 +111,12 @@ def _silu(writer: OnnxWriter, node: Node) -> None:
     writer.quantized(node, node.output, writer.emit("Mul", node.name, [x, gate]))
 
 
+def _power(writer: OnnxWriter, node: Node) -> None:
+    exponent = writer.constant(f"{node.name} exponent", np.array(node.attrs.get("exponent", 2.0), np.float32))
+    y = writer.emit("Pow", node.name, [writer.own(node.input(0)), exponent])
+    writer.quantized(node, node.output, y)
+
+
 def _clip(writer: OnnxWriter, node: Node) -> None:
     low, high = _LIMITS["relu6"] if node.op == "relu6" else (node.attrs["low"], node.attrs["high"])
     writer.quantized(node, node.output, _clipped(writer, node.name, writer.own(node.input(0)), low, high))
@@ -138,28 +151,11 @@ def _matmul(writer: OnnxWriter, node: Node) -> None:
     writer.quantized(node, node.output, writer.emit("MatMul", node.name, operands))
 
 
-def _layer_norm(writer: OnnxWriter, node: Node) -> None:
-    if not node.attrs["centred"]:
-        raise UnsupportedModel(f"layer {node.name!r}: onnxruntime has no RMS normalization; use LayerNormalization")
-    x, shape = node.input(0), node.input(0).shape[node.attrs["axis"] :]
-    scale, bias = node.optional_input(1), node.optional_input(2)
-    names = [_block(writer, f"{node.name} {part}", value, shape, fill) for part, value, fill in
-             (("scale", scale, 1.0), ("bias", bias, 0.0))]  # fmt: skip
-    attrs = {"axis": node.attrs["axis"], "epsilon": node.attrs["epsilon"]}
-    writer.quantized(node, node.output, writer.emit("LayerNormalization", node.name, [writer.own(x), *names], attrs))
-
-
-def _block(writer: OnnxWriter, name: str, value: Value | None, shape: tuple[int, ...], fill: float) -> str:
-    if value is None:
-        return writer.constant(name, np.full(shape, fill, np.float32))
-    if value.is_constant and value.quant is None:
-        return writer.constant(name, np.broadcast_to(value.array.astype(np.float32), shape))
-    return writer.own(value)
-
-
 def _pool(writer: OnnxWriter, node: Node) -> None:
     if tuple(node.attrs.get("dilation", (1, 1))) != (1, 1):
-        raise UnsupportedModel(f"layer {node.name!r} ({node.op}): dilated pooling has no form here")
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): onnxruntime has no dilated pooling of codes; use one without dilation"
+        )
     op = "MaxPool" if node.op == "max_pool2d" else "AveragePool"
     attrs = {"kernel_shape": node.attrs["kernel"], "strides": node.attrs["stride"], "pads": node.attrs["padding"]}
     y = writer.emit(op, node.name, [writer.channels_first(node.input(0))], attrs)
@@ -255,9 +251,10 @@ _WRITERS: dict[str, Callable[[OnnxWriter, Node], None]] = {
     "gelu_tanh": _gelu_tanh,
     "int_log_softmax": _softmax,
     "int_matmul": _matmul,
-    "layer_norm": _layer_norm,
+    "layer_norm": write_normalization,
     "max_pool2d": _pool,
     "pad": _pad,
+    "power": _power,
     "relu6": _clip,
     "requantize": _requantize,
     "reshape": _reshape,
@@ -265,6 +262,7 @@ _WRITERS: dict[str, Callable[[OnnxWriter, Node], None]] = {
     "silu": _silu,
     "slice": _slice,
     "softmax": _softmax,
+    "square": _power,
     "tile": _tile,
     "transpose": _transpose,
 }

@@ -15,6 +15,8 @@ from edgekit.ir import Array, DType, Node, Value
 # The first opset with tensors of 4 bits.
 OPSET, IR_VERSION = 21, 10
 MAX_NAME = 200
+# From an int8 code to the uint8 code of the same number; zero points move with it.
+UINT8_SHIFT = 128
 NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -47,8 +49,8 @@ class OnnxWriter:
     # Tensors.
 
     def constant(self, name: str, array: Array) -> str:
-        """An initializer."""
-        tensor = numpy_helper.from_array(np.ascontiguousarray(array), self.reserve(name))
+        """An initializer of the array's own shape: onnxruntime takes no scale of shape [1] for a scalar."""
+        tensor = numpy_helper.from_array(np.asarray(array, order="C"), self.reserve(name))
         self.initializers.append(tensor)
         return str(tensor.name)
 
@@ -109,7 +111,11 @@ class OnnxWriter:
         self.put(value, self.rounded(node.name, value, real), channels_first)
 
     def rounded(self, name: str, value: Value, real: str) -> str:
-        """Real numbers rounded to the codes of a value."""
+        """Real numbers rounded to the codes of a value, as uint8.
+
+        onnxruntime's optimizer takes no others: where it moves a QuantizeLinear past a Transpose, say, the new one has
+        uint8 codes whatever the zero point's type.
+        """
         if value.quant is None or not value.quant.is_per_tensor or value.dtype is not DType.INT8:
             raise UnsupportedModel(
                 f"layer {name!r}: makes {value.dtype.value} that is no int8 code per tensor, which has no QDQ form; "
@@ -117,7 +123,7 @@ class OnnxWriter:
             )
         parameters = [
             self.constant(f"{value.name} scale", np.array(value.quant.scale[0], np.float32)),
-            self.constant(f"{value.name} zero point", np.array(value.quant.zero_point[0], np.int8)),
+            self.constant(f"{value.name} zero point", np.array(value.quant.zero_point[0] + UINT8_SHIFT, np.uint8)),
         ]
         codes = self.emit("QuantizeLinear", f"{value.name} codes", [real, *parameters])
         return self.emit("DequantizeLinear", f"{value.name} real", [codes, *parameters])
