@@ -32,7 +32,7 @@ from edgekit.quant.weights import channel_rows
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
-# Bytes that one tensor of all samples may have between two blocks; at most four are held at once.
+# Bytes that one tensor of all samples may have between two blocks; at most five are held at once.
 _MOST_BYTES = 512 << 20
 
 
@@ -141,8 +141,9 @@ class _Learning:
             names = [node.name for node in block.products if node.name in self.found]
             learn = partial(learn_block, block, coded, target, self.quants, self.settings.iterations)
             loss = self._stage(index, names, learn)
-            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
+            # First, so that the float block's input is freed before another tensor of all samples is made.
             exact = target
+            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
             tell(index + 1, block.output.name, loss)
         if self.nupes:
             whole = Distillation(self.graph, self.blocks, self.quants)

@@ -17,7 +17,7 @@ from edgekit.errors import BadUsage
 from edgekit.ir import Array
 from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, largest_code
 
-# What reading a damaged npz file raises: numpy's and zipfile's readers each have several, by where the damage is.
+# What reading a missing or damaged npz file raises: numpy's and zipfile's readers have several, by where it is damaged.
 _DAMAGED = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError, MemoryError,
     SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
@@ -57,7 +57,7 @@ class BlockStore:
         learned anew.
         """
         path = self._path(block)
-        if path is None or not path.exists():
+        if path is None:
             return None
         try:
             with np.load(path, allow_pickle=False) as arrays:
