@@ -95,15 +95,13 @@ def _first_layer_wants(graph: Graph, noise: Tensor) -> tuple[Tensor, float]:
         return made.movedim(_channels_of(first), 1).flatten(2)
 
     still, noisy = sums(torch.zeros(1, *shape)), sums(noise[:64])
-    moved = (noisy - still).abs().max()
-    if not 0 < float(moved) < torch.inf:
+    rest, probes = still.mean(dim=2)[0], _probes(shape)
+    answers = sums(probes).mean(dim=2) - rest
+    if not (0 < float((noisy - still).abs().max()) < torch.inf and torch.isfinite(answers).all()):
         raise UnsupportedModel(
             f"layer {first.name!r} ({first.op}): its weights make the same of every input, or what is not finite, so "
             f"nothing tells what inputs are like; {_INSTEAD}"
         )
-    rest = still.mean(dim=2)[0]
-    probes = _probes(shape)
-    answers = sums(probes).mean(dim=2) - rest
     # Least squares with a little weight on small means: channels may all want the same.
     weight = 1e-3 * float((answers**2).sum()) / len(probes) + 1e-12
     solved = torch.linalg.solve(answers @ answers.T + weight * torch.eye(len(probes)), -answers @ rest)
