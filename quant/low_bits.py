@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +131,8 @@ def choose_weights(
         ranges: of its values, for the activations that learning simulates.
         samples: what learning sees, float32, one list of arrays per sample.
 
-    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs.
+    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs or a folder
+    that cannot be written, BadData for no samples.
     """
     name = options.chosen
     if not options.learns:
@@ -147,11 +147,16 @@ def choose_weights(
     if options.iterations is not None:
         settings = LearningSettings(options.iterations, options.iterations, settings.seed)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges)
+    told: list[LearningProgress] = []
     with progress.parts("learning") as report:
 
         def said(state: LearningProgress) -> None:
-            found = "nothing to learn" if math.isnan(state.loss) else f"relative error {state.loss:.2g}"
+            found = "nothing to learn" if state.loss is None else f"relative error {state.loss:.2g}"
+            told.append(state)
             report(state.block, state.blocks, found)
 
         coded = learned_weights(graph, seen, quants, bits, name, settings, said, options.resume)
-    return LowBits(name, bits, coded, len(seen), settings.iterations, settings.seed)
+    used = told[-1].samples
+    if used < len(seen):
+        progress.warn(f"learned from {used} of {len(seen)} samples: more of them would take too much memory")
+    return LowBits(name, bits, coded, used, settings.iterations, settings.seed)

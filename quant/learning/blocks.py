@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit.ir import Graph, Node, Value
@@ -46,6 +48,11 @@ def blocks_of(graph: Graph) -> list[Block]:
             source, pending = node.output, []
         open_until = max(open_until, last_reader[node.output])
     return _joined(blocks)
+
+
+def widest(blocks: Sequence[Block]) -> int:
+    """Bytes of the largest tensor, float32, that a block gets or makes for one sample."""
+    return 4 * max(math.prod(value.shape) for block in blocks for value in (block.source, block.output))
 
 
 def _joined(blocks: list[Block]) -> list[Block]:

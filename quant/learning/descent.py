@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgekit.errors import UnsupportedModel
 from edgekit.ir import Node
 from edgekit.quant.learning.simulate import Replaced, operands_of
 from edgekit.quant.learning.weights import LearnedRows
@@ -16,10 +17,18 @@ from edgekit.quant.learning.weights import LearnedRows
 Loss = Callable[[Replaced, float], tuple[Tensor, Tensor]]
 
 
-def descend(learned: Mapping[str, LearnedRows], nodes: Mapping[str, Node], steps: int, loss: Loss) -> float:
-    """Learn in place, rates falling to 0 along a cosine; the mean of what was told in the last tenth of the steps.
+def descend(
+    learned: Mapping[str, LearnedRows], nodes: Mapping[str, Node], steps: int, loss: Loss, end: str
+) -> float | None:
+    """Learn in place, rates falling to 0 along a cosine.
 
-    learned, nodes: by the name of a product.
+    Args:
+        learned, nodes: by the name of a product.
+        end: name of the value whose error the loss is.
+
+    Returns the mean of what was told in the last tenth of the steps, None after no steps.
+
+    Raises UnsupportedModel where the loss or a gradient is not finite: codes learned from it would be meaningless.
     """
     optimizer = torch.optim.Adam([group for rows in learned.values() for group in rows.groups()])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
@@ -29,12 +38,23 @@ def descend(learned: Mapping[str, LearnedRows], nodes: Mapping[str, Node], steps
         total, reported = loss(replaced, step / steps)
         optimizer.zero_grad()
         total.backward()
+        if not _finite(total, learned):
+            raise UnsupportedModel(
+                f"learning through the layers up to {end!r} is not finite: a root, quotient or logarithm in them has "
+                "no finite slope or value for these samples; use --quantizer powerquant"
+            )
         optimizer.step()
         schedule.step()
         for rows in learned.values():
             rows.settle()
         told.append(reported.item())
-    return float(np.mean(told[-max(1, steps // 10) :])) if told else float("nan")
+    return float(np.mean(told[-max(1, steps // 10) :])) if told else None
+
+
+def _finite(total: Tensor, learned: Mapping[str, LearnedRows]) -> bool:
+    """Whether the loss is finite, and every gradient that it gave."""
+    gradients = (p.grad for rows in learned.values() for p in rows.parameters() if p.grad is not None)
+    return all(bool(torch.isfinite(x).all()) for x in (total, *gradients))
 
 
 def relative_error(made: Tensor, exact: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgekit.ir import Graph, Node, QuantType, Value
+from edgekit.quant.learning.axes import space_axes
 from edgekit.quant.learning.blocks import Block
 from edgekit.quant.learning.descent import descend, relative_error
 from edgekit.quant.learning.reconstruct import BATCH
@@ -30,7 +31,7 @@ class Distillation:
     """
 
     def __init__(self, graph: Graph, blocks: Sequence[Block], quants: Mapping[Value, QuantType]) -> None:
-        self.source, self.quants = graph.inputs[0], quants
+        self.source, self.quants, self.space = graph.inputs[0], quants, space_axes(graph)
         # A softmax at the end is part of the loss: its input is compared.
         self.softmax: Node | None = graph.nodes[-1] if graph.nodes[-1].op == "softmax" else None
         self.nodes = graph.nodes if self.softmax is None else graph.nodes[:-1]
@@ -40,14 +41,14 @@ class Distillation:
 
     def learn(
         self, samples: Tensor, steps: int, learned: Mapping[str, LearnedRows], generator: torch.Generator
-    ) -> float:
-        """Learn in place; the loss of the network's output at the end.
+    ) -> float | None:
+        """Learn in place; the loss of the network's output at the end, as `descend` tells it.
 
         samples: float32 [N, *shape of the graph's input].
         """
 
         def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
-            x = varied(samples, BATCH, generator)
+            x = varied(samples, self.space, BATCH, generator)
             with torch.no_grad():
                 exact = run_nodes(self.nodes, self.source, x, self.wanted, {}, {})
             made = run_nodes(self.nodes, self.source, x, self.wanted, replaced, self.quants, limited)
@@ -55,7 +56,7 @@ class Distillation:
             output = self._output_loss(made[-1], exact[-1])
             return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output
 
-        return descend(learned, {node.name: node for node in self.nodes}, steps, loss)
+        return descend(learned, {node.name: node for node in self.nodes}, steps, loss, self.wanted[-1].name)
 
     def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
         """Kullback-Leibler divergence of the probabilities, or relative squared error where there is no softmax."""

@@ -17,11 +17,12 @@ from torch import Tensor
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Graph, Node
 from edgekit.ops.conv2d import is_product
-from edgekit.quant.learning.modules import run_product
+from edgekit.quant.learning.axes import LEAST_AXIS, space_axes
+from edgekit.quant.learning.modules import has_form, run_product
 from edgekit.quant.learning.simulate import run_nodes
+from edgekit.quant.learning.threads import one_thread
 
-# Axes of fewer positions are channels, longer ones space or time.
-_LEAST_AXIS = 8
+_INSTEAD = "give samples with --data or --calibration, without --data-free"
 _MOST_CHANNELS = 16
 # Of inputs with a known span, in parts of it.
 _MOST_DEVIATION = 0.3
@@ -34,14 +35,17 @@ def generated_inputs(
 
     span: (lowest, highest) number that inputs can be, where that is known: 0 and 255 for pixels.
 
-    Raises UnsupportedModel for a graph with several inputs, or without weights.
+    Raises UnsupportedModel for a graph with several inputs, without weights, with layers before the first weights that
+    have no form in torch, or whose first weights make the same of every input.
     """
     if len(graph.inputs) != 1 or not any(is_product(node) for node in graph.nodes):
-        raise UnsupportedModel("inputs are generated for models with one input and with weights: give --data")
+        raise UnsupportedModel(f"inputs are generated for models with one input and with weights: {_INSTEAD}")
     shape = graph.inputs[0].shape
     rng = np.random.default_rng(seed)
-    noise = torch.from_numpy(np.stack([_natural_noise(rng, shape) for _ in range(count)]))
-    mean, size = _first_layer_wants(graph, noise)
+    axes = space_axes(graph)
+    noise = torch.from_numpy(np.stack([_natural_noise(rng, shape, axes) for _ in range(count)]))
+    with one_thread():
+        mean, size = _first_layer_wants(graph, noise)
     if span is None:
         return [[sample] for sample in (mean + size * noise).numpy()]
     low, high = span
@@ -49,9 +53,8 @@ def generated_inputs(
     return [[sample] for sample in made.clamp(low, high).numpy()]
 
 
-def _natural_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """float32 noise of the shape, mean 0 and variance 1, whose power falls with the frequency along the long axes."""
-    axes = _long_axes(shape)
+def _natural_noise(rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """float32 noise of the shape, mean 0 and variance 1, whose power falls with the frequency along `axes`."""
     white = rng.normal(size=shape)
     if axes:
         # Channels have most of their content in common.
@@ -72,14 +75,15 @@ def _natural_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.asarray(white * rng.uniform(0.5, 1.5), np.float32)
 
 
-def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(a for a, size in enumerate(shape) if a > 0 and size >= _LEAST_AXIS and len(shape) > 2)
-
-
 def _first_layer_wants(graph: Graph, noise: Tensor) -> tuple[Tensor, float]:
     """(mean, size): sums of the first layer for mean + size * noise are about 0 and deviate by about 1."""
     index = next(i for i, node in enumerate(graph.nodes) if is_product(node))
     before, first = graph.nodes[:index], graph.nodes[index]
+    unknown = next((node for node in (*before, first) if not has_form(node)), None)
+    if unknown is not None:
+        raise UnsupportedModel(
+            f"layer {unknown.name!r} ({unknown.op}): inputs cannot be generated through it; {_INSTEAD}"
+        )
     shape = graph.inputs[0].shape
 
     def sums(x: Tensor) -> Tensor:
@@ -90,14 +94,19 @@ def _first_layer_wants(graph: Graph, noise: Tensor) -> tuple[Tensor, float]:
             made = torch.stack([run_product(first, sample) for sample in x])
         return made.movedim(_channels_of(first), 1).flatten(2)
 
-    rest = sums(torch.zeros(1, *shape)).mean(dim=2)[0]
-    probes = _probes(shape)
+    still, noisy = sums(torch.zeros(1, *shape)), sums(noise[:64])
+    rest, probes = still.mean(dim=2)[0], _probes(shape)
     answers = sums(probes).mean(dim=2) - rest
+    if not (0 < float((noisy - still).abs().max()) < torch.inf and torch.isfinite(answers).all()):
+        raise UnsupportedModel(
+            f"layer {first.name!r} ({first.op}): its weights make the same of every input, or what is not finite, so "
+            f"nothing tells what inputs are like; {_INSTEAD}"
+        )
     # Least squares with a little weight on small means: channels may all want the same.
     weight = 1e-3 * float((answers**2).sum()) / len(probes) + 1e-12
     solved = torch.linalg.solve(answers @ answers.T + weight * torch.eye(len(probes)), -answers @ rest)
     mean = (solved.reshape(-1, *[1] * len(shape)) * probes).sum(dim=0)
-    deviation = sums(noise[:64]).movedim(1, 0).flatten(1).std(dim=1).mean()
+    deviation = noisy.movedim(1, 0).flatten(1).std(dim=1).mean()
     return mean, 1.0 / float(deviation.clamp_min(1e-12))
 
 
@@ -108,7 +117,7 @@ def _channels_of(node: Node) -> int:
 
 def _probes(shape: tuple[int, ...]) -> Tensor:
     """[K, *shape]: for each index of the short axes, ones there and zeros elsewhere; one of ones if those are many."""
-    short = [range(size) if size < _LEAST_AXIS else (None,) for size in shape]
+    short = [range(size) if size < LEAST_AXIS else (None,) for size in shape]
     indices = list(itertools.product(*short))
     if len(indices) > _MOST_CHANNELS or len(shape) <= 2:
         return torch.ones(1, *shape)

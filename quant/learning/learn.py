@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgekit.errors import BadUsage, UnsupportedModel
+from edgekit import __version__
+from edgekit.errors import BadData, BadUsage, UnsupportedModel
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
-from edgekit.quant.learning.blocks import Block, blocks_of
+from edgekit.quant.learning.blocks import Block, blocks_of, widest
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
 from edgekit.quant.learning.store import BlockStore
+from edgekit.quant.learning.threads import one_thread
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.low_bits import LEARNED
 from edgekit.quant.power import CodedRows, power_positions
@@ -31,6 +32,8 @@ from edgekit.quant.weights import channel_rows
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
+# Bytes that one tensor of all samples may have between two blocks; at most five are held at once.
+_MOST_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,16 @@ class LearningProgress:
     Attributes:
         block, blocks: blocks done, and how many there are; the whole network at the end counts as one.
         name: the value that the block makes.
+        samples: how many are learned from: fewer than given where memory would not do.
         loss: how far its output is from the float block's: squared error over the mean square; at the end of a network
-            with a softmax, the divergence of its probabilities. NaN where nothing was learned.
+            with a softmax, the divergence of its probabilities. None where nothing was learned.
     """
 
     block: int
     blocks: int
     name: str
-    loss: float
+    samples: int
+    loss: float | None
 
 
 def learned_weights(
@@ -80,6 +85,7 @@ def learned_weights(
     Args:
         graph: float32, optimised, with one input and one output; left as it is.
         samples: real-valued float32 arrays, one list per sample, as for `quantize_graph`; no labels are needed.
+            The first of them are used, as many as have 512 MB at the widest place between two blocks.
         quants: of activations, `activation_quants(graph, calibrate(graph, samples))`: simulated during the learning.
         bits: width by the name of a product; what is not in it has 8, and is left alone.
         method: "adaround" or "nupes".
@@ -88,8 +94,8 @@ def learned_weights(
         resume_folder: finished blocks are kept here, and taken from here by a later call with the same graph,
             samples and options; created where it does not exist.
 
-    Raises BadUsage for another method's name, UnsupportedModel for a graph that cannot be learned through, BadData for
-    samples that do not fit it.
+    Raises BadUsage for another method's name or a folder that cannot be written, UnsupportedModel for a graph that
+    cannot be learned through, BadData for no samples, or such that do not fit it.
     """
     if method not in LEARNED:
         raise BadUsage(f"no learned quantizer named {method!r}: use {', '.join(LEARNED)}")
@@ -99,21 +105,13 @@ def learned_weights(
             f"weights are learned for models with one input and one output, this one has {len(graph.inputs)} and "
             f"{len(graph.outputs)}; use --quantizer powerquant, or uniform"
         )
-    stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(samples)])
+    if not samples:
+        raise BadData(f"{method} learns from samples and there are none: give some, or use --quantizer powerquant")
+    used = samples[: max(1, _MOST_BYTES // widest(blocks_of(graph)))]
+    stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(used)])
     learning = _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder)
-    with _one_thread():
+    with one_thread():
         return learning.run(progress)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: sums of several would round differently, and for such small layers they take longer."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Learning:
@@ -126,15 +124,16 @@ class _Learning:
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.samples = torch.from_numpy(samples)
         self.found = coded_weights(graph, bits, LEARNED[method])
-        options = repr((method, sorted(asdict(settings).items()), [(v.name, quants.get(v)) for v in graph.values()]))
+        values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
+        options = repr((__version__, torch.__version__, method, sorted(asdict(settings).items()), values))
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
         stages = len(self.blocks) + int(self.nupes)
 
-        def tell(done: int, name: str, loss: float) -> None:
+        def tell(done: int, name: str, loss: float | None) -> None:
             if progress is not None:
-                progress(LearningProgress(done, stages, name, loss))
+                progress(LearningProgress(done, stages, name, len(self.samples), loss))
 
         exact = coded = self.samples
         for index, block in enumerate(self.blocks):
@@ -142,8 +141,9 @@ class _Learning:
             names = [node.name for node in block.products if node.name in self.found]
             learn = partial(learn_block, block, coded, target, self.quants, self.settings.iterations)
             loss = self._stage(index, names, learn)
-            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
+            # First, so that the float block's input is freed before another tensor of all samples is made.
             exact = target
+            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
             tell(index + 1, block.output.name, loss)
         if self.nupes:
             whole = Distillation(self.graph, self.blocks, self.quants)
@@ -153,12 +153,12 @@ class _Learning:
         return self.found
 
     def _stage(
-        self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float]
-    ) -> float:
-        """Learn some layers, or take them from the store; the loss at the end."""
+        self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float | None]
+    ) -> float | None:
+        """Learn some layers, or take them from the store; the loss at the end, None where nothing is learned."""
         if not names:
-            return float("nan")
-        kept = self.store.load(str(index))
+            return None
+        kept = self.store.load(str(index), {name: self.found[name] for name in names})
         if kept is None:
             learned = {name: self._rows(name, first=index < len(self.blocks)) for name in names}
             # Each stage draws of its own: going on from a store makes no difference.

@@ -14,6 +14,11 @@ from edgekit.ops.conv2d import is_product
 from edgekit.quant.learning.operators import OPERATORS, Operands, padded
 
 
+def has_form(node: Node) -> bool:
+    """Whether the node can be run here."""
+    return node.op in (_PRODUCTS if is_product(node) else OPERATORS) and len(node.outputs) == 1
+
+
 def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, Tensor] | None = None) -> Tensor:
     """The node's output, with the operands whose indices are in `replaced` taken from there.
 
@@ -25,12 +30,12 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
             operands.append(replaced[index])
         elif value is not None:
             operands.append(torch.from_numpy(value.array.copy()) if value.is_constant else known[value])
-    form = (_PRODUCTS if is_product(node) else OPERATORS).get(node.op)
-    if form is None or len(node.outputs) > 1:
+    if not has_form(node):
         raise UnsupportedModel(
             f"layer {node.name!r} ({node.op}): weights cannot be learned through it; use --quantizer "
             "powerquant, or uniform"
         )
+    form = (_PRODUCTS if is_product(node) else OPERATORS)[node.op]
     return _ACTIVATIONS[node.attrs.get("activation", "none")](form(node, operands))
 
 

@@ -25,8 +25,8 @@ def learn_block(
     steps: int,
     learned: Mapping[str, LearnedRows],
     generator: torch.Generator,
-) -> float:
-    """Learn the weights of a block's products, in place; the loss at the end: squared error over the mean square.
+) -> float | None:
+    """Learn the weights of a block's products, in place; squared error over the mean square, as `descend` tells it.
 
     Args:
         x: float32 [N, *shape], what the block gets from the quantized network before it.
@@ -44,4 +44,4 @@ def learn_block(
         rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
         return error + _ROUNDING_WEIGHT * rounding / count, error
 
-    return descend(learned, {node.name: node for node in block.products}, steps, loss)
+    return descend(learned, {node.name: node for node in block.products}, steps, loss, block.output.name)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.errors import BadUsage
 from edgekit.ir import Array
-from edgekit.quant.power import CodedRows
+from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, largest_code
+
+# What reading a missing or damaged npz file raises: numpy's and zipfile's readers have several, by where it is damaged.
+_DAMAGED = (
+    OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError, MemoryError,
+    SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+)  # fmt: skip
+
+Finished = tuple[dict[str, CodedRows], float | None]
 
 
 class BlockStore:
@@ -19,6 +32,8 @@ class BlockStore:
     Args:
         folder: created where it does not exist; None keeps nothing.
         parts: all that the result depends on; another learning's files are not seen.
+
+    Raises BadUsage for a folder that cannot be created.
     """
 
     def __init__(self, folder: Path | None, parts: Sequence[bytes]) -> None:
@@ -26,37 +41,54 @@ class BlockStore:
         for part in parts:
             self._digest.update(len(part).to_bytes(8, "little") + part)
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise _not_kept(folder, error) from error
 
     def _path(self, block: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{self._digest.hexdigest()[:24]}-{block}.npz"
 
-    def load(self, block: str) -> tuple[dict[str, CodedRows], float] | None:
-        """(codes by the name of a product, loss) of a finished block, None where there is no such file."""
+    def load(self, block: str, starts: Mapping[str, CodedRows]) -> Finished | None:
+        """(codes by the name of a product, loss) of a finished block; None where there is no such file.
+
+        starts: the codes that the block's learning begins with, by the name of a product. A file that is damaged, or
+        that has other names, widths or shapes, or numbers that are no codes, is as if it were not there: the block is
+        learned anew.
+        """
         path = self._path(block)
-        if path is None or not path.exists():
+        if path is None:
             return None
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return _rows(arrays), float(arrays["loss"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            # A damaged file is learned anew.
+                found = _rows(arrays)
+                loss = float(arrays["loss"]) if "loss" in arrays else None
+        except _DAMAGED:
             return None
+        fits = list(found) == list(starts) and all(_fits(found[name], start) for name, start in starts.items())
+        return (found, loss) if fits and (loss is None or np.isfinite(loss)) else None
 
-    def save(self, block: str, coded: Mapping[str, CodedRows], loss: float) -> None:
-        """Keep a finished block; the file appears at once or not at all."""
+    def save(self, block: str, coded: Mapping[str, CodedRows], loss: float | None) -> None:
+        """Keep a finished block; the file appears at once or not at all. Raises BadUsage where it cannot be written."""
         path = self._path(block)
         if path is None:
             return
-        arrays: dict[str, Array] = {"names": np.array(list(coded)), "loss": np.array(loss)}
+        arrays: dict[str, Array] = {"names": np.array(list(coded))}
+        if loss is not None:
+            arrays["loss"] = np.array(loss)
         for index, rows in enumerate(coded.values()):
             arrays |= {f"codes{index}": rows.codes, f"peaks{index}": rows.peaks}
             arrays[f"form{index}"] = np.array([rows.exponent, rows.bits])
             if rows.bias is not None:
                 arrays[f"bias{index}"] = rows.bias
         made = path.with_suffix(".partial.npz")
-        np.savez(made, allow_pickle=False, **arrays)
-        made.replace(path)
+        try:
+            np.savez(made, allow_pickle=False, **arrays)
+            made.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                made.unlink()
+            raise _not_kept(path.parent, error) from error
 
 
 def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
@@ -66,3 +98,25 @@ def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
         bias = arrays.get(f"bias{index}")
         found[name] = CodedRows(arrays[f"codes{index}"], arrays[f"peaks{index}"], exponent, int(bits), bias)
     return found
+
+
+def _fits(rows: CodedRows, start: CodedRows) -> bool:
+    """Whether these can be what a learning that began with `start` ends with."""
+    bias = np.zeros(len(start.peaks)) if rows.bias is None else rows.bias
+    alike = all(
+        a.shape == b.shape and a.dtype == b.dtype
+        for a, b in ((rows.codes, start.codes), (rows.peaks, start.peaks), (bias, start.peaks))
+    )
+    # A channel of zeros has the peak 0; exponents are learned as float32 logarithms, which round at their limits.
+    return (
+        alike
+        and rows.bits == start.bits
+        and bool((np.abs(rows.codes) <= largest_code(rows.bits)).all())
+        and bool(np.isfinite(rows.peaks).all() and (rows.peaks >= 0).all() and np.isfinite(bias).all())
+        and LEAST_EXPONENT * (1 - 1e-6) <= rows.exponent <= MOST_EXPONENT
+    )
+
+
+def _not_kept(folder: Path, error: OSError) -> BadUsage:
+    reason = error.strerror or error
+    return BadUsage(f"what is learned cannot be kept in {folder} ({reason}): give a folder to write to with --resume")

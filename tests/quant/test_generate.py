@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,12 @@ from edgekit.errors import UnsupportedModel  # noqa: E402
 from edgekit.ir import Array, DType, Graph, Node, Value  # noqa: E402
 from edgekit.ops import spec_of  # noqa: E402
 from edgekit.ops.reference import run_reference  # noqa: E402
+from edgekit.passes import optimise  # noqa: E402
+from edgekit.quant.learning import generate  # noqa: E402
+from edgekit.quant.learning.axes import space_axes  # noqa: E402
 from edgekit.quant.learning.generate import generated_inputs  # noqa: E402
 from edgekit.quant.learning.variation import varied  # noqa: E402
+from tests.importers.onnx import helpers  # noqa: E402
 
 MEAN = np.array([120.0, 90.0, 200.0])
 
@@ -69,11 +75,75 @@ def test_what_has_no_first_layer_is_told() -> None:
         generated_inputs(graph)
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16, 3), (1, 3, 16, 16), (1, 20)])
-def test_variations(shape: tuple[int, ...]) -> None:
+def test_what_no_input_changes_is_told() -> None:
+    graph, _ = _network()
+    for name in ("zeros", "not finite"):
+        weights = np.full((12, 3, 3, 3), 0.0 if name == "zeros" else np.inf, np.float32)
+        graph.nodes[0].set_input(1, Value.constant("w", weights))
+        with pytest.raises(UnsupportedModel, match=r"layer 'conv'.*the same of every input.*--data"):
+            generated_inputs(graph, 8)
+
+
+def test_layers_without_a_form_before_the_first_weights_are_told() -> None:
+    graph, _ = _network()
+    x, read = graph.inputs[0], Value("read", (1, 16, 16, 3), DType.FLOAT32)
+    graph.nodes[0].set_input(0, read)
+    odd = Node("cumulate", "odd", [x], [read], {})
+    with pytest.raises(UnsupportedModel, match=r"layer 'odd'.*inputs cannot be generated through it; give samples"):
+        generated_inputs(Graph("odd", [x], graph.outputs, [odd, *graph.nodes]), 8)
+
+
+def test_inputs_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, _ = _network()
+    threads, seen, real = torch.get_num_threads(), set(), generate.run_product
+
+    def observed(node: Node, x: torch.Tensor) -> torch.Tensor:
+        seen.add(torch.get_num_threads())
+        return real(node, x)
+
+    monkeypatch.setattr(generate, "run_product", observed)
+    torch.set_num_threads(2)
+    try:
+        generated_inputs(graph, 8)
+        assert seen == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("shape", "space"), [((1, 16, 16, 3), (1, 2)), ((1, 3, 16, 16), (2, 3)), ((1, 20), ())])
+def test_variations(shape: tuple[int, ...], space: tuple[int, ...]) -> None:
     samples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32))
-    made = varied(samples, 64, torch.Generator().manual_seed(0))
+    made = varied(samples, space, 64, torch.Generator().manual_seed(0))
     assert made.shape == (64, *shape) and torch.isfinite(made).all()
     same = sum(any(torch.equal(sample, one) for sample in samples) for one in made)
     assert 16 < same < 58
-    assert torch.equal(made, varied(samples, 64, torch.Generator().manual_seed(0)))
+    assert torch.equal(made, varied(samples, space, 64, torch.Generator().manual_seed(0)))
+
+
+def test_channels_stay_where_they_are() -> None:
+    """[1,T,C], each channel of its own number: whatever moves or is mixed, it is found in its channel."""
+    samples = torch.arange(12.0).expand(20, 1, 16, 12)
+    assert torch.allclose(varied(samples, (1,), 64, torch.Generator().manual_seed(0)), samples[:1])
+
+
+CONV = [helpers.node("Conv", "x w", "y")]
+PRODUCT = [helpers.node("MatMul", "x w", "y")]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape", "weights", "space"),
+    [
+        (CONV, (1, 12, 20), (4, 12, 3), (2,)),
+        (CONV, (1, 12, 16, 16), (4, 12, 3, 3), (2, 3)),
+        (CONV, (1, 3, 7, 16), (4, 3, 3, 3), (3,)),
+        ([helpers.node("Relu", "x", "r"), helpers.node("Conv", "r w", "y")], (1, 9, 9, 9), (4, 9, 3, 3), (2, 3)),
+        (PRODUCT, (1, 20, 12), (12, 3), (1,)),
+        (PRODUCT, (1, 20), (20, 3), ()),
+        ([helpers.node("Flatten", "x", "f"), helpers.node("MatMul", "f w", "y")], (1, 20, 12), (240, 3), (1,)),
+    ],
+)
+def test_space_is_what_is_long_and_no_channels(
+    nodes: list[object], shape: tuple[int, ...], weights: tuple[int, ...], space: tuple[int, ...], tmp_path: Path
+) -> None:
+    model = helpers.make_model(nodes, list(shape), {"w": np.ones(weights, np.float32)})
+    assert space_axes(optimise(helpers.import_model(model, tmp_path))) == space
