@@ -114,13 +114,20 @@ def large_classifier(side: int = 64, hidden: int = 86) -> onnx.ModelProto:
 
 
 def measure(folder: Path, model: onnx.ModelProto, board: str, objective: str = "time") -> dict[str, Any]:
-    """Build a model on two random images in a folder and return its report."""
+    """Build a model of whole tensors on two random images in a folder and return its report."""
     onnx.save(model, folder / "model.onnx")
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     images = np.random.default_rng(1).uniform(0, 1, [2, *shape[1:]]).astype(np.float32)
     np.savez(folder / "x.npz", x=images)
     options = BuildOptions(
-        board, folder / "firmware", folder / "model.onnx", folder / "x.npz", objective=objective, samples=1
+        board,
+        folder / "firmware",
+        folder / "model.onnx",
+        folder / "x.npz",
+        objective=objective,
+        samples=1,
+        feed="whole",
+        disabled=("streaming",),
     )
     return build(options, Progress(quiet=True))
 

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.large_activations import hourglass, large_classifier, measure, three_banks
 from edgekit.boards import load_board
 from edgekit.codegen.fitting import lower_and_plan
+from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.errors import DoesNotFit
 from edgekit.ir import load_graph
@@ -36,7 +37,7 @@ def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path, monkeypat
     large = [region for region in plan_regions(board, external=True) if region.name != "sram4"]
     for two in combinations(large, 2):
         with pytest.raises(DoesNotFit, match="costliest"):
-            lower_and_plan(graph, Target.of(board), two)
+            lower_and_plan(graph, Target.of(board), two, tricks=Tricks(streaming=False))
 
 
 def test_weights_that_are_read_least_leave_the_flash(tmp_path: Path) -> None:
@@ -67,4 +68,4 @@ def test_activations_of_a_megabyte_run_from_sdram(tmp_path: Path, objective: str
     with pytest.raises(DoesNotFit, match="dtcm_sram1_sram2"):
         graph = load_graph(tmp_path / "firmware" / "reference")
         board = load_board("stm32f746")
-        lower_and_plan(graph, Target.of(board), plan_regions(board, external=False))
+        lower_and_plan(graph, Target.of(board), plan_regions(board, external=False), tricks=Tricks(streaming=False))

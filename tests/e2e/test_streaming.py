@@ -52,8 +52,9 @@ def test_what_an_arena_is_made_for(tmp_path: Path) -> None:
     )
     arenas = [report["ram"]["arena"] for report in (rows, ram, usual, speed)]
     assert arenas == sorted(arenas) and 2 * arenas[1] < arenas[2]
-    instructions = [report["instructions"]["total"] for report in (speed, usual, ram, rows)]
-    assert instructions[0] <= instructions[1] and max(instructions) < 1.2 * instructions[1]
+    instructions = [report["instructions"]["total"] for report in (usual, ram, rows)]
+    assert max(instructions) < 1.2 * instructions[0]
+    assert speed["latency_ms"]["cycles"] <= usual["latency_ms"]["cycles"]
     assert len({report["macs"] for report in (usual, ram, rows, speed)}) == 1
     assert not any("run by rows" in note for note in usual["warnings"])
     assert any("run by rows" in note for note in ram["warnings"])

@@ -141,7 +141,7 @@ def test_stack_overflow_faults(name: str, toolchain: str, tmp_path: Path) -> Non
     image = build(board, toolchain, tmp_path, snippet(body, deep))
     machine = UnicornMachine(board, image, [], "demo_run")
     machine.boot()
-    below = f"{board.ram_internal.address - 1:#010x}"[:5]
+    below = f"{board.ram_stack.address - 1:#010x}"[:5]
     with pytest.raises(CheckFailed, match=f"write to {below}.* in demo_run"):
         machine.run_once()
 
