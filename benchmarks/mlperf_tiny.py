@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import TFLM_CMSIS_NN, Peer
-from edgekit.codegen.fitting import OPTIMIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEAD = (
@@ -81,7 +80,7 @@ def main() -> int:
     )
     parser.add_argument("--board", default="stm32f746")
     parser.add_argument("--toolchain", default="zig", choices=["zig", "gcc"])
-    parser.add_argument("--optimize", default="balanced", choices=OPTIMIZE)
+    parser.add_argument("--optimize", default="balanced", choices=["balanced", "ram", "speed"])
     parser.add_argument("--json", action="store_true", help="print the reports as one JSON object by model")
     options = parser.parse_args()
     folder = models_folder()

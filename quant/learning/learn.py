@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edgekit import __version__
 from edgekit.errors import BadData, BadUsage, UnsupportedModel
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
@@ -125,7 +125,7 @@ class _Learning:
         self.samples = torch.from_numpy(samples)
         self.found = coded_weights(graph, bits, LEARNED[method])
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
-        options = repr((__version__, torch.__version__, method, sorted(asdict(settings).items()), values))
+        options = repr((version("edgekit"), torch.version("edgekit"), method, sorted(asdict(settings).items()), values))
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
