@@ -125,7 +125,7 @@ class _Learning:
         self.samples = torch.from_numpy(samples)
         self.found = coded_weights(graph, bits, LEARNED[method])
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
-        options = repr((version("edgekit"), torch.version("edgekit"), method, sorted(asdict(settings).items()), values))
+        options = repr((version("edgekit"), torch.__version__, method, sorted(asdict(settings).items()), values))
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
