@@ -15,7 +15,7 @@ from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, Residence, Tensor, residences, solve
 from edgekit.codegen.memory.replacement_placement import solve_placed
-from edgekit.codegen.memory.traffic import passes, traffic
+from edgekit.codegen.memory.traffic import bytes_moved, passes, traffic
 from edgekit.codegen.program import COPY, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
 
 # Cycles per word that a copy takes besides its accesses: four words in eight instructions.
@@ -84,7 +84,7 @@ def replacement_problem(
                 writes=_steps(life, writes),
                 store=move,
                 fetch=move,
-                outside=round(sum(moved.get(b, 0) for b in life.buffers) * far),
+                outside=round(bytes_moved(life, moved) * far),
                 given=any(buffer in given for buffer in life.buffers),
                 result=any(buffer in results for buffer in life.buffers),
             )
@@ -182,7 +182,11 @@ class _Rewriter:
     def _port(self, port: Port, step: int) -> Port:
         # A streamed input is never whole: its buffer is what its steps touch.
         at = self._spans[port.buffer][0] if port.row_axis else step
-        return replace(port, buffer=self._at(port.buffer, at))
+        buffer = self._at(port.buffer, at)
+        if any(move.target is buffer for move in self._before.get(at, [])):
+            # What its first step fetches has arrived off the chip.
+            buffer = self._copies[port.buffer]
+        return replace(port, buffer=buffer)
 
     def _step(self, step: Step) -> Step:
         def mapped(buffer: Buffer) -> Buffer:

@@ -173,7 +173,7 @@ class _Model:
         wanted = [n for n, gap in enumerate(gaps) if full[gap.first : gap.last + 1].any() or (index, n) in asked]
         if not wanted:
             return
-        if tensor.given and 0 not in wanted and tensor.uses[0] > 0:
+        if tensor.given and 0 not in wanted:
             # Not to save memory, but to have a copy off the chip without storing one.
             wanted.insert(0, 0)
         for number in wanted:
