@@ -13,10 +13,10 @@ from edgekit.codegen.lowering.coded import (
     packed_in_order,
     packed_pairs,
 )
-from edgekit.codegen.lowering.context import LoweringContext
+from edgekit.codegen.lowering.context import STRUCT_BYTES, LoweringContext
 from edgekit.codegen.lowering.dots import CHANNELS, INPUTS, MOST_RIGHT, four_bytes
 from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
-from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows
+from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows, reads_single_pixels
 from edgekit.codegen.lowering.requantize import channel_tables, folded_tables, rounding_of, usual_rounding
 from edgekit.codegen.lowering.strips import Shape, Strips, strip_places, strip_taps, strips_table
 from edgekit.codegen.lowering.tiling import TWOS, Products, fastest_tiling, loops_of
@@ -28,7 +28,7 @@ from edgekit.ops.conv2d import channel_axis
 from edgekit.ops.window import window_of
 
 Images = Iterable[tuple[Arg, BufferArg]]
-_RECORD_BYTES = 12
+_RECORD_BYTES = STRUCT_BYTES["ek_channel"]
 
 
 def lower_coded_conv2d(node: Node, ctx: LoweringContext, codebook: Codebook) -> None:
@@ -36,12 +36,8 @@ def lower_coded_conv2d(node: Node, ctx: LoweringContext, codebook: Codebook) -> 
     kernel_h, kernel_w = node.input(1).shape[1:3]
     window = window_of(node, (kernel_h, kernel_w))
     fields = conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
-    inside = window.kernel == (1, 1) and window.before == (0, 0) and all(
-        (count - 1) * stride < size
-        for count, stride, size in zip(window.output, window.stride, window.input, strict=True)
-    )  # fmt: skip
     products = products_of(node, window.output[0])
-    _call(node, ctx, codebook, fields, products, is_pointwise(node), inside, batches(node, ctx))
+    _call(node, ctx, codebook, fields, products, is_pointwise(node), reads_single_pixels(node), batches(node, ctx))
 
 
 def lower_coded_fully_connected(node: Node, ctx: LoweringContext, codebook: Codebook) -> None:

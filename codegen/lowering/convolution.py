@@ -25,7 +25,7 @@ from edgekit.codegen.lowering.float_products import (
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
-from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows
+from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows, reads_single_pixels
 from edgekit.codegen.lowering.requantize import (
     channel_tables,
     folded_tables,
@@ -38,7 +38,6 @@ from edgekit.codegen.lowering.windows import batches, window_fields
 from edgekit.codegen.program import Arg, BufferArg, Fields, Literal, ParamsArg
 from edgekit.ir import Array, DType, Node
 from edgekit.ops.conv2d import groups_of
-from edgekit.ops.window import window_of
 
 # Of the widest pointers that a table in scratch may hold: those of this computer.
 POINTER_BYTES = 8
@@ -86,15 +85,7 @@ def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:
     pixels of the input.
     """
     _, kernel_h, kernel_w, depth = node.input(1).shape
-    window, filter_bytes = window_of(node, (kernel_h, kernel_w)), kernel_h * kernel_w * depth
-    inside = all(
-        before == 0 and (outputs - 1) * stride < inputs
-        for before, outputs, stride, inputs in zip(
-            window.before, window.output, window.stride, window.input, strict=True
-        )
-    )
-    if window.kernel == (1, 1) and inside:
-        filter_bytes = 0
+    filter_bytes = 0 if reads_single_pixels(node) else kernel_h * kernel_w * depth
     pairs = 2 * filter_bytes <= ctx.room() - decoded_bytes(node)
     tables = int8_weights(node, ctx, folded=True, scratch=(1 + pairs) * filter_bytes)
     kernel, scratch = f"ek_conv2d_s8_{tables.rounding}", tables.scratch or Literal(0)

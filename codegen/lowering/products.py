@@ -14,6 +14,16 @@ def is_pointwise(node: Node) -> bool:
     return window.kernel == window.stride == (1, 1) and window.input == window.output and window.before == (0, 0)
 
 
+def reads_single_pixels(node: Node) -> bool:
+    """Whether the windows of a convolution are single pixels of its input, all inside it."""
+    window = window_of(node, (node.input(1).shape[1], node.input(1).shape[2]))
+    inside = all(
+        (count - 1) * stride < size
+        for count, stride, size in zip(window.output, window.stride, window.input, strict=True)
+    )
+    return inside and window.kernel == (1, 1) and window.before == (0, 0)
+
+
 def products_of(node: Node, rows: int) -> Products:
     """The products of so many rows of a convolution of one group."""
     outputs, kernel_h, kernel_w, channels = node.input(1).shape

@@ -17,6 +17,7 @@ from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.sections import sections_of
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
+from edgekit.codegen.memory.traffic import bytes_moved
 from edgekit.codegen.program import Buffer
 
 # Nodes of the search tree, and how often the room may be reduced.
@@ -45,7 +46,7 @@ def may_stand(life: Lifetime, region: PlanRegion) -> bool:
 
 def access_cost(lives: Sequence[Lifetime], region: PlanRegion, traffic: Mapping[Buffer, int]) -> int:
     """Modelled cycles (per word) of all accesses to lifetimes in a region."""
-    return sum(round(_bytes(life, traffic) * region.access_cost) for life in lives)
+    return sum(round(bytes_moved(life, traffic) * region.access_cost) for life in lives)
 
 
 def assign(
@@ -81,7 +82,7 @@ def _choose(
 ) -> tuple[list[int], int] | None:
     """The number of the region of each lifetime, and a lower bound on the cost; None where nothing fits."""
     count = len(regions)
-    costs = [round(_bytes(life, traffic) * region.access_cost) for life in lives for region in regions]
+    costs = [round(bytes_moved(life, traffic) * region.access_cost) for life in lives for region in regions]
     allowed = [float(may_stand(life, region)) for life in lives for region in regions]
     limits = _capacities(lives, room)
     each = coo_array((np.ones(len(costs)), (np.arange(len(costs)) // count, np.arange(len(costs)))))
@@ -116,7 +117,3 @@ def _capacities(lives: Sequence[Lifetime], room: Sequence[int]) -> list[LinearCo
         return []
     matrix = coo_array((values, (rows, columns)), shape=(len(limits), len(lives) * len(room)))
     return [LinearConstraint(matrix.tocsr(), -np.inf, np.array(limits, np.float64))]
-
-
-def _bytes(life: Lifetime, traffic: Mapping[Buffer, int]) -> int:
-    return sum(traffic.get(buffer, 0) for buffer in life.buffers)

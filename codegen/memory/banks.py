@@ -9,6 +9,7 @@ from edgekit.codegen.memory.block import Block, peak_of
 from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
+from edgekit.codegen.memory.traffic import bytes_moved, heat
 from edgekit.codegen.program import Buffer
 
 # How often fewer hot lifetimes are held at the start where all of them leave no placement; each may take a search.
@@ -25,7 +26,7 @@ def bank_cost(
         for bank_end, access in region.banks:
             cost += max(0, min(end, bank_end) - start) * access
             start = max(start, min(end, bank_end))
-        total += sum(traffic.get(buffer, 0) for buffer in life.buffers) * cost / life.size
+        total += bytes_moved(life, traffic) * cost / life.size
     return total
 
 
@@ -39,7 +40,7 @@ def in_fast_banks(
     """
     if not region.banks or placement.peak <= region.banks[0][0] or region.banks[0][1] >= region.access_cost:
         return placement
-    hottest = _apart(sorted(range(len(lives)), key=lambda i: (-_heat(lives[i], traffic), i)), lives)
+    hottest = _apart(sorted(range(len(lives)), key=lambda i: (-heat(lives[i], traffic), i)), lives)
     best = placement
     for part in range(TRIES):
         held = set(hottest[: len(hottest) >> part])
@@ -51,10 +52,6 @@ def in_fast_banks(
                 best = Placement(found.offsets, peak_of(lives, found.offsets), placement.lower_bound)
             break
     return best
-
-
-def _heat(life: Lifetime, traffic: Mapping[Buffer, int]) -> float:
-    return sum(traffic.get(buffer, 0) for buffer in life.buffers) / life.size
 
 
 def _apart(order: Sequence[int], lives: Sequence[Lifetime]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgekit.codegen.program import Buffer, BufferArg, Program
+from edgekit.codegen.program import Buffer, Program
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _dependencies(program: Program) -> tuple[tuple[int, ...], ...]:
     written: dict[Buffer, int] = {}
     result = []
     for step in program.steps:
-        writes = {a.buffer for call in step.calls for a in call.args if isinstance(a, BufferArg) and a.writes}
+        writes = step.written()
         mask = 0
         for buffer in step.buffers():
             mask |= (touched if buffer in writes else written).get(buffer, 0)

@@ -12,7 +12,7 @@ from edgekit.codegen.memory.block import lower_bound
 from edgekit.codegen.memory.liveness import Lifetime, lifetimes, live_bytes
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
-from edgekit.codegen.memory.traffic import traffic
+from edgekit.codegen.memory.traffic import heat, traffic
 from edgekit.codegen.program import Buffer, Program
 from edgekit.errors import DoesNotFit
 
@@ -116,7 +116,7 @@ def _greedy(lives: Sequence[Lifetime], regions: Sequence[PlanRegion], moved: Map
         there += [life for life in remaining if not may_stand(life, region)]
         placement, tries = place(here), 0
         while placement.peak > region.capacity and here and not last:
-            coldest = min(here, key=lambda life: _heat(life, moved))
+            coldest = min(here, key=lambda life: heat(life, moved))
             here = [life for life in here if life is not coldest]
             there.append(coldest)
             tries += 1
@@ -131,10 +131,6 @@ def _greedy(lives: Sequence[Lifetime], regions: Sequence[PlanRegion], moved: Map
     return Assignment(chosen, cost, 0)
 
 
-def _heat(life: Lifetime, moved: Mapping[Buffer, int]) -> float:
-    return sum(moved.get(buffer, 0) for buffer in life.buffers) / life.size
-
-
 def _split(
     lives: Sequence[Lifetime], capacity: int, moved: Mapping[Buffer, int], keep_all: bool
 ) -> tuple[list[Lifetime], list[Lifetime]]:
@@ -143,7 +139,7 @@ def _split(
     while not keep_all and lower_bound(here) > capacity:
         live = live_bytes(here)
         worst = live.index(max(live))
-        coldest = min((x for x in here if x.first <= worst <= x.last), key=lambda x: _heat(x, moved))
+        coldest = min((x for x in here if x.first <= worst <= x.last), key=lambda x: heat(x, moved))
         here = [life for life in here if life is not coldest]
         there.append(coldest)
     return here, there

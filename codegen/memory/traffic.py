@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.program import COPY, Buffer, BufferArg, Program, Step
 
 
@@ -16,6 +19,16 @@ def traffic(program: Program) -> dict[Buffer, int]:
 def passes(program: Program) -> dict[Buffer, int]:
     """Bytes by buffer where each step passes over what it touches once: what crosses the bus if caches do well."""
     return _total(program, operands=False)
+
+
+def bytes_moved(life: Lifetime, moved: Mapping[Buffer, int]) -> int:
+    """Bytes of all buffers of a lifetime."""
+    return sum(moved.get(buffer, 0) for buffer in life.buffers)
+
+
+def heat(life: Lifetime, moved: Mapping[Buffer, int]) -> float:
+    """Bytes moved for each byte of a lifetime."""
+    return bytes_moved(life, moved) / life.size
 
 
 def _total(program: Program, operands: bool) -> dict[Buffer, int]:

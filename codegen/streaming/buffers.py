@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edgekit.codegen.memory.block import align_up
 from edgekit.codegen.streaming.reach import streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
 from edgekit.ir import Value
@@ -48,8 +49,8 @@ def lines_of(schedule: Schedule, rounds: Iterable[int]) -> list[Line]:
             value,
             positions.get(value, 0),
             last[value],
-            _aligned(max(schedule.held(value, r) for r in seen) * row_bytes(value)),
-            _aligned(max(schedule.carried(value, r) for r in seen) * row_bytes(value)),
+            align_up(max(schedule.held(value, r) for r in seen) * row_bytes(value), ALIGNMENT),
+            align_up(max(schedule.carried(value, r) for r in seen) * row_bytes(value), ALIGNMENT),
         )
         for value in stream.inside
         if value is not stream.fed
@@ -110,7 +111,3 @@ def _placed(lines: Sequence[Line], layers: int) -> tuple[dict[Value, int], tuple
         placed.sort(key=lambda pair: pair[0])
     free = tuple(max((at + line.extent(i) for at, line in placed if line.extent(i)), default=0) for i in range(layers))
     return {line.value: at for at, line in placed}, free
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
