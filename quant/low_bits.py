@@ -23,7 +23,9 @@ LEARNED = {"adaround": "mse", "nupes": "power-clip"}
 QUANTIZERS = (*DATA_FREE, *LEARNED)
 DEFAULT_QUANTIZER = "nupes"
 # Samples that learning uses at most.
-LEARNING_SAMPLES = 1024
+LEARNING_SAMPLES = 4096
+# Steps of the whole network for each that a block has.
+_FINAL_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class WeightOptions:
 
     Attributes:
         quantizer: one of QUANTIZERS (DEFAULT_QUANTIZER).
-        iterations: steps of learning, for each block and for the whole network at the end.
+        iterations: steps of learning for each block; the whole network at the end has five times as many.
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
     """
@@ -145,7 +147,7 @@ def choose_weights(
 
     settings = LearningSettings(seed=options.seed or 0)
     if options.iterations is not None:
-        settings = LearningSettings(options.iterations, options.iterations, settings.seed)
+        settings = LearningSettings(options.iterations, _FINAL_STEPS * options.iterations, settings.seed)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges)
     told: list[LearningProgress] = []
     with progress.parts("learning") as report:

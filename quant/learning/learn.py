@@ -30,6 +30,8 @@ from edgekit.quant.weights import channel_rows
 
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
+# How far from its code's centre a position begins, at most, when the whole network learns.
+_NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
 # Bytes that one tensor of all samples may have between two blocks; at most five are held at once.
@@ -42,12 +44,12 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only).
+        final: steps for the whole network at the end (NUPES only); 5 times those of a block are a good number.
         seed: of the order of samples; the same seed gives the same codes.
     """
 
     iterations: int = 300
-    final: int = 300
+    final: int = 1500
     seed: int = 0
 
 
@@ -177,10 +179,12 @@ class _Learning:
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
-        if not first:
-            # From the codes' centres: positions near a rounding limit would flip with the noise of every step.
-            return Nupes(start, start.codes, bias, unit, _FINAL_RATE)
-        return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, unit, _BLOCK_RATE)
+        positions = power_positions(rows, start.peaks, start.exponent, start.bits)
+        if first:
+            return Nupes(start, positions, bias, unit, _BLOCK_RATE)
+        # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
+        positions = positions.clip(start.codes - _NEAR, start.codes + _NEAR)
+        return Nupes(start, positions, bias, unit, _FINAL_RATE)
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name]) for n in block.products if n.name in self.found}
