@@ -155,7 +155,7 @@ def choose_weights(
         def said(state: LearningProgress) -> None:
             found = "nothing to learn" if state.loss is None else f"relative error {state.loss:.2g}"
             told.append(state)
-            report(state.block, state.blocks, found)
+            report(state.part, state.parts, found)
 
         coded = learned_weights(graph, seen, quants, bits, name, settings, said, options.resume)
     used = told[-1].samples

@@ -17,6 +17,7 @@ from edgekit.errors import BadData, BadUsage, UnsupportedModel
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
+from edgekit.quant.learning.descent import TENTHS
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
@@ -55,18 +56,18 @@ class LearningSettings:
 
 @dataclass(frozen=True)
 class LearningProgress:
-    """Sent when a block is done.
+    """Sent when a block is done, and a tenth of the whole network's steps at the end.
 
     Attributes:
-        block, blocks: blocks done, and how many there are; the whole network at the end counts as one.
+        part, parts: blocks done, and how many there are; the whole network at the end counts as ten.
         name: the value that the block makes.
         samples: how many are learned from: fewer than given where memory would not do.
         loss: how far its output is from the float block's: squared error over the mean square; at the end of a network
             with a softmax, the divergence of its probabilities. None where nothing was learned.
     """
 
-    block: int
-    blocks: int
+    part: int
+    parts: int
     name: str
     samples: int
     loss: float | None
@@ -92,7 +93,7 @@ def learned_weights(
         bits: width by the name of a product; what is not in it has 8, and is left alone.
         method: "adaround" or "nupes".
         settings: `LearningSettings()` where None.
-        progress: called after every block.
+        progress: called after every block, and ten times as the whole network learns.
         resume_folder: finished blocks are kept here, and taken from here by a later call with the same graph,
             samples and options; created where it does not exist.
 
@@ -131,11 +132,12 @@ class _Learning:
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
-        stages = len(self.blocks) + int(self.nupes)
+        count = len(self.blocks)
+        parts = count + (TENTHS if self.nupes else 0)
 
         def tell(done: int, name: str, loss: float | None) -> None:
             if progress is not None:
-                progress(LearningProgress(done, stages, name, len(self.samples), loss))
+                progress(LearningProgress(done, parts, name, len(self.samples), loss))
 
         exact = coded = self.samples
         for index, block in enumerate(self.blocks):
@@ -149,9 +151,9 @@ class _Learning:
             tell(index + 1, block.output.name, loss)
         if self.nupes:
             whole = Distillation(self.graph, self.blocks, self.quants)
-            learn = partial(whole.learn, self.samples, self.settings.final)
-            loss = self._stage(len(self.blocks), list(self.found), learn)
-            tell(stages, self.graph.outputs[0].name, loss)
+            name = self.graph.outputs[0].name
+            learn = partial(whole.learn, self.samples, self.settings.final, lambda n, loss: tell(count + n, name, loss))
+            tell(parts, name, self._stage(count, list(self.found), learn))
         return self.found
 
     def _stage(
