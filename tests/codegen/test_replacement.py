@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.codegen.memory import PlanRegion, plan_memory, plan_report, validate_plan
+from edgekit.codegen.memory import PlanRegion, live_bytes, plan_memory, plan_report, validate_plan
+from edgekit.codegen.memory.liveness import lifetimes
 from edgekit.codegen.memory.moves import moved_cost, with_moves
 from edgekit.codegen.memory.plan import Place
-from edgekit.codegen.memory.replacement import ReplacementProblem, Tensor, residences, solve
+from edgekit.codegen.memory.replacement import ReplacementProblem, Tensor, residences
 from edgekit.codegen.memory.replacement_placement import solve_placed
+from edgekit.codegen.memory.replacement_solver import solve
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import COPY, BufferArg, Program
-from edgekit.errors import InternalError
-from tests.codegen.test_memory import _program, programs
+from edgekit.errors import DoesNotFit, InternalError
+from tests.codegen.test_memory import _program, _survives, programs
 
 REGIONS = [PlanRegion("fast", 160), PlanRegion("slow", 1 << 20, 6.0, True)]
 
@@ -154,6 +156,77 @@ def test_programs_with_moves_are_valid(
     assert len(moves) == sum(call.kernel == COPY for step in moving.steps for call in step.calls)
     assert all(move["from"]["region"] == "slow" for move in moves if move["kind"] == "fetch")
     assert all(move["to"]["region"] == "slow" for move in moves if move["kind"] == "store")
+
+
+INSIDE = [PlanRegion("fast", 150)]
+
+
+def _again(parts: tuple[list[int], list[int], list[bool]]) -> tuple[Program, dict[int, float]]:
+    """A program whose steps leave what they write, and may all run again."""
+    program = _program(*parts)
+    for step in program.steps:
+        step.node, step.results = step.index, [program.buffers[step.index + 1]]
+    return program, {step.index: 1.0 for step in program.steps}
+
+
+@settings(max_examples=200, deadline=None)
+@given(programs, st.floats(0, 0.9), st.sampled_from(["none", "time", "bytes"]))
+def test_programs_that_make_things_again_are_valid(
+    parts: tuple[list[int], list[int], list[bool]], share: float, objective: str
+) -> None:
+    program, cycles = _again(parts)
+    peak = max(live_bytes(lifetimes(program)))
+    largest = max(sum(buffer.size for buffer in step.buffers()) for step in program.steps)
+    # The placement may need a little more than the live bytes.
+    regions = [PlanRegion("fast", 8 + largest + int(share * (peak - largest)))]
+    regions += [PlanRegion("slow", 1 << 20, 6.0, True)] if objective != "none" else []
+    moving = with_moves(program, regions, "bytes" if objective == "bytes" else "time", cycles)
+    validate_moves(program, moving)
+    if moving is not program:
+        plan = plan_memory(moving, regions)
+        validate_plan(moving, plan)
+        assert _survives(moving, plan)
+
+
+def _remade() -> tuple[Program, Program]:
+    """Buffer 1 is read at the start and the end, but for steps in which only the input stays beside what they need."""
+    program, cycles = _again(([20, 40, 80, 40, 60, 40], [0, 1, 0, 3, 0, 0], [False] * 6))
+    program.steps[3].calls[0] = replace(
+        program.steps[3].calls[0],
+        args=(BufferArg(program.buffers[3], "int8_t"), BufferArg(program.buffers[1], "int8_t"),
+              BufferArg(program.buffers[4], "int8_t", True)),
+    )  # fmt: skip
+    return program, with_moves(program, INSIDE, "time", cycles)
+
+
+def test_what_fits_in_no_other_way_is_made_again() -> None:
+    program, moving = _remade()
+    with pytest.raises(DoesNotFit):
+        plan_memory(program, INSIDE)
+    assert [(step.name, step.again) for step in moving.steps if step.again] == [("s0 (again)", True)]
+    assert not moving.moves
+    plan = plan_memory(moving, INSIDE)
+    validate_plan(moving, plan)
+    assert plan.arena["fast"] <= 150
+
+
+def test_every_mutation_of_what_is_made_again_is_caught() -> None:
+    program, moving = _remade()
+    validate_moves(program, moving)
+    (again,) = (step for step in moving.steps if step.again)
+    call = again.calls[0]
+    others = [buffer for buffer in moving.buffers if buffer not in again.buffers()]
+    without = [step for step in moving.steps if step is not again]
+    with pytest.raises(InternalError, match="moves"):
+        validate_moves(program, replace(moving, steps=without))
+    for place, arg in enumerate(call.args):
+        for other in others:
+            assert isinstance(arg, BufferArg)
+            args = (*call.args[:place], replace(arg, buffer=other), *call.args[place + 1 :])
+            mutant = replace(again, calls=[replace(call, args=args)])
+            steps = [mutant if step is again else step for step in moving.steps]
+            with pytest.raises(InternalError, match="moves"):
+                validate_moves(program, replace(moving, steps=steps))
 
 
 def _moving() -> tuple[Program, Program]:
