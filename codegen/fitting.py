@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
@@ -14,9 +14,10 @@ from edgekit.codegen.memory.order import in_order, order_steps
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.costs import Costs
 from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import DoesNotFit
-from edgekit.ir import Graph
+from edgekit.ir import Graph, Node
 
 # By how much the arena may grow over the smallest one, for speed: a twelfth, but from 4 to 6 KB.
 SPARE_PART = 12
@@ -25,6 +26,7 @@ _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
 MOST_FOR_STREAMS = 1.2
 _UNLIMITED = 1 << 40
+_NOTHING: Mapping[int, float] = {}
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
 
@@ -71,13 +73,19 @@ class _Attempt:
     """A lowering, its program with the least scratch, and the plan of that or what does not fit.
 
     Attributes:
+        lowered: the program before anything is moved or made again.
         ceiling: the arena for which its streams were chosen, or 0.
+        cycles: of its layers, as estimated, where streams were chosen or some run again, or 0.
+        again: cycles of the steps that may run again, by node.
     """
 
     lowering: Lowering
+    lowered: Program
     program: Program
     plan: MemoryPlan | DoesNotFit
     ceiling: int = 0
+    cycles: float = 0.0
+    again: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def is_inside(self) -> bool:
@@ -98,7 +106,7 @@ class _Fitter:
         fewest_cycles: bool, objective: str,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._objective = fewest_cycles, objective
+        self._fewest_cycles, self._objective, self._costs = fewest_cycles, objective, Costs(target)
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
@@ -112,8 +120,15 @@ class _Fitter:
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
         whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
-        if whole.is_inside or self._floats:
+        if whole.is_inside:
             return whole
+        again = self._recomputing(whole)
+        found = again if self._floats else self._by_rows(whole, again, feed)
+        better = not found.is_inside or again.cycles <= found.cycles
+        return again if again.is_inside and better else found
+
+    def _by_rows(self, whole: _Attempt, again: _Attempt, feed: str) -> _Attempt:
+        """The best with streams and fed images, given what whole tensors lead to, also where layers run again."""
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
         limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if self._has_outside else math.inf
         feeding = whole
@@ -124,7 +139,7 @@ class _Fitter:
                     return feeding
             if (found := self._streaming(feeds, limit)) is not None:
                 return found
-        best = whole if isinstance(feeding.plan, DoesNotFit) or not feeding.feeds else feeding
+        best = again if isinstance(feeding.plan, DoesNotFit) or not feeding.feeds else feeding
         if not isinstance(best.plan, DoesNotFit):
             return best
         costly = (self._streaming(feeds, math.inf) for feeds in fed)
@@ -140,13 +155,37 @@ class _Fitter:
         attempt = self._attempt(choice.streams)
         return (attempt, least) if attempt.is_inside else (usual, ceiling)
 
-    def _attempt(self, streams: Sequence[Stream], ceiling: int = 0) -> _Attempt:
+    def _attempt(self, streams: Sequence[Stream], ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
-        program = order_steps(lowering.program())
+        program, plan = self._planned(lowered := order_steps(lowering.program()))
+        return _Attempt(lowering, lowered, program, plan, ceiling, cycles)
+
+    def _planned(
+        self, lowered: Program, again: Mapping[int, float] = _NOTHING
+    ) -> tuple[Program, MemoryPlan | DoesNotFit]:
         try:
-            return _Attempt(lowering, *_planned(program, self._regions, self._objective), ceiling)
+            return _planned(lowered, self._regions, self._objective, again)
         except DoesNotFit as error:
-            return _Attempt(lowering, program, error)
+            return lowered, error
+
+    def _recomputing(self, whole: _Attempt) -> _Attempt:
+        """The same, but layers may run again if it is cheaper or fits in no other way."""
+        if not self._tricks.recomputation:
+            return whole
+        cycles = self._cycles(whole.lowering)
+        program, plan = self._planned(whole.lowered, cycles)
+        again = [cycles[step.node] for step in program.steps if step.again]
+        least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
+        return replace(whole, program=program, plan=plan, cycles=least + sum(again), again=cycles)
+
+    def _cycles(self, lowering: Lowering) -> dict[int, float]:
+        """Cycles of each layer with the least scratch, as estimated, by the position of its last node."""
+        positions = {node: position for position, node in enumerate(self._graph.nodes)}
+        return {
+            positions[nodes[-1]]: sum(self._costs.whole(node).cycles[0] for node in nodes)
+            for layer in lowering.layers
+            for nodes in [(layer,) if isinstance(layer, Node) else layer.nodes]
+        }
 
     def _feeding(self) -> _Attempt:
         """Images stream in, and nothing else does."""
@@ -163,7 +202,7 @@ class _Fitter:
                 choice = chooser.cheapest(int(share * capacity))
                 if choice is None or choice.cycles > limit:
                     break
-                attempt = self._attempt(choice.streams, capacity)
+                attempt = self._attempt(choice.streams, capacity, choice.cycles)
                 if attempt.is_inside:
                     return attempt
         return None
@@ -195,24 +234,38 @@ def _with_scratch(
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
-            return _planned(faster, [replace(first, capacity=ceiling), *used], objective)
+            return _planned(faster, [replace(first, capacity=ceiling), *used], objective, attempt.again)
         except DoesNotFit:
             continue
     return program, plan
 
 
-def _planned(program: Program, regions: Sequence[PlanRegion], objective: str) -> tuple[Program, MemoryPlan]:
-    """A plan; where not all fits on the chip, with copies off it and back if that is cheaper than to let all stand."""
-    plan = plan_memory(program, regions)
-    moving = with_moves(program, regions, objective) if plan.external else program
-    if not moving.moves:
+def _planned(
+    program: Program, regions: Sequence[PlanRegion], objective: str, again: Mapping[int, float]
+) -> tuple[Program, MemoryPlan]:
+    """A plan; where not all fits on the chip, with copies off it and back, and steps that run again, if that is cheaper
+    than to let all stand.
+
+    Args:
+        again: cycles of the steps that may run again, by node.
+    """
+    try:
+        plan = plan_memory(program, regions)
+    except DoesNotFit:
+        moving = with_moves(program, regions, objective, again)
+        if moving is program:
+            raise
+        validate_moves(program, moving)
+        return moving, plan_memory(moving, regions)
+    moving = with_moves(program, regions, objective, again) if plan.external else program
+    if moving is program:
         return program, plan
     validate_moves(program, moving)
     try:
         moved = plan_memory(moving, regions)
     except DoesNotFit:
         return program, plan
-    better = moved_cost(moving, moved, objective) < moved_cost(program, plan, objective)
+    better = moved_cost(moving, moved, objective, again) < moved_cost(program, plan, objective)
     return (moving, moved) if better else (program, plan)
 
 
@@ -231,7 +284,8 @@ def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list
     lives = [life for life in plan.lives if plan.places[life.buffers[0]].region == region]
     live = live_bytes([life for life in lives if life.buffers[0].kind != "scratch"])
     taken = live + [0] * (len(program.steps) - len(live))
-    room = [max(0, ceiling - taken[index]) for index in range(len(program.steps))]
+    # What runs again has the scratch of its first run.
+    room = [max(0, ceiling - taken[step.index]) for step in program.steps if not step.again]
     if program.order is None:
         return room
     lowered = [0] * len(room)

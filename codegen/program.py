@@ -123,6 +123,10 @@ class KernelCall:
     loop: Loop | None = None
 
 
+# Ends the name of a step that runs again.
+AGAIN = " (again)"
+
+
 @dataclass(eq=False)
 class Step:
     """One layer.

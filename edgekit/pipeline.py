@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def _savings(options: BuildOptions) -> tuple[str, Tricks]:
     """How images are fed, and which savings a build may use."""
     off = set(options.disabled)
     feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(*(name not in off for name in ("integration", "overwriting", "streaming")))
+    return feed, Tricks(**{field.name: field.name not in off for field in fields(Tricks)})
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

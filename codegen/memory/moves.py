@@ -129,9 +129,7 @@ class _Prices:
                     result=any(buffer in results for buffer in life.buffers),
                 )
             )
-        return ReplacementProblem(
-            tuple(tensors), len(program.steps), self._capacity, movable=self.outside is not None
-        )
+        return ReplacementProblem(tuple(tensors), len(program.steps), self._capacity, movable=self.outside is not None)
 
     def may_pay(self, making: Making, problem: ReplacementProblem) -> bool:
         """Whether making it is cheaper than a copy that is stored and fetched."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgekit.codegen.memory.block import Block
-from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, Residence, residences
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, residences
 from edgekit.codegen.memory.replacement_solver import REMADE, USES, Kept, solve
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 
@@ -74,7 +74,9 @@ def _kept(problem: ReplacementProblem, solution: Replacement, conflict: Sequence
     """What keeps these blocks as they are: their tensors are not outside, no gap within a stay is dropped, and what is
     made in it, or of it, is."""
     stays, kept = residences(problem, solution), set[tuple[int, int]]()
-    kept.update((REMADE, _with_scratch(problem, solution)[index - len(stays)]) for index in conflict if index >= len(stays))
+    kept.update(
+        (REMADE, _with_scratch(problem, solution)[index - len(stays)]) for index in conflict if index >= len(stays)
+    )
     for stay in (stays[index] for index in conflict if index < len(stays)):
         kept.add((stay.tensor, USES))
         for number, gap in enumerate(problem.gaps[stay.tensor]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.remakes import Axis, Making
 from edgekit.codegen.memory.replacement import Residence
-from edgekit.codegen.program import COPY, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
+from edgekit.codegen.program import AGAIN, COPY, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
 
 
 def rewritten(
@@ -178,7 +178,7 @@ class _Rewriter:
         return replace(
             step,
             index=index,
-            name=f"{step.name} (again)" if run.again else step.name,
+            name=f"{step.name}{AGAIN}" if run.again else step.name,
             calls=[*map(_copy_call, before), *calls, *map(_copy_call, after)],
             # Others would now seem to die where they only leave the chip.
             in_place=[(mapped(a), mapped(b)) for a, b in step.in_place if self._life[a] is self._life[b]],

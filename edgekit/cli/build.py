@@ -36,7 +36,7 @@ from edgekit.reports.text import short_name
     "--disable",
     "disabled",
     multiple=True,
-    type=click.Choice(["integration", "decomposition", "overwriting", "streaming"]),
+    type=click.Choice(["integration", "decomposition", "overwriting", "streaming", "recomputation"]),
     help="Leave out a way of saving memory, to see what it is worth.",
 )
 @click.option(

@@ -52,7 +52,9 @@ def _problem(parts: list[_Drawn], spare: int, movable: bool) -> ReplacementProbl
         uses = sorted({made} | {use for use in part.uses if use > made})
         out = 4 * part.size if part.outside and movable else None
         writes = () if index == 0 else (made,)
-        tensors.append(Tensor(part.size, tuple(uses), writes, 3 * part.size, 2 * part.size, out, index == 0, part.result))
+        tensors.append(
+            Tensor(part.size, tuple(uses), writes, 3 * part.size, 2 * part.size, out, index == 0, part.result)
+        )
         sources = tuple(n for n in range(index) if tensors[n].given or tensors[n].uses[0] < made)[-2:]
         for step in part.again if index and sources else ():
             if made < step:
@@ -100,9 +102,9 @@ def _cheapest_with(problem: ReplacementProblem, out: frozenset[int]) -> int | No
         results = [n for n, tensor in enumerate(tensors) if tensor.result and n not in out]
         for kept in _subsets([n for n in results if n in near]):
             left = [n for n in results if n not in kept and n not in copies]
-            if sum(tensors[n].size for n in kept) <= problem.capacity and (problem.movable or not left):
-                if all(n in near for n in left):
-                    ends.append(cost + sum(tensors[n].store for n in left))
+            fits = sum(tensors[n].size for n in kept) <= problem.capacity
+            if fits and (problem.movable or not left) and near.issuperset(left):
+                ends.append(cost + sum(tensors[n].store for n in left))
     return min(ends, default=None)
 
 
