@@ -10,7 +10,7 @@ from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.moves import moved_cost, with_moves
-from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.memory.order import as_lowered, in_order, order_steps
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
@@ -122,7 +122,7 @@ class _Fitter:
         whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
         if whole.is_inside:
             return whole
-        again = self._recomputing(whole)
+        again = self._replacing(whole)
         found = again if self._floats else self._by_rows(whole, again, feed)
         better = not found.is_inside or again.cycles <= found.cycles
         return again if again.is_inside and better else found
@@ -168,15 +168,22 @@ class _Fitter:
         except DoesNotFit as error:
             return lowered, error
 
-    def _recomputing(self, whole: _Attempt) -> _Attempt:
-        """The same, but layers may run again if it is cheaper or fits in no other way."""
-        if not self._tricks.recomputation:
-            return whole
-        cycles = self._cycles(whole.lowering)
-        program, plan = self._planned(whole.lowered, cycles)
+    def _replacing(self, whole: _Attempt) -> _Attempt:
+        """The same, but layers may run again if it is cheaper or fits in no other way, in the order with the fewest
+        live bytes or in that of the graph, whichever costs less."""
+        cycles = self._cycles(whole.lowering) if self._tricks.recomputation else {}
+        found = [(lowered, *self._planned(lowered, cycles)) for lowered in _orders(whole)]
+
+        def cost(candidate: tuple[Program, Program, MemoryPlan | DoesNotFit]) -> float:
+            _, program, plan = candidate
+            if isinstance(plan, DoesNotFit):
+                return math.inf
+            return moved_cost(program, plan, self._objective, cycles)
+
+        lowered, program, plan = min(found, key=cost)
         again = [cycles[step.node] for step in program.steps if step.again]
         least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
-        return replace(whole, program=program, plan=plan, cycles=least + sum(again), again=cycles)
+        return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), again=cycles)
 
     def _cycles(self, lowering: Lowering) -> dict[int, float]:
         """Cycles of each layer with the least scratch, as estimated, by the position of its last node."""
@@ -215,6 +222,14 @@ class _Fitter:
         chooser = self._chooser(_UNLIMITED, fed, streaming=False)
         choice = chooser.cheapest(capacity) or chooser.cheapest(_UNLIMITED)
         return math.inf if choice is None else choice.cycles
+
+
+def _orders(whole: _Attempt) -> list[Program]:
+    """Its program, and the same in the order of the graph where that is another one."""
+    order = whole.lowered.order
+    if order is None or list(order.positions) == sorted(order.positions):
+        return [whole.lowered]
+    return [whole.lowered, as_lowered(whole.lowering.program(), order.lower_bound)]
 
 
 def _with_scratch(
