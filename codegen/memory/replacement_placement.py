@@ -42,11 +42,12 @@ def blocks_of(problem: ReplacementProblem, solution: Replacement, alignment: int
     """What a solution holds on the chip: its residences, then the scratch of each remake that has some, by number."""
     stays = residences(problem, solution)
     blocks = [Block(problem.tensors[stay.tensor].size, alignment, stay.first, stay.last) for stay in stays]
-    making = [problem.remakes[number] for number in _with_scratch(problem, solution)]
+    making = [problem.remakes[number] for number in with_scratch(problem, solution)]
     return blocks + [Block(remake.scratch, alignment, remake.step, remake.step) for remake in making]
 
 
-def _with_scratch(problem: ReplacementProblem, solution: Replacement) -> list[int]:
+def with_scratch(problem: ReplacementProblem, solution: Replacement) -> list[int]:
+    """The numbers of the remakes that happen and need scratch."""
     return [number for number in sorted(solution.remade) if problem.remakes[number].scratch]
 
 
@@ -75,7 +76,7 @@ def _kept(problem: ReplacementProblem, solution: Replacement, conflict: Sequence
     made in it, or of it, is."""
     stays, kept = residences(problem, solution), set[tuple[int, int]]()
     kept.update(
-        (REMADE, _with_scratch(problem, solution)[index - len(stays)]) for index in conflict if index >= len(stays)
+        (REMADE, with_scratch(problem, solution)[index - len(stays)]) for index in conflict if index >= len(stays)
     )
     for stay in (stays[index] for index in conflict if index < len(stays)):
         kept.add((stay.tensor, USES))
