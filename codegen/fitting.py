@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from edgekit.codegen.integration import USUAL_TRICKS, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
-from edgekit.codegen.memory.moves import moved_cost, with_moves
+from edgekit.codegen.memory.aim import Aim, moved_cost
+from edgekit.codegen.memory.moves import with_moves
 from edgekit.codegen.memory.order import as_lowered, in_order, order_steps
+from edgekit.codegen.memory.overlap import overlapped
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
@@ -26,7 +28,6 @@ _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
 MOST_FOR_STREAMS = 1.2
 _UNLIMITED = 1 << 40
-_NOTHING: Mapping[int, float] = {}
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
 
@@ -40,6 +41,7 @@ def lower_and_plan(
     tricks: Tricks = USUAL_TRICKS,
     optimize: str = "balanced",
     objective: str = "time",
+    dma: bool = False,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -53,11 +55,11 @@ def lower_and_plan(
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
             with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
             the fewest cycles, where those are not the fewest instructions.
-        objective: what copies off the chip and back shall save, see `with_moves`.
+        objective: what copies off the chip and back shall save; dma: whether they are made while layers run, see `Aim`.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma))
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -65,7 +67,7 @@ def lower_and_plan(
     ceiling = attempt.ceiling or ceiling_of(on_chip(attempt.plan, regions))
     if optimize == "ram" and tricks.streaming and not floats:
         attempt, ceiling = fitter.smaller(attempt, ceiling)
-    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling, objective)
+    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class _Attempt:
         lowered: the program before anything is moved or made again.
         ceiling: the arena for which its streams were chosen, or 0.
         cycles: of its layers, as estimated, where streams were chosen or some run again, or 0.
-        again: cycles of the steps that may run again, by node.
+        aim: what it was planned for.
     """
 
     lowering: Lowering
@@ -85,7 +87,7 @@ class _Attempt:
     plan: MemoryPlan | DoesNotFit
     ceiling: int = 0
     cycles: float = 0.0
-    again: Mapping[int, float] = field(default_factory=dict)
+    aim: Aim = field(default_factory=Aim)
 
     @property
     def is_inside(self) -> bool:
@@ -103,10 +105,10 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, objective: str,
+        fewest_cycles: bool, aim: Aim,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._objective, self._costs = fewest_cycles, objective, Costs(target)
+        self._fewest_cycles, self._aim, self._costs = fewest_cycles, aim, Costs(target)
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
@@ -157,33 +159,33 @@ class _Fitter:
 
     def _attempt(self, streams: Sequence[Stream], ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
-        program, plan = self._planned(lowered := order_steps(lowering.program()))
-        return _Attempt(lowering, lowered, program, plan, ceiling, cycles)
+        lowered = order_steps(lowering.program())
+        program, plan = self._planned(lowered, self._aim)
+        return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
 
-    def _planned(
-        self, lowered: Program, again: Mapping[int, float] = _NOTHING
-    ) -> tuple[Program, MemoryPlan | DoesNotFit]:
+    def _planned(self, lowered: Program, aim: Aim) -> tuple[Program, MemoryPlan | DoesNotFit]:
         try:
-            return _planned(lowered, self._regions, self._objective, again)
+            return _planned(lowered, self._regions, aim)
         except DoesNotFit as error:
             return lowered, error
 
     def _replacing(self, whole: _Attempt) -> _Attempt:
         """The same, but layers may run again if it is cheaper or fits in no other way, in the order with the fewest
         live bytes or in that of the graph, whichever costs less."""
-        cycles = self._cycles(whole.lowering) if self._tricks.recomputation else {}
-        found = [(lowered, *self._planned(lowered, cycles)) for lowered in _orders(whole)]
+        cycles = self._cycles(whole.lowering)
+        aim = replace(self._aim, cycles=cycles, again=self._tricks.recomputation)
+        found = [(lowered, *self._planned(lowered, aim)) for lowered in _orders(whole)]
 
         def cost(candidate: tuple[Program, Program, MemoryPlan | DoesNotFit]) -> float:
             _, program, plan = candidate
             if isinstance(plan, DoesNotFit):
                 return math.inf
-            return moved_cost(program, plan, self._objective, cycles)
+            return moved_cost(program, plan, aim)
 
         lowered, program, plan = min(found, key=cost)
         again = [cycles[step.node] for step in program.steps if step.again]
         least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
-        return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), again=cycles)
+        return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), aim=aim)
 
     def _cycles(self, lowering: Lowering) -> dict[int, float]:
         """Cycles of each layer with the least scratch, as estimated, by the position of its last node."""
@@ -232,9 +234,7 @@ def _orders(whole: _Attempt) -> list[Program]:
     return [whole.lowered, as_lowered(whole.lowering.program(), order.lower_bound)]
 
 
-def _with_scratch(
-    attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int, objective: str
-) -> tuple[Program, MemoryPlan]:
+def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int) -> tuple[Program, MemoryPlan]:
     """An attempt that fits with more scratch, as far as an arena of `ceiling` bytes in the first region has room."""
     first, *others = regions
     ceiling = min(first.capacity, ceiling)
@@ -249,39 +249,37 @@ def _with_scratch(
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
-            return _planned(faster, [replace(first, capacity=ceiling), *used], objective, attempt.again)
+            return _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
         except DoesNotFit:
             continue
     return program, plan
 
 
-def _planned(
-    program: Program, regions: Sequence[PlanRegion], objective: str, again: Mapping[int, float]
-) -> tuple[Program, MemoryPlan]:
+def _planned(program: Program, regions: Sequence[PlanRegion], aim: Aim) -> tuple[Program, MemoryPlan]:
     """A plan; where not all fits on the chip, with copies off it and back, and steps that run again, if that is cheaper
-    than to let all stand.
-
-    Args:
-        again: cycles of the steps that may run again, by node.
-    """
+    than to let all stand."""
     try:
         plan = plan_memory(program, regions)
     except DoesNotFit:
-        moving = with_moves(program, regions, objective, again)
+        moving = with_moves(program, regions, aim)
         if moving is program:
             raise
-        validate_moves(program, moving)
-        return moving, plan_memory(moving, regions)
-    moving = with_moves(program, regions, objective, again) if plan.external else program
+        return _moving(program, moving, regions)
+    moving = with_moves(program, regions, aim) if plan.external else program
     if moving is program:
         return program, plan
-    validate_moves(program, moving)
     try:
-        moved = plan_memory(moving, regions)
+        moving, moved = _moving(program, moving, regions)
     except DoesNotFit:
         return program, plan
-    better = moved_cost(moving, moved, objective, again) < moved_cost(program, plan, objective)
-    return (moving, moved) if better else (program, plan)
+    return (moving, moved) if moved_cost(moving, moved, aim) < moved_cost(program, plan, aim) else (program, plan)
+
+
+def _moving(program: Program, moving: Program, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan]:
+    """A plan for a program with moves, which are made while its steps run."""
+    moving, plan = overlapped(moving, plan_memory(moving, regions))
+    validate_moves(program, moving)
+    return moving, plan
 
 
 def on_chip(plan: MemoryPlan, regions: Sequence[PlanRegion]) -> int:

@@ -195,13 +195,19 @@ class StepOrder:
     lower_bound: int
 
 
-# The call that moves a buffer's bytes: to, from, how many. A board's DMA may take the kernel's place.
-COPY = "ek_dma_copy"
+# The calls that move a buffer's bytes, which a board's DMA may do meanwhile: to, from, how many; and the wait until at
+# most so many of the moves started are not done.
+COPY, WAIT = "ek_dma_start", "ek_dma_wait"
 
 
 @dataclass(frozen=True)
 class Move:
-    """Bytes that a step copies off the chip after its own calls, or onto it before them (`fetches`)."""
+    """Bytes that are copied off the chip after a step's own calls, or onto it before them (`fetches`).
+
+    Attributes:
+        start, end: the steps in which the copy starts, and at whose start it is waited for; a store, after the calls of
+            its step, ends behind the last step at the latest.
+    """
 
     step: int
     label: str
@@ -209,6 +215,8 @@ class Move:
     target: Buffer
     bytes: int
     fetches: bool
+    start: int
+    end: int
 
 
 @dataclass

@@ -106,7 +106,15 @@ def _planner(options: BuildOptions, source: Source, board: Board, regions: list[
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
         floats = options.precision == "float32"
         return lower_and_plan(
-            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
+            source.graph,
+            Target.of(board),
+            regions,
+            floats,
+            feed,
+            tricks,
+            options.optimize,
+            options.objective,
+            options.dma,
         )
 
     return planned

@@ -45,6 +45,7 @@ class BuildOptions:
         optimize: what the arena is made for: "balanced", "ram" or "speed".
         memory_report: whether to plan again without each way of saving memory, to say what it is worth.
         objective: what copies off the chip and back shall save: "time" or "bytes".
+        dma: whether the firmware makes those copies while layers run, with functions of its own.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -63,6 +64,7 @@ class BuildOptions:
     optimize: str = "balanced"
     memory_report: bool = False
     objective: str = "time"
+    dma: bool = False
     external: bool = True
     dumps: Sequence[str] = ()
 

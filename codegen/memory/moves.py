@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from edgekit.codegen.memory.aim import DMA_CYCLES, PER_CYCLE, Aim, copy_cost
 from edgekit.codegen.memory.liveness import Lifetime, lifetimes
-from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.remakes import Axis, Making, makings_of, read_again
 from edgekit.codegen.memory.replacement import Remake, Replacement, ReplacementProblem, Tensor, residences
@@ -21,31 +22,25 @@ from edgekit.codegen.memory.rewriting import rewritten
 from edgekit.codegen.memory.traffic import bytes_moved, passes, traffic
 from edgekit.codegen.program import Buffer, Program
 
-# Cycles per word that a copy takes besides its accesses: four words in eight instructions.
-COPY_CYCLES = 2
-# Costs are cycles per word of each byte: a cycle of a step counts as a word's.
-PER_CYCLE = 4
-_NOTHING: Mapping[int, float] = {}
+_TIME = Aim()
 
 
-def with_moves(
-    program: Program, regions: Sequence[PlanRegion], objective: str = "time", cycles: Mapping[int, float] = _NOTHING
-) -> Program:
+def with_moves(program: Program, regions: Sequence[PlanRegion], aim: Aim = _TIME) -> Program:
     """The program with what the cheapest replacement moves and makes again; as it is where that does nothing.
 
-    Args:
-        objective: "time", modelled cycles, or "bytes", those that cross to and from memory off the chip.
-        cycles: of steps by their node, as estimated; only those may run again.
+    Only steps whose cycles the aim knows may run again.
     """
     inside = [region for region in regions if not region.external]
     outside = [region for region in regions if region.external]
     if not (inside and program.steps):
         return program
     lives = lifetimes(program)
-    prices = _Prices(program, inside, outside[0] if outside else None, objective)
+    prices = _Prices(program, inside, outside[0] if outside else None, aim)
     problem = prices.problem(lives)
     tight = [bool(excess) for excess in full_steps(problem)]
-    makings = [m for m in makings_of(program, lives, tight, cycles) if prices.may_pay(m, problem)]
+    makings = [
+        m for m in makings_of(program, lives, tight, aim.cycles if aim.again else {}) if prices.may_pay(m, problem)
+    ]
     axis = Axis(len(program.steps), makings)
     problem = prices.with_makings(problem, lives, makings, axis)
     solution = _solved(problem, lives, one_region=len(inside) == 1)
@@ -65,15 +60,6 @@ def _solved(problem: ReplacementProblem, lives: Sequence[Lifetime], one_region: 
     return None if found is None else found[0]
 
 
-def moved_cost(program: Program, plan: MemoryPlan, objective: str, cycles: Mapping[int, float] = _NOTHING) -> int:
-    """What a planned program costs by an objective, see `with_moves`."""
-    if objective == "time":
-        again = sum(cycles[step.node] for step in program.steps if step.again)
-        return plan.cost + COPY_CYCLES * sum(move.bytes for move in program.moves) + round(PER_CYCLE * again)
-    moved = passes(program)
-    return sum(size for buffer, size in moved.items() if plan.regions[plan.places[buffer].region].external)
-
-
 @dataclass(frozen=True)
 class _Prices:
     """What moves and makings of a program cost: modelled cycles per word, or bytes."""
@@ -81,7 +67,7 @@ class _Prices:
     program: Program
     inside: Sequence[PlanRegion]
     outside: PlanRegion | None
-    objective: str
+    aim: Aim
 
     @property
     def _capacity(self) -> int:
@@ -97,15 +83,15 @@ class _Prices:
         """What an access off the chip costs more."""
         if self.outside is None:
             return 0.0
-        return 1.0 if self.objective == "bytes" else self.outside.access_cost - self._near
+        return 1.0 if self.aim.objective == "bytes" else self.outside.access_cost - self._near
 
     def problem(self, lives: Sequence[Lifetime]) -> ReplacementProblem:
         """What may be moved."""
         program = self.program
-        moved = passes(program) if self.objective == "bytes" else traffic(program)
+        moved = passes(program) if self.aim.objective == "bytes" else traffic(program)
         per_byte = 1.0
-        if self.objective == "time" and self.outside is not None:
-            per_byte = self._near + self.outside.access_cost + COPY_CYCLES
+        if self.aim.objective == "time" and self.outside is not None:
+            per_byte = copy_cost(self._near, self.outside.access_cost)
         uses: dict[Buffer, list[int]] = {}
         writes: dict[Buffer, list[int]] = {}
         for step in program.steps:
@@ -117,6 +103,8 @@ class _Prices:
         tensors = []
         for life in lives:
             move = round(life.size * per_byte)
+            if self.aim.dma and self.aim.objective == "time":
+                move = max(PER_CYCLE * DMA_CYCLES, move - self._hidden(_steps(life, uses)))
             tensors.append(
                 Tensor(
                     size=life.size,
@@ -131,13 +119,20 @@ class _Prices:
             )
         return ReplacementProblem(tuple(tensors), len(program.steps), self._capacity, movable=self.outside is not None)
 
+    def _hidden(self, uses: Sequence[int]) -> int:
+        """What of a copy there is time for between two uses, where two copies share the longest gap."""
+        steps = self.program.steps
+        gaps = [steps[before + 1 : after] for before, after in pairwise(uses)]
+        longest = max((sum(self.aim.cycles.get(step.node, 0.0) for step in gap) for gap in gaps), default=0.0)
+        return round(PER_CYCLE * longest / 2)
+
     def may_pay(self, making: Making, problem: ReplacementProblem) -> bool:
         """Whether making it is cheaper than a copy that is stored and fetched."""
         tensor = problem.tensors[making.life]
         return not problem.movable or self._cost(making) < tensor.store + tensor.fetch
 
     def _cost(self, making: Making) -> int:
-        if self.objective == "bytes":
+        if self.aim.objective == "bytes":
             return 0
         accesses = sum(read_again(self.program, making).values())
         return round(PER_CYCLE * making.cycles + self._near * accesses)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.remakes import Axis, Making
 from edgekit.codegen.memory.replacement import Residence
-from edgekit.codegen.program import AGAIN, COPY, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
+from edgekit.codegen.program import AGAIN, COPY, WAIT, Buffer, BufferArg, KernelCall, Literal, Move, Port, Program, Step
 
 
 def rewritten(
@@ -101,7 +101,7 @@ class _Rewriter:
             before = self._before.get(run.position, []) if starts else []
             after = self._after.get(run.position, []) if ends[run.position] is run else []
             steps.append(self._step(run, index, before, after))
-            moves += [replace(move, step=index) for move in (*before, *after)]
+            moves += [replace(move, step=index, start=index, end=index) for move in (*before, *after)]
         return replace(
             self._program,
             steps=steps,
@@ -145,7 +145,7 @@ class _Rewriter:
         holder = touched[0] if fetches else touched[-1]
         near = self._at(holder, position)
         source, target = (copy, near) if fetches else (near, copy)
-        moves.setdefault(position, []).append(Move(position, holder.label, source, target, near.size, fetches))
+        moves.setdefault(position, []).append(Move(position, holder.label, source, target, near.size, fetches, 0, 0))
 
     def _at(self, buffer: Buffer, position: int) -> Buffer:
         """What stands for a buffer at a position: itself on the chip, or its copy."""
@@ -179,7 +179,7 @@ class _Rewriter:
             step,
             index=index,
             name=f"{step.name}{AGAIN}" if run.again else step.name,
-            calls=[*map(_copy_call, before), *calls, *map(_copy_call, after)],
+            calls=[*copies(before), *calls, *copies(after)],
             # Others would now seem to die where they only leave the chip.
             in_place=[(mapped(a), mapped(b)) for a, b in step.in_place if self._life[a] is self._life[b]],
             results=[mapped(buffer) for buffer in step.results],
@@ -187,6 +187,17 @@ class _Rewriter:
         )
 
 
-def _copy_call(move: Move) -> KernelCall:
+def copies(moves: Sequence[Move]) -> list[KernelCall]:
+    """Calls that make copies and wait until they are done."""
+    return [call for move in moves for call in (start_call(move), wait_call(0))]
+
+
+def start_call(move: Move) -> KernelCall:
+    """The call that starts a copy."""
     target, source = BufferArg(move.target, "uint8_t", True), BufferArg(move.source, "uint8_t")
     return KernelCall(COPY, (target, source, Literal(move.bytes)))
+
+
+def wait_call(unfinished: int) -> KernelCall:
+    """The call that waits for all copies but the latest ones."""
+    return KernelCall(WAIT, (Literal(unfinished),))
