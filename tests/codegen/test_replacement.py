@@ -156,6 +156,7 @@ def test_programs_with_moves_are_valid(
     moving, plan = overlapped(moving, plan_memory(moving, REGIONS))
     validate_moves(program, moving)
     validate_plan(moving, plan)
+    assert _survives(moving, plan) and _survives(moving, plan, late=True)
     moves = plan_report(moving, plan)["moves"]
     assert len(moves) == sum(call.kernel == COPY for step in moving.steps for call in step.calls)
     assert all(move["from"]["region"] == "slow" for move in moves if move["kind"] == "fetch")
@@ -191,7 +192,7 @@ def test_programs_that_make_things_again_are_valid(
         moving, plan = overlapped(moving, plan_memory(moving, regions))
         validate_moves(program, moving)
         validate_plan(moving, plan)
-        assert _survives(moving, plan)
+        assert _survives(moving, plan) and _survives(moving, plan, late=True)
 
 
 def _remade() -> tuple[Program, Program]:
