@@ -13,9 +13,9 @@ from edgekit.boards import load_board
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
+from edgekit.codegen.memory.region import plan_regions
 from edgekit.errors import DoesNotFit
 from edgekit.ir import load_graph
-from edgekit.pipeline import plan_regions
 
 
 def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
