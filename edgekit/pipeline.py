@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
+from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.codegen.savings import Build, memory_report, savings
@@ -25,13 +27,13 @@ from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
-from edgekit.project import RESERVE, LinkedProject, link, write_selftest, write_sources
+from edgekit.project import LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, load_source, remove_learning
-from edgekit.toolchains import Toolchain, arena_section, get_toolchain
+from edgekit.toolchains import Toolchain, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
 
@@ -105,7 +107,15 @@ def _planner(options: BuildOptions, source: Source, board: Board, regions: list[
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
         floats = options.precision == "float32"
         return lower_and_plan(
-            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
+            source.graph,
+            Target.of(board),
+            regions,
+            floats,
+            feed,
+            tricks,
+            options.optimize,
+            options.objective,
+            options.dma,
         )
 
     return planned
@@ -122,37 +132,11 @@ def _memory_report(
     return memory_report(program, plan, savings(planned, *_savings(options), program, regions))
 
 
-def plan_regions(board: Board, external: bool, reserve: int = RESERVE) -> list[PlanRegion]:
-    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed.
-
-    Args:
-        reserve: bytes for stack and data.
-    """
-    outside = (board.external_ram,) if external and board.external_ram is not None else ()
-    inside = sorted((board.ram_internal, *board.extra_ram), key=lambda memory: memory.access_cost)
-    regions = []
-    for memory in (*inside, *outside):
-        taken = reserve if memory.name == board.ram_stack.name else 0
-        banks = tuple(
-            (bank.end - memory.address - taken, bank.access_cost)
-            for bank in board.regions
-            if memory.address <= bank.address < memory.end
-        )
-        section = arena_section(board, memory)
-        regions.append(
-            PlanRegion(
-                memory.name, memory.size - taken, memory.access_cost, memory.external, section,
-                tuple(bank for bank in banks if bank[0] > 0),
-            )
-        )  # fmt: skip
-    return regions
-
-
 def _savings(options: BuildOptions) -> tuple[str, Tricks]:
     """How images are fed, and which savings a build may use."""
     off = set(options.disabled)
     feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(*(name not in off for name in ("integration", "overwriting", "streaming")))
+    return feed, Tricks(**{field.name: field.name not in off for field in fields(Tricks)})
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

@@ -40,10 +40,12 @@ class BuildOptions:
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
-        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming".
+        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming",
+            "recomputation".
         optimize: what the arena is made for: "balanced", "ram" or "speed".
         memory_report: whether to plan again without each way of saving memory, to say what it is worth.
         objective: what copies off the chip and back shall save: "time" or "bytes".
+        dma: whether the firmware makes those copies while layers run, with functions of its own.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -62,6 +64,7 @@ class BuildOptions:
     optimize: str = "balanced"
     memory_report: bool = False
     objective: str = "time"
+    dma: bool = False
     external: bool = True
     dumps: Sequence[str] = ()
 

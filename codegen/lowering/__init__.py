@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import USUAL_TRICKS, Group, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import USUAL_TRICKS, Group, Layer, RowChain, Tricks, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
@@ -164,6 +164,11 @@ class Lowering:
         self._graph, self._target, self._floats, self._tricks = graph, target, floats, tricks
         self._fewest_cycles = fewest_cycles
         self._layers = layers_of(graph, tricks, streams)
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """What runs as one, in the order of the program; a layer that only renames has no step."""
+        return self._layers
 
     def program(self, room: Sequence[int] = ()) -> Program:
         """The program; `room` are bytes of scratch that each step may take, where it is faster with more.

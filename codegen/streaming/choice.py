@@ -191,8 +191,7 @@ class Chooser:
     def _alone(self, position: int) -> _Candidate:
         node = self._graph.nodes[position]
         live = self._memory.alone(position)
-        rows = node.outputs[0].shape[1] if len(node.outputs[0].shape) == 4 else 1
-        part = _Part(self._costs.of(node, rows), 1, live)
+        part = _Part(self._costs.whole(node), 1, live)
         parts = () if node.op == "reshape" else (part,)
         return _Candidate(position, position + 1, None, parts, live, 0.0)
 

@@ -91,6 +91,11 @@ class Costs:
             self._known[key] = self._options(node, rows)
         return self._known[key]
 
+    def whole(self, node: Node) -> Options:
+        """Options of a layer for all of its output."""
+        shape = node.outputs[0].shape
+        return self.of(node, shape[1] if len(shape) == 4 else 1)
+
     def _options(self, node: Node, rows: int) -> Options:
         height = node.outputs[0].shape[1] if len(node.outputs[0].shape) == 4 else rows
         share = rows / max(1, height)

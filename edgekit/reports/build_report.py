@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
-from edgekit.codegen.program import Program
+from edgekit.codegen.program import AGAIN, Program
 from edgekit.emulators import emulator_name, moves
 from edgekit.latency import estimate, layer_waits
 from edgekit.project import LinkedProject
@@ -51,7 +51,11 @@ def build_report(
         "board": board.name,
         "toolchain": f"{toolchain.name} {toolchain.version()}",
         "precision": precision,
-        "macs": sum(step.macs for step in program.steps),
+        "macs": sum(step.macs for step in program.steps if not step.again),
+        "recomputed": {
+            "layers": sum(step.again for step in program.steps),
+            "macs": sum(step.macs for step in program.steps if step.again),
+        },
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
@@ -151,6 +155,9 @@ def _warnings(
     if program.moves:
         total = sum(move.bytes for move in program.moves)
         warnings.append(f"{len(program.moves)} copies of together {total} B go there and back in every inference")
+    again = [step.name.removesuffix(AGAIN) for step in program.steps if step.again]
+    if again:
+        warnings.append(f"run a second time, instead of keeping what was made: {', '.join(again)}")
     if flash["external"]:
         warnings.append(
             f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"
