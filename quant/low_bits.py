@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ QUANTIZERS = (*DATA_FREE, *LEARNED)
 DEFAULT_QUANTIZER = "nupes"
 # Samples that learning uses at most.
 LEARNING_SAMPLES = 4096
-# Steps of the whole network for each that a block has.
-_FINAL_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class WeightOptions:
 
     Attributes:
         quantizer: one of QUANTIZERS (DEFAULT_QUANTIZER).
-        iterations: steps of learning for each block; the whole network at the end has five times as many.
+        iterations: steps of learning for each block; the whole network at the end has 5 to 10 times as many.
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
     """
@@ -147,7 +145,7 @@ def choose_weights(
 
     settings = LearningSettings(seed=options.seed or 0)
     if options.iterations is not None:
-        settings = LearningSettings(options.iterations, _FINAL_STEPS * options.iterations, settings.seed)
+        settings = replace(settings, iterations=options.iterations)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges)
     told: list[LearningProgress] = []
     with progress.parts("learning") as report:

@@ -19,6 +19,8 @@ from edgekit.quant.learning.weights import LearnedRows
 
 # What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
 BLOCK_WEIGHT = 0.3
+# Logits are divided by it before probabilities are compared: small ones tell of the network, too.
+TEMPERATURE = 3.0
 
 
 class Distillation:
@@ -65,9 +67,12 @@ class Distillation:
         return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)
 
     def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
-        """Kullback-Leibler divergence of the probabilities, or relative squared error where there is no softmax."""
+        """Kullback-Leibler divergence of the probabilities at TEMPERATURE, times its square; relative squared error where
+        there is no softmax.
+        """
         if self.softmax is None:
             return relative_error(made, exact)
-        beta = float(self.softmax.attrs["beta"])
+        beta = float(self.softmax.attrs["beta"]) / TEMPERATURE
         logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
-        return functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
+        divergence = functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
+        return TEMPERATURE**2 * divergence

@@ -29,8 +29,10 @@ from edgekit.quant.power import CodedRows, power_positions
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
-# Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
+# Learning rates of NUPES' positions, in codes: of a block, and of the whole network at 2 bits; finer codes go slower.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
+# Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
+_FINAL_STEPS = 20
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
@@ -45,12 +47,13 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only); 5 times those of a block are a good number.
+        final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
+            fewer the bits, the farther the codes have to go.
         seed: of the order of samples; the same seed gives the same codes.
     """
 
     iterations: int = 300
-    final: int = 1500
+    final: int | None = None
     seed: int = 0
 
 
@@ -152,7 +155,11 @@ class _Learning:
         if self.nupes:
             whole = Distillation(self.graph, self.blocks, self.quants)
             name = self.graph.outputs[0].name
-            learn = partial(whole.learn, self.samples, self.settings.final, lambda n, loss: tell(count + n, name, loss))
+            steps = self.settings.final
+            if steps is None:
+                narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
+                steps = self.settings.iterations * _FINAL_STEPS // narrowest
+            learn = partial(whole.learn, self.samples, steps, lambda n, loss: tell(count + n, name, loss))
             tell(parts, name, self._stage(count, list(self.found), learn))
         return self.found
 
@@ -186,7 +193,7 @@ class _Learning:
             return Nupes(start, positions, bias, unit, _BLOCK_RATE)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
         positions = positions.clip(start.codes - _NEAR, start.codes + _NEAR)
-        return Nupes(start, positions, bias, unit, _FINAL_RATE)
+        return Nupes(start, positions, bias, unit, _FINAL_RATE / (start.bits - 1))
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name]) for n in block.products if n.name in self.found}
