@@ -67,8 +67,8 @@ class Distillation:
         return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)
 
     def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
-        """Kullback-Leibler divergence of the probabilities at TEMPERATURE, times its square; relative squared error where
-        there is no softmax.
+        """Divergence (Kullback-Leibler) of the probabilities at TEMPERATURE, times its square; without a softmax,
+        relative squared error.
         """
         if self.softmax is None:
             return relative_error(made, exact)
