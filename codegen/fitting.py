@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgekit.codegen.integration import USUAL_TRICKS, Tricks
+from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.moves import moved_cost, with_moves
@@ -14,7 +14,6 @@ from edgekit.codegen.memory.order import in_order, order_steps
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
-from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
 
@@ -111,7 +110,7 @@ class _Fitter:
         """The first of these that stands on the chip: whole tensors, streams, a fed image, both. Where there is memory
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
-        whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
+        whole = self._attempt(None) if feed != "rows" or self._floats else self._feeding()
         if whole.is_inside or self._floats:
             return whole
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
@@ -137,11 +136,11 @@ class _Fitter:
         if found is None:
             return usual, ceiling
         least, choice = found
-        attempt = self._attempt(choice.streams)
+        attempt = self._attempt(choice.groups)
         return (attempt, least) if attempt.is_inside else (usual, ceiling)
 
-    def _attempt(self, streams: Sequence[Stream], ceiling: int = 0) -> _Attempt:
-        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
+    def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0) -> _Attempt:
+        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
         program = order_steps(lowering.program())
         try:
             return _Attempt(lowering, *_planned(program, self._regions, self._objective), ceiling)
@@ -151,7 +150,7 @@ class _Fitter:
     def _feeding(self) -> _Attempt:
         """Images stream in, and nothing else does."""
         choice = self._chooser(_UNLIMITED, fed=True, streaming=False).cheapest(_UNLIMITED)
-        return self._attempt(() if choice is None else choice.streams)
+        return self._attempt(None if choice is None else choice.groups)
 
     def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
         """All on the chip by streams of at most so many cycles, or None."""
@@ -163,13 +162,13 @@ class _Fitter:
                 choice = chooser.cheapest(int(share * capacity))
                 if choice is None or choice.cycles > limit:
                     break
-                attempt = self._attempt(choice.streams, capacity)
+                attempt = self._attempt(choice.groups, capacity)
                 if attempt.is_inside:
                     return attempt
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks.overwriting)
+        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""

@@ -9,8 +9,9 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
-from edgekit.codegen.streaming.choice import Chooser, fed_by
+from edgekit.codegen.streaming.choice import Chooser
 from edgekit.codegen.streaming.costs import Options
+from edgekit.codegen.streaming.feeding import fed_by
 from edgekit.errors import DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -45,7 +46,7 @@ def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int, b
     found = Chooser(graph, target, PLENTY).smallest(1 << 20, float("inf"))
     assert found is not None
     capacity, choice = found
-    program = lower(graph, target, streams=choice.streams)
+    program = lower(graph, target, groups=choice.groups)
     plan = plan_memory(program, [PlanRegion("ram", PLENTY)])
     validate_plan(program, plan)
     # Layers with unusual scales take other kernels than was estimated.
@@ -116,7 +117,7 @@ def test_a_replaced_tensor_is_only_overwritten_where_it_has_been_copied() -> Non
     found = Chooser(graph, target, PLENTY).smallest(PLENTY, float("inf"))
     assert found is not None
     replacing = [stream for stream in found[1].streams if stream.replaced is not None]
-    program = lower(graph, target, streams=replacing)
+    program = lower(graph, target, groups=replacing)
     plan = plan_memory(program, [PlanRegion("ram", PLENTY)])
     validate_plan(program, plan)
     step = next(s for s in program.steps if s.in_place)

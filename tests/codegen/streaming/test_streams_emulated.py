@@ -45,7 +45,7 @@ def test_streams_equal_the_reference(tmp_path: Path, board_name: str, room: int)
         [node for net in networks for node in net.nodes],
     )
     streams = [stream for seed, net in zip(NETWORKS, networks, strict=True) for stream in random_streams(net, seed)]
-    program = lower(graph, Target.of(board), room=[room] * len(graph.nodes), streams=streams)
+    program = lower(graph, Target.of(board), room=[room] * len(graph.nodes), groups=streams)
     plan = plan_memory(program, [PlanRegion(main, board.ram_internal.size - 8192)])
     validate_plan(program, plan)
     emitted = emit_model("nets", program, plan)
