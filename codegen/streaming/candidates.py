@@ -11,7 +11,7 @@ from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.streaming.buffers import line_buffers, row_bytes
 from edgekit.codegen.streaming.costs import CALL, MOVED_BYTE, Costs, Options
 from edgekit.codegen.streaming.feeding import fed_by, fed_nodes
-from edgekit.codegen.streaming.integrated_costs import integrated_options
+from edgekit.codegen.streaming.integrated_costs import IntegratedCosts
 from edgekit.codegen.streaming.live import Live
 from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
@@ -72,7 +72,7 @@ class Candidates:
     def __init__(
         self, graph: Graph, target: Target, capacity: int, fed: bool, streaming: bool, tricks: Tricks
     ) -> None:  # fmt: skip
-        self._graph, self._target, self._capacity, self._streaming = graph, target, capacity, streaming
+        self._graph, self._capacity, self._streaming = graph, capacity, streaming
         self._images = {value: turn for value in graph.inputs if fed and (turn := fed_by(graph, value)) is not None}
         # Without streams all is integrated but what feeds images; with them, or a part of it.
         taken = () if streaming else [node for turn in self._images.values() for node in fed_nodes(graph, turn)]
@@ -81,6 +81,7 @@ class Candidates:
         self.nodes = [node for layer in layers for node in ([layer] if isinstance(layer, Node) else layer.nodes)]
         self._groups = {node: group for group in groups for node in group.nodes}
         self._costs = Costs(target)
+        self._integrated_costs = IntegratedCosts(target, self._costs)
         self._live = Live(graph, self.nodes, tricks.overwriting)
 
     def starting(self, position: int) -> Iterator[Candidate]:
@@ -103,7 +104,7 @@ class Candidates:
             live = (
                 self._live.of_chain(position, end) if isinstance(part, RowChain) else self._live.during(position, end)
             )
-            options = integrated_options(part, self._target, self._costs)
+            options = self._integrated_costs.of(part)
             yield Candidate(position, end, part, (Part(options, 1, live),), live + options.scratch[0], 0.0)
 
     def _parts(self, position: int) -> list[RowChain | Attention]:

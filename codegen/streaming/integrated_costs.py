@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgekit.codegen.attention import Attention
 from edgekit.codegen.integration import RowChain
 from edgekit.codegen.lowering.attention import lower_attention
@@ -9,14 +11,33 @@ from edgekit.codegen.lowering.context import LoweringContext, Target
 from edgekit.codegen.lowering.integrated import lower_row_chain
 from edgekit.codegen.memory.block import align_up
 from edgekit.codegen.streaming.costs import Costs, Options
-from edgekit.ir import Node
+from edgekit.ir import Node, Value
 
 # Amounts of scratch that are tried, each so much larger than the one before.
 _STEPS, _GROWTH = 16, 1.3
 
 
-def integrated_options(group: RowChain | Attention, target: Target, costs: Costs) -> Options:
-    """Scratch against cycles, from the least scratch on."""
+class IntegratedCosts:
+    """Options of integrated layers; those that differ in numbers alone are looked for once."""
+
+    def __init__(self, target: Target, costs: Costs) -> None:
+        self._target, self._costs = target, costs
+        self._known: dict[object, Options] = {}
+
+    def of(self, group: RowChain | Attention) -> Options:
+        """Scratch against cycles, from the least scratch on."""
+        key = tuple((n.op, _forms(n.inputs), _forms(n.outputs), repr(n.attrs)) for n in group.nodes)
+        if key not in self._known:
+            self._known[key] = _options(group, self._target, self._costs)
+        return self._known[key]
+
+
+def _forms(values: Sequence[Value | None]) -> tuple[object, ...]:
+    """All of values that costs depend on."""
+    return tuple(v and (v.shape, v.is_constant, None if v.quant is None else v.quant.codebook) for v in values)
+
+
+def _options(group: RowChain | Attention, target: Target, costs: Costs) -> Options:
     least, cycles = _lowered(group, target, costs, 0)
     pairs, room = [(least, cycles)], float(least)
     for _ in range(_STEPS):
