@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering import Lowering, Target
@@ -14,6 +15,7 @@ from edgekit.codegen.memory.order import in_order, order_steps
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.far_weights import WeightMemory, far_waits
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Graph
 
@@ -37,6 +39,7 @@ def lower_and_plan(
     tricks: Tricks = USUAL_TRICKS,
     optimize: str = "balanced",
     objective: str = "time",
+    weights: WeightMemory | None = None,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -51,10 +54,11 @@ def lower_and_plan(
             with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
             the fewest cycles, where those are not the fewest instructions.
         objective: what copies off the chip and back shall save, see `with_moves`.
+        weights: where they may stand beside the program flash, for the cost of streams that read them again.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective, weights)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -94,13 +98,17 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, objective: str,
+        fewest_cycles: bool, objective: str, weights: WeightMemory | None,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._objective = fewest_cycles, objective
+        self._fewest_cycles, self._objective, self._weights = fewest_cycles, objective, weights
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
+
+    @cached_property
+    def _waits(self) -> dict[str, float]:
+        return {} if self._weights is None else far_waits(self._graph, self._target, self._weights)
 
     @property
     def _has_outside(self) -> bool:
@@ -168,7 +176,7 @@ class _Fitter:
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks)
+        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks, self._waits)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""

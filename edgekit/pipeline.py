@@ -18,6 +18,7 @@ from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate
 from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.codegen.savings import Build, memory_report, savings
+from edgekit.codegen.streaming.far_weights import WeightMemory
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
@@ -105,7 +106,15 @@ def _planner(options: BuildOptions, source: Source, board: Board, regions: list[
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
         floats = options.precision == "float32"
         return lower_and_plan(
-            source.graph, Target.of(board), regions, floats, feed, tricks, options.optimize, options.objective
+            source.graph,
+            Target.of(board),
+            regions,
+            floats,
+            feed,
+            tricks,
+            options.optimize,
+            options.objective,
+            weight_memory(board, options.external),
         )
 
     return planned
@@ -146,6 +155,14 @@ def plan_regions(board: Board, external: bool, reserve: int = RESERVE) -> list[P
             )
         )  # fmt: skip
     return regions
+
+
+def weight_memory(board: Board, external: bool) -> WeightMemory | None:
+    """Where weights may stand, or None where all have to stand in the program flash."""
+    near, far = board.flash_internal, board.external_flash
+    if far is None or not external:
+        return None
+    return WeightMemory(near.size - board.vector_offset, far.size, far.wait_per_byte - near.wait_per_byte)
 
 
 def _savings(options: BuildOptions) -> tuple[str, Tricks]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.codegen.attention import Attention
@@ -70,7 +70,8 @@ class Candidates:
     """The layers that the nodes of a graph may run in; arguments as of `Chooser`."""
 
     def __init__(
-        self, graph: Graph, target: Target, capacity: int, fed: bool, streaming: bool, tricks: Tricks
+        self, graph: Graph, target: Target, capacity: int, fed: bool, streaming: bool, tricks: Tricks,
+        waits: Mapping[str, float],
     ) -> None:  # fmt: skip
         self._graph, self._capacity, self._streaming = graph, capacity, streaming
         self._images = {value: turn for value in graph.inputs if fed and (turn := fed_by(graph, value)) is not None}
@@ -80,7 +81,7 @@ class Candidates:
         layers = layers_of(graph, groups)
         self.nodes = [node for layer in layers for node in ([layer] if isinstance(layer, Node) else layer.nodes)]
         self._groups = {node: group for group in groups for node in group.nodes}
-        self._costs = Costs(target)
+        self._costs = Costs(target, waits)
         self._integrated_costs = IntegratedCosts(target, self._costs)
         self._live = Live(graph, self.nodes, tricks.overwriting)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -43,13 +44,14 @@ class Chooser:
         streaming: there are streams beside those that feed images, and only parts of chains may be integrated; else all
             that can be is.
         tricks: how memory is saved.
+        waits: for weights off the chip, see `far_waits`.
     """
 
     def __init__(
         self, graph: Graph, target: Target, capacity: int, fed: bool = False, streaming: bool = True,
-        tricks: Tricks = USUAL_TRICKS,
+        tricks: Tricks = USUAL_TRICKS, waits: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
-        self._make = partial(Candidates, graph, target, capacity, fed, streaming, tricks)
+        self._make = partial(Candidates, graph, target, capacity, fed, streaming, tricks, waits or {})
 
     @cached_property
     def _candidates(self) -> list[list[Candidate]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.lowering.coded import codebook_of
@@ -26,6 +26,7 @@ from edgekit.codegen.lowering.planes import planes_over
 from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows
 from edgekit.codegen.lowering.strips import scratch_of, shape_of
 from edgekit.codegen.lowering.tiling import Products, loops_of, tilings
+from edgekit.codegen.streaming.far_weights import constant_numbers
 from edgekit.ir import Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
@@ -69,6 +70,10 @@ class Options:
                 best.append((scratch, cycles))
         return Options(tuple(s for s, _ in best), tuple(i for _, i in best))
 
+    def later(self, cycles: float) -> Options:
+        """All of them, with more cycles."""
+        return Options(self.scratch, tuple(c + cycles for c in self.cycles))
+
     def within(self, room: int) -> float | None:
         """The fewest cycles with at most `room` bytes of scratch; None where that is too little."""
         at = self.at(room)
@@ -84,25 +89,35 @@ class Costs:
 
     Args:
         target: the core.
+        waits: by name of a layer, cycles that a call waits for each number of its weights.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, target: Target, waits: Mapping[str, float]) -> None:
+        self._target, self._waits = target, waits
         self._known: dict[tuple[Node, int, int], Options] = {}
 
     def of(self, node: Node, rows: int, columns: int) -> Options:
         """Options of a layer for that many rows and columns of its one image of output."""
         key = node, rows, columns
         if key not in self._known:
-            self._known[key] = self._options(node, rows, columns)
+            self._known[key] = self._waiting(node, self._options(node, rows, columns))
         return self._known[key]
 
     def whole(self, node: Node) -> Options:
         """Options of a layer for all of its output."""
         if node.op in ("fully_connected", "int_matmul"):
-            return self._matrix(node)
+            return self._waiting(node, self._matrix(node))
         shape = node.outputs[0].shape
-        return self._options(node, *(shape[1:3] if len(shape) == 4 else (1, 1)))
+        return self._waiting(node, self._options(node, *(shape[1:3] if len(shape) == 4 else (1, 1))))
+
+    def _waiting(self, node: Node, options: Options) -> Options:
+        """Each call reads the weights once more."""
+        wait = self.wait(node)
+        return options.later(wait * constant_numbers(node)) if wait else options
+
+    def wait(self, node: Node) -> float:
+        """Cycles that a call waits for each number of the layer's weights."""
+        return self._waits.get(node.name, 0.0)
 
     def _options(self, node: Node, rows: int, columns: int) -> Options:
         shape = node.outputs[0].shape

@@ -26,7 +26,9 @@ class IntegratedCosts:
 
     def of(self, group: RowChain | Attention) -> Options:
         """Scratch against cycles, from the least scratch on."""
-        key = tuple((n.op, _forms(n.inputs), _forms(n.outputs), repr(n.attrs)) for n in group.nodes)
+        key = tuple(
+            (n.op, _forms(n.inputs), _forms(n.outputs), repr(n.attrs), self._costs.wait(n)) for n in group.nodes
+        )
         if key not in self._known:
             self._known[key] = _options(group, self._target, self._costs)
         return self._known[key]

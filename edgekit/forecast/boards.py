@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edgekit.boards import Board
 from edgekit.codegen.fitting import ceiling_of, lower_and_plan
@@ -12,15 +13,18 @@ from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memo
 from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
+from edgekit.codegen.streaming.far_weights import WeightMemory
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
 from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
 from edgekit.ir import Graph
 from edgekit.ops.supported import require_supported_graph
-from edgekit.pipeline import plan_regions
+from edgekit.pipeline import plan_regions, weight_memory
 from edgekit.project import RESERVE
 
 UNLIMITED = PlanRegion("any", 1 << 40)
+# All that a plan depends on.
+_Kind: TypeAlias = "tuple[Target, tuple[PlanRegion, ...], WeightMemory | None]"
 _DOUBLE_WORDS = ("int64_t", "uint64_t", "double")
 
 
@@ -87,7 +91,7 @@ class Forecaster:
         """
         require_supported_graph(graph)
         self._graph, self._floats, self._external = graph, floats, external
-        self._built: dict[tuple[Target, tuple[PlanRegion, ...]], tuple[Program, MemoryPlan] | None] = {}
+        self._built: dict[_Kind, tuple[Program, MemoryPlan] | None] = {}
         self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
     def program(self, board: Board) -> Program:
@@ -117,21 +121,21 @@ class Forecaster:
     def _plan(self, board: Board) -> tuple[tuple[Program, MemoryPlan], bool]:
         """What a build would make, True; or the smallest, False, where the board has no room."""
         inside, *outside = plan_regions(board, self._external)
-        smallest_plan = self._smallest(board)
+        smallest_plan, weights = self._smallest(board), weight_memory(board, self._external)
         if ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity:
             # A build finds the same plan whatever the capacity above its ceiling is.
-            inside, outside = UNLIMITED, []
-        built = self._planned(board, (inside, *outside))
+            inside, outside, weights = UNLIMITED, [], None
+        built = self._planned((Target.of(board), (inside, *outside), weights))
         return (smallest_plan, False) if built is None else (built, True)
 
-    def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> tuple[Program, MemoryPlan] | None:
-        key = (Target.of(board), regions)
-        if key not in self._built:
+    def _planned(self, kind: _Kind) -> tuple[Program, MemoryPlan] | None:
+        if kind not in self._built:
+            target, regions, weights = kind
             try:
-                self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats)
+                self._built[kind] = lower_and_plan(self._graph, target, regions, self._floats, weights=weights)
             except DoesNotFit:
-                self._built[key] = None
-        return self._built[key]
+                self._built[kind] = None
+        return self._built[kind]
 
 
 def smallest(forecasts: Sequence[Forecast]) -> Forecast | None:

@@ -9,9 +9,11 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
-from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.choice import Choice, Chooser
 from edgekit.codegen.streaming.costs import Options
+from edgekit.codegen.streaming.far_weights import CODE, WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
+from edgekit.codegen.streaming.stream import Schedule
 from edgekit.errors import DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -131,3 +133,21 @@ def test_options_that_are_worth_their_scratch() -> None:
     options = Options.of([(100, 5.0), (10, 9.0), (50, 9.5), (60, 6.0)])
     assert options.scratch == (10, 60, 100)
     assert [options.within(room) for room in (9, 10, 59, 60, 1000)] == [None, 9.0, 9.0, 6.0, 5.0]
+
+
+def test_weights_off_the_chip_are_read_less_often() -> None:
+    graph, target = _deep(), TARGETS[0]
+    assert not far_waits(graph, target, WeightMemory(1 << 20, 1 << 24, 3.0))
+    waits = far_waits(graph, target, WeightMemory(CODE, 1 << 24, 3.0))
+    assert set(waits) == {node.name for node in graph.nodes}
+    near, far = (Chooser(graph, target, PLENTY, waits=w) for w in ({}, waits))
+    reads = []
+    for capacity in range(13000, 20000, 1000):
+        choices = [chooser.cheapest(capacity) for chooser in (near, far)]
+        reads.append([_weight_reads(choice) for choice in choices if choice is not None])
+    assert all(b <= a for a, b in reads) and any(b < a for a, b in reads)
+
+
+def _weight_reads(choice: Choice) -> int:
+    """How often weights of a stream's layers are read."""
+    return sum(len(stream.layers) * Schedule(stream).rounds for stream in choice.streams)
