@@ -135,6 +135,7 @@ class Step:
         flexible: its kernels could use more scratch, or less.
         node: the position in the graph of the node whose outputs it leaves.
         rounds: in which several nodes run by rows, or 0.
+        recomputed: multiplications beyond `macs`, of what is computed more than once.
     """
 
     index: int
@@ -148,6 +149,7 @@ class Step:
     flexible: bool = False
     node: int = 0
     rounds: int = 0
+    recomputed: int = 0
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""

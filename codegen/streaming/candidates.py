@@ -14,12 +14,17 @@ from edgekit.codegen.streaming.feeding import fed_by, fed_nodes
 from edgekit.codegen.streaming.integrated_costs import IntegratedCosts
 from edgekit.codegen.streaming.live import Live
 from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs
-from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stream import Schedule, Stream, rows_of_work
+from edgekit.codegen.streaming.stripes import Stripe, can_be_cut, stripes_of
 from edgekit.ir import Graph, Node, Value
 
 # Rows of the last layer that a round may make, and layers of one stream.
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 MOST_LAYERS = 12
+# Stripes of a stream, the fewest columns of each, and rows of a round.
+STRIPES = (2, 3, 4, 6, 8)
+LEAST_COLUMNS = 8
+STRIPED_ROWS = (1, 2, 4)
 # Rounds that are all looked at.
 _FEW = 5
 
@@ -144,18 +149,28 @@ class Candidates:
         )
 
     def _streams(self, nodes: tuple[Node, ...], position: int, image: Value | None) -> Iterator[Candidate]:
-        height = nodes[-1].output.shape[1]
+        height, width = nodes[-1].output.shape[1:3]
         live = self._live.during(position, position + len(nodes), image)
         replaced = self._live.replaceable(position, position + len(nodes)) if image is None else []
         for source in (None, *replaced):
-            for rows in [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]:
-                schedule = Schedule(Stream(nodes, rows, image, source))
-                if source is not None and not schedule.can_replace:
-                    continue
-                candidate = self._stream(schedule, position, live - (0 if source is None else source.nbytes))
-                if candidate.least > self._capacity:
-                    break
-                yield candidate
+            rows = [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]
+            streams = [Stream(nodes, r, image, source) for r in rows]
+            yield from self._fitting(streams, position, live - (0 if source is None else source.nbytes))
+        if self._streaming and image is None and can_be_cut(nodes):
+            for stripes in [n for n in STRIPES if n * LEAST_COLUMNS <= width]:
+                streams = [Stream(nodes, r, stripes=stripes) for r in STRIPED_ROWS if 2 * r <= height]
+                yield from self._fitting(streams, position, live)
+
+    def _fitting(self, streams: Sequence[Stream], position: int, live: int) -> Iterator[Candidate]:
+        """Those of streams of more and more rows that a capacity has room for."""
+        for stream in streams:
+            schedule = Schedule(stream)
+            if stream.replaced is not None and not schedule.can_replace:
+                continue
+            candidate = self._stream(schedule, position, live)
+            if candidate.least > self._capacity:
+                return
+            yield candidate
 
     def _alone(self, position: int) -> Candidate:
         node = self.nodes[position]
@@ -167,18 +182,52 @@ class Candidates:
         stream, rounds = schedule.stream, schedule.rounds
         # Rounds in the middle of many are alike, and no other one wants more.
         buffers = line_buffers(schedule, range(rounds) if rounds < _FEW + 2 * len(stream.layers) else (rounds // 2,))
-        usual = schedule.round(rounds // 2)
-        parts, moved = [], 0.0
-        for at, node in enumerate(stream.layers):
-            count, columns = max(1, usual.made[node.output].count), node.output.shape[2]
-            times, rest = divmod(node.output.shape[1], count)
-            taken = live + buffers.fed + buffers.free[at]
-            parts.append(Part(self._costs.of(node, count, columns), times, taken))
-            parts += [Part(self._costs.of(node, rest, columns), 1, taken)] if rest else []
-        for value in stream.inside:
-            carried = schedule.carried(value, rounds // 2)
-            size = row_bytes(value, stream.axis(value))
-            moved += MOVED_BYTE * value.nbytes + CALL * rounds if value is stream.replaced else 0.0
-            moved += rounds * (CALL + carried * (CALL / 2 + MOVED_BYTE * size)) if carried else 0.0
-        least = live + buffers.fed + buffers.size
+        least, parts, moved = live + buffers.fed + buffers.size, list[Part](), 0.0
+        for stripe, count in _kinds_of_stripes(stream):
+            for at, node in enumerate(stream.layers):
+                beside = 0 if stripe is None else _beside(schedule, stripe, node)
+                taken = live + buffers.fed + buffers.free[at] + beside
+                least = max(least, taken)
+                columns = node.output.shape[2] if stripe is None else stripe.made[node.output].count
+                parts += self._rounds(schedule, node, columns, count, taken)
+            moved += count * _moved(schedule, stripe)
         return Candidate(position, position + len(stream.nodes), stream, tuple(parts), least, moved)
+
+    def _rounds(self, schedule: Schedule, node: Node, columns: int, stripes: int, taken: int) -> Iterator[Part]:
+        """The calls of a layer over so many columns: those of whole rounds, and what is left."""
+        rows = max(1, schedule.round(schedule.rounds // 2).made[node.output].count)
+        times, rest = divmod(node.output.shape[1], rows)
+        yield Part(self._costs.of(node, rows, columns), stripes * times, taken)
+        if rest:
+            yield Part(self._costs.of(node, rest, columns), stripes, taken)
+
+
+def _kinds_of_stripes(stream: Stream) -> list[tuple[Stripe | None, int]]:
+    """Stripes of different widths, and how many there are of each; None for all columns."""
+    if stream.stripes == 1:
+        return [(None, 1)]
+    kinds: dict[tuple[int, ...], list[Stripe]] = {}
+    for stripe in stripes_of(stream):
+        kinds.setdefault(tuple(columns.count for columns in stripe.made.values()), []).append(stripe)
+    return [(alike[0], len(alike)) for alike in kinds.values()]
+
+
+def _beside(schedule: Schedule, stripe: Stripe, node: Node) -> int:
+    """Bytes of the copies that a layer works on in the usual round."""
+    work = rows_of_work(node, schedule.round(schedule.rounds // 2))
+    return stripe.beside(schedule.stream, node, work.made.count, work.read.count)
+
+
+def _moved(schedule: Schedule, stripe: Stripe | None) -> float:
+    """Cycles that move rows to the front of their buffers, and out of values that are replaced or cut."""
+    stream, rounds = schedule.stream, schedule.rounds
+    total = 0.0
+    for value in stream.inside:
+        carried = schedule.carried(value, rounds // 2)
+        size = row_bytes(value, stream.axis(value)) if stripe is None else stripe.row_bytes(value)
+        total += MOVED_BYTE * value.nbytes + CALL * rounds if value is stream.replaced else 0.0
+        total += rounds * (CALL + carried * (CALL / 2 + MOVED_BYTE * size)) if carried else 0.0
+    if stripe is not None:
+        copied = (_beside(schedule, stripe, node) for node in stream.layers)
+        total += sum(rounds * (CALL + MOVED_BYTE * size) for size in copied if size)
+    return total

@@ -15,7 +15,7 @@ _POOLS = ("avg_pool2d", "max_pool2d")
 
 @dataclass(frozen=True)
 class Reach:
-    """Rows of the input of each row of output.
+    """Rows of the input of each row of output, or columns.
 
     Attributes:
         height: rows of the input.
@@ -57,6 +57,15 @@ def reach_of(node: Node) -> Reach:
         return Reach(node.output.shape[1])
     rows = (window.kernel[0] - 1) * window.dilation[0] + 1
     return Reach(window.input[0], rows, window.stride[0], window.before[0])
+
+
+def across_of(node: Node) -> Reach:
+    """The columns that a layer reads of each of its computed inputs, as `reach_of` its rows."""
+    window = window_rows(node)
+    if window is None:
+        return Reach(node.output.shape[2])
+    columns = (window.kernel[1] - 1) * window.dilation[1] + 1
+    return Reach(window.input[1], columns, window.stride[1], window.before[1])
 
 
 def runs_by_rows(node: Node) -> bool:

@@ -1,6 +1,6 @@
 """A stream: layers that run as one, round by round, and which rows each of them makes in each round.
 
-Source: StreamNet (NeurIPS 2023), line buffers; nothing is computed twice.
+Source: StreamNet (NeurIPS 2023), line buffers; but for the edges of stripes nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ class Stream:
         image: the graph's input whose rows are fed, or None; the first node reads it.
         replaced: the whole value, read in here alone, whose place the result takes row by row, or None: its rows are
             copied before they are overwritten.
+        stripes: in how many parts, side by side, the result is made, one after the other; see `stripes_of`.
     """
 
     nodes: tuple[Node, ...]
     rows: int
     image: Value | None = None
     replaced: Value | None = None
+    stripes: int = 1
 
     @property
     def last(self) -> Node:
@@ -194,3 +196,21 @@ class Schedule:
     def carried(self, value: Value, index: int) -> int:
         """Rows of a value inside that stay for the next round."""
         return max(0, self.round(index).made[value].end - self.round(index + 1).kept[value])
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a layer does in a round: the rows that it makes and reads, and the padding above and below these."""
+
+    made: Rows
+    read: Rows
+    padding: tuple[int, int]
+
+
+def rows_of_work(node: Node, now: Round) -> Work:
+    """What a layer of the stream does in a round."""
+    made, reach = now.made[node.output], reach_of(node)
+    if not made.count:
+        return Work(made, Rows(0, 0), (0, 0))
+    first = reach.first(made.first)
+    return Work(made, Rows(first, reach.end(made.end) - first), reach.padding(made.first, made.end))

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.codegen.streaming.reach import streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import can_be_cut
 from edgekit.ir import Codebook, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.spec import random_codes
@@ -160,3 +161,14 @@ def random_streams(graph: Graph, seed: int) -> list[Stream]:
         takes = not outside and Schedule(replacing).can_replace
         streams.append(replacing if takes else Stream(nodes, rows))
     return streams
+
+
+def striped(streams: list[Stream], seed: int) -> list[Stream]:
+    """The streams over two to five stripes each, where windows and columns allow it."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for stream in streams:
+        stripes = min(int(rng.integers(2, 6)), stream.last.output.shape[2])
+        cut = can_be_cut(stream.nodes)
+        found.append(Stream(stream.nodes, stream.rows, stripes=stripes) if cut else stream)
+    return found

@@ -11,15 +11,17 @@ from edgekit.codegen.streaming.stream import Schedule, Stream
 from edgekit.host import build_host_model
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes
-from tests.codegen.streaming.networks import coded, random_network, random_streams
+from tests.codegen.streaming.networks import coded, random_network, random_streams, striped
 
 SEEDS = range(24)
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["whole rows", "stripes"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_streams_equal_the_reference(seed: int) -> None:
+def test_streams_equal_the_reference(seed: int, cut: bool) -> None:
     graph = coded(random_network(seed), (8, 8, 4, 8, 3, 2)[seed % 6])
     streams = random_streams(graph, seed)
+    streams = striped(streams, seed) if cut else streams
     assert all(runs_by_rows(node) for stream in streams for node in stream.nodes)
     model = build_host_model(graph, streams)
     assert sum(step.rounds > 0 for step in model.program.steps) == len(streams)
