@@ -10,7 +10,7 @@ from edgekit.codegen.lowering.integrated import Rules, clone
 from edgekit.codegen.lowering.walk import padded
 from edgekit.codegen.program import FEED_ROWS, Buffer, Fields, Literal
 from edgekit.codegen.streaming.buffers import LineBuffers, last_readers, line_buffers, row_bytes
-from edgekit.codegen.streaming.reach import streamed_inputs, window_rows
+from edgekit.codegen.streaming.reach import streamed_inputs, turns, window_rows
 from edgekit.codegen.streaming.stream import Round, Rows, Schedule, Stream, Work, rows_of_work
 from edgekit.codegen.streaming.stripes import ALIGNMENT, Stripe, recomputed_macs, stripes_of
 from edgekit.ir import Node, Value
@@ -114,6 +114,9 @@ class _Rounds:
     def _layer(self, at: int, work: Work, now: Round, steps: tuple[int, int]) -> None:
         """Rows of one layer; what it reads or makes of a stripe of a wider value is copied where it is several rows."""
         node, free = self._schedule.stream.layers[at], self._buffers.free[at]
+        if self._schedule.stream.image is None and turns(node):
+            self._turn(node, work, now, steps[1])
+            return
         beside = 0
         if self._stripe is not None:
             beside = self._stripe.beside(self._schedule.stream, node, work.made.count, work.read.count)
@@ -130,6 +133,18 @@ class _Rounds:
             self._rules[node.op](clone(node, inputs, [target], self._attrs(node, work)), self._ctx)
         if target is not whole:
             self._copy(target, whole, *_rectangle(target, node.output.shape[2], to_whole=True))
+
+    def _turn(self, node: Node, work: Work, now: Round, step: int) -> None:
+        """Rows of an NCHW image, channels last."""
+        image, target = node.input(0), self._part(node.output, work.made, now, 0)
+        _, channels, height, width = image.shape
+        first = 0 if self._stripe is None else self._stripe.read[node].first
+        source = Value(image.name, target.shape, image.dtype, image.quant)
+        view = View(self._ctx.buffer(image), work.made.first * width + first, step * width)
+        self._ctx.place(source, view)
+        taken = target.shape[2]
+        steps = (width, 1, height * width), (taken * channels, channels, 1)
+        self._copy(source, target, (work.made.count, taken, channels), *steps)
 
     def _attrs(self, node: Node, work: Work) -> dict[str, object]:
         """Those of a layer over some rows and columns: padding at the borders of its input alone."""

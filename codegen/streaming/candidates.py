@@ -13,7 +13,7 @@ from edgekit.codegen.streaming.costs import CALL, MOVED_BYTE, Costs, Options
 from edgekit.codegen.streaming.feeding import fed_by, fed_nodes
 from edgekit.codegen.streaming.integrated_costs import IntegratedCosts
 from edgekit.codegen.streaming.live import Live
-from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs
+from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs, turns
 from edgekit.codegen.streaming.stream import Schedule, Stream, rows_of_work
 from edgekit.codegen.streaming.stripes import Stripe, can_be_cut, stripes_of
 from edgekit.ir import Graph, Node, Value
@@ -125,13 +125,14 @@ class Candidates:
         nodes: list[Node] = []
         for last in range(position, min(len(self.nodes), position + MOST_LAYERS)):
             node = self.nodes[last]
-            turns = image is not None and not nodes and self._images[image] is node
-            if not (runs_by_rows(node) or turns) or (nodes and self._apart(node, image)):
+            feeds = image is not None and not nodes and self._images[image] is node
+            first = feeds or (not nodes and turns(node))
+            if not (runs_by_rows(node) or first) or (nodes and self._apart(node, image)):
                 return
             nodes.append(node)
-            if not turns and (len(nodes) > 1 or image is not None) and self._closed(nodes):
+            if not feeds and (len(nodes) > 1 or image is not None) and self._closed(nodes):
                 yield from self._streams(tuple(nodes), position, image)
-            if not self._streaming and not turns:
+            if not self._streaming and not feeds:
                 return
 
     def _apart(self, node: Node, image: Value | None) -> bool:
@@ -151,7 +152,8 @@ class Candidates:
     def _streams(self, nodes: tuple[Node, ...], position: int, image: Value | None) -> Iterator[Candidate]:
         height, width = nodes[-1].output.shape[1:3]
         live = self._live.during(position, position + len(nodes), image)
-        replaced = self._live.replaceable(position, position + len(nodes)) if image is None else []
+        as_it_is = image is None and not turns(nodes[0])
+        replaced = self._live.replaceable(position, position + len(nodes)) if as_it_is else []
         for source in (None, *replaced):
             rows = [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]
             streams = [Stream(nodes, r, image, source) for r in rows]

@@ -81,6 +81,13 @@ def runs_by_rows(node: Node) -> bool:
     return seen and all(v is None or v.is_constant for v in node.inputs[1:])
 
 
+def turns(node: Node) -> bool:
+    """Whether a layer puts the channels of one NCHW image of codes last, which a stream can start with, row by row."""
+    if node.op != "transpose" or tuple(node.attrs["perm"]) != (0, 2, 3, 1):
+        return False
+    return _is_image(node.inputs[0]) and _is_image(node.output)
+
+
 def _is_image(value: Value | None) -> bool:
     if value is None or value.is_constant or len(value.shape) != 4:
         return False

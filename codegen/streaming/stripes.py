@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edgekit.codegen.memory.block import align_up
-from edgekit.codegen.streaming.reach import across_of, streamed_inputs
+from edgekit.codegen.streaming.reach import across_of, streamed_inputs, turns
 from edgekit.codegen.streaming.stream import Rows, Stream
 from edgekit.ir import Node, Value
 from edgekit.ops import spec_of
@@ -43,7 +43,7 @@ class Stripe:
 
     def gathered(self, node: Node, value: Value, rows: int) -> int:
         """Bytes of the copy of an input that a layer needs to read so many rows: 0 where they lie side by side."""
-        if rows <= 1 or self.standing(value) == self.read[node]:
+        if rows <= 1 or turns(node) or self.standing(value) == self.read[node]:
             return 0
         return align_up(rows * self.read[node].count * value.shape[3], ALIGNMENT)
 
@@ -95,5 +95,7 @@ def recomputed_macs(stream: Stream) -> int:
     total = 0
     for node in stream.layers if stripes else ():
         columns = sum(stripe.made[node.output].count for stripe in stripes)
-        total += spec_of(node.op).macs(node) * (columns - node.output.shape[2]) // node.output.shape[2]
+        # Columns that nothing reads are not made at all.
+        again = max(0, columns - node.output.shape[2])
+        total += spec_of(node.op).macs(node) * again // node.output.shape[2]
     return total

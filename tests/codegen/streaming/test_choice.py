@@ -9,11 +9,13 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
+from edgekit.codegen.streaming.candidates import Candidates
 from edgekit.codegen.streaming.choice import Choice, Chooser
 from edgekit.codegen.streaming.costs import Options
 from edgekit.codegen.streaming.far_weights import CODE, WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
-from edgekit.codegen.streaming.stream import Schedule
+from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import can_be_cut, recomputed_macs
 from edgekit.errors import DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -54,6 +56,27 @@ def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int, b
     # Layers with unusual scales take other kernels than was estimated.
     usual = not any(kernel.endswith("_any") for kernel in program.kernels)
     assert plan.arena["ram"] <= capacity + (64 if usual else 512)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["dsp", "scalar", "vectors"])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_streams_take_is_known_before_they_are_lowered(target: Target, seed: int) -> None:
+    graph = random_network(seed, wider=20)
+    candidates = Candidates(graph, target, PLENTY, False, True, Tricks(), {})
+    image, stripes = graph.inputs[0], 0
+    for candidate in candidates.starting(0):
+        stream = candidate.group
+        if not isinstance(stream, Stream) or stream.rows > 4 or stream.last is not graph.nodes[-1]:
+            continue
+        program = lower(graph, target, groups=[stream])
+        scratch = sum(buffer.size for buffer in program.buffers if buffer.kind == "scratch")
+        whole = (
+            max(image.nbytes, graph.outputs[0].nbytes) if stream.replaced else image.nbytes + graph.outputs[0].nbytes
+        )
+        assert candidate.cycles(whole + scratch + 64) is not None, stream.stripes
+        assert program.steps[0].recomputed == recomputed_macs(stream)
+        stripes += stream.stripes > 1
+    assert stripes or graph.outputs[0].shape[2] < 16 or not can_be_cut(graph.nodes)
 
 
 def test_more_memory_costs_no_cycles() -> None:
