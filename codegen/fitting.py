@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering import Lowering, Target
@@ -16,7 +17,8 @@ from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
 from edgekit.codegen.streaming.far_weights import WeightMemory, far_waits
-from edgekit.errors import DoesNotFit
+from edgekit.codegen.streaming.feeding import fed_by
+from edgekit.errors import BadUsage, DoesNotFit
 from edgekit.ir import Graph
 
 # By how much the arena may grow over the smallest one, for speed: a twelfth, but from 4 to 6 KB.
@@ -28,6 +30,9 @@ MOST_FOR_STREAMS = 1.2
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
+
+# `lower_and_plan`, or a partial of it.
+Planner: TypeAlias = "Callable[..., tuple[Program, MemoryPlan]]"
 
 
 def lower_and_plan(
@@ -56,8 +61,14 @@ def lower_and_plan(
         objective: what copies off the chip and back shall save, see `with_moves`.
         weights: where they may stand beside the program flash, for the cost of streams that read them again.
 
-    Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
+    Raises UnsupportedModel (see `lower`), DoesNotFit (see `plan_memory`), and BadUsage where images are to come in by
+    rows and none can.
     """
+    if feed == "rows" and (floats or not any(fed_by(graph, value) for value in graph.inputs)):
+        raise BadUsage(
+            "--feed rows: no input can come in by rows, as one image of integer codes can that a convolution or a pool "
+            "reads, and nothing else: leave the option out"
+        )
     fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective, weights)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
@@ -118,7 +129,7 @@ class _Fitter:
         """The first of these that stands on the chip: whole tensors, streams, a fed image, both. Where there is memory
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
-        whole = self._attempt(None) if feed != "rows" or self._floats else self._feeding()
+        whole = self._attempt(None) if feed != "rows" else self._feeding()
         if whole.is_inside or self._floats:
             return whole
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]

@@ -11,7 +11,6 @@ from typing import Any
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import EmittedModel, c_name, emit_model
-from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
@@ -83,7 +82,7 @@ def _generate(
     while True:
         progress.stage("planning memory")
         regions = plan_regions(board, options.external, reserve)
-        program, plan = _planner(options, source, board, regions)(*_savings(options))
+        program, plan = _planner(options, source, board, regions)(options.feeding, options.tricks)
         validate_plan(program, plan)
         calls = [[step.op, step.name, [call.kernel for call in step.calls]] for step in program.steps]
         dump(options, "program", partial(json.dumps, calls))
@@ -104,17 +103,9 @@ def _planner(options: BuildOptions, source: Source, board: Board, regions: list[
     """Program and plan by how images are fed and which savings are used."""
 
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
-        floats = options.precision == "float32"
-        return lower_and_plan(
-            source.graph,
-            Target.of(board),
-            regions,
-            floats,
-            feed,
-            tricks,
-            options.optimize,
-            options.objective,
-            weight_memory(board, options.external),
+        floats, weights = options.precision == "float32", weight_memory(board, options.external)
+        return options.planner(
+            source.graph, Target.of(board), regions, floats, weights=weights, feed=feed, tricks=tricks
         )
 
     return planned
@@ -128,7 +119,7 @@ def _memory_report(
         return None
     regions = plan_regions(board, options.external)
     planned = _planner(options, source, board, regions)
-    return memory_report(program, plan, savings(planned, *_savings(options), program, regions))
+    return memory_report(program, plan, savings(planned, options.feeding, options.tricks, program, regions))
 
 
 def plan_regions(board: Board, external: bool, reserve: int = RESERVE) -> list[PlanRegion]:
@@ -165,13 +156,6 @@ def weight_memory(board: Board, external: bool) -> WeightMemory | None:
     return WeightMemory(near.size - board.vector_offset, far.size, far.wait_per_byte - near.wait_per_byte)
 
 
-def _savings(options: BuildOptions) -> tuple[str, Tricks]:
-    """How images are fed, and which savings a build may use."""
-    off = set(options.disabled)
-    feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(*(name not in off for name in ("integration", "overwriting", "streaming")))
-
-
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:
     place = plan.places[port.buffer]
     return PortPlace(plan.arenas.index(place.region), place.offset, port.dtype, port.shape, port.row_axis)
@@ -197,7 +181,7 @@ def _report(
     options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, program: Program, plan: MemoryPlan,
     linked: LinkedProject, validation: Validation, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    runtimes, accuracy, notes = [], None, []
+    runtimes, accuracy, notes = [], None, list(options.notes)
     if source.floats is None:
         runtimes.append(compare_with_runtime(source.path, source.graph, source.samples, validation.references))
     float_outputs: list[list[Array]] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgekit.boards import Board
-from edgekit.codegen.fitting import ceiling_of, lower_and_plan
+from edgekit.codegen.fitting import Planner, ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
@@ -84,13 +84,15 @@ class Forecast:
 class Forecaster:
     """Forecasts of one graph, for as many boards as are asked for; programs and plans are made once per kind."""
 
-    def __init__(self, graph: Graph, floats: bool = False, external: bool = True) -> None:
-        """Take a graph as a build would lower it: of codes, or with `floats` of plain numbers.
+    def __init__(
+        self, graph: Graph, floats: bool = False, external: bool = True, planner: Planner = lower_and_plan
+    ) -> None:  # fmt: skip
+        """Take a graph as a build would lower it: of codes, or with `floats` of plain numbers; `planner` plans it.
 
         Raises UnsupportedModel naming every layer that could not be built.
         """
         require_supported_graph(graph)
-        self._graph, self._floats, self._external = graph, floats, external
+        self._graph, self._floats, self._external, self._planner = graph, floats, external, planner
         self._built: dict[_Kind, tuple[Program, MemoryPlan] | None] = {}
         self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
@@ -122,8 +124,9 @@ class Forecaster:
         """What a build would make, True; or the smallest, False, where the board has no room."""
         inside, *outside = plan_regions(board, self._external)
         smallest_plan, weights = self._smallest(board), weight_memory(board, self._external)
-        if ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity:
-            # A build finds the same plan whatever the capacity above its ceiling is.
+        fits = ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity
+        if fits and self._planner is lower_and_plan:
+            # A default build finds the same plan whatever the capacity above its ceiling is.
             inside, outside, weights = UNLIMITED, [], None
         built = self._planned((Target.of(board), (inside, *outside), weights))
         return (smallest_plan, False) if built is None else (built, True)
@@ -132,7 +135,7 @@ class Forecaster:
         if kind not in self._built:
             target, regions, weights = kind
             try:
-                self._built[kind] = lower_and_plan(self._graph, target, regions, self._floats, weights=weights)
+                self._built[kind] = self._planner(self._graph, target, regions, self._floats, weights=weights)
             except DoesNotFit:
                 self._built[kind] = None
         return self._built[kind]

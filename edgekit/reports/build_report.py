@@ -52,6 +52,7 @@ def build_report(
         "toolchain": f"{toolchain.name} {toolchain.version()}",
         "precision": precision,
         "macs": sum(step.macs for step in program.steps),
+        "recomputed_macs": sum(step.recomputed for step in program.steps),
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
@@ -133,6 +134,10 @@ def _streams(program: Program) -> list[str]:
     layers = [sum(op not in _INCOMING for op in step.op.split("+")) for step in program.steps if step.rounds]
     streams = [count for count in layers if count > 1]
     notes = [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
+    macs, again = sum(step.macs for step in program.steps), sum(step.recomputed for step in program.steps)
+    if again:
+        cut = sum(step.recomputed > 0 for step in program.steps)
+        notes.append(f"{cut} of them over stripes of columns: {again} MACs ({again / macs:.1%}) are computed again")
     return [*notes, *(f"input {port.name!r} comes in by rows (--feed)" for port in program.inputs if port.row_axis)]
 
 

@@ -16,7 +16,7 @@ from edgekit.codegen.streaming.far_weights import CODE, WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
 from edgekit.codegen.streaming.stream import Schedule, Stream
 from edgekit.codegen.streaming.stripes import can_be_cut, recomputed_macs
-from edgekit.errors import DoesNotFit, InternalError
+from edgekit.errors import BadUsage, DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from tests.codegen.streaming.networks import coded, random_network
@@ -135,6 +135,8 @@ def test_images_that_can_be_fed() -> None:
     assert plan.places[program.inputs[0].buffer].offset >= 0 and program.inputs[0].buffer.size < 5 * 32 * 8
     graph.outputs.append(graph.inputs[0])
     assert fed_by(graph, graph.inputs[0]) is None
+    with pytest.raises(BadUsage, match="no input can come in by rows"):
+        lower_and_plan(graph, TARGETS[0], [PlanRegion("ram", 1 << 18)], feed="rows")
 
 
 def test_a_replaced_tensor_is_only_overwritten_where_it_has_been_copied() -> None:
