@@ -27,6 +27,8 @@ SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
 MOST_FOR_STREAMS = 1.2
+# The same for an arena that is smaller yet by stripes, where streams without them take no more anyway.
+MOST_FOR_STRIPES = 1.1
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
@@ -56,8 +58,8 @@ def lower_and_plan(
         feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit on
             the chip.
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
-            with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
-            the fewest cycles, where those are not the fewest instructions.
+            with streams, as far as cycles may grow for them (MOST_FOR_STREAMS, MOST_FOR_STRIPES), "speed" all that
+            there is, and the fewest cycles, where those are not the fewest instructions.
         objective: what copies off the chip and back shall save, see `with_moves`.
         weights: where they may stand beside the program flash, for the cost of streams that read them again.
 
@@ -150,8 +152,10 @@ class _Fitter:
 
     def smaller(self, usual: _Attempt, ceiling: int) -> tuple[_Attempt, int]:
         """The smallest arena that costs few more cycles than `usual` in a ceiling, and its size with scratch."""
-        limit = MOST_FOR_STREAMS * self._least(ceiling, usual.feeds)
-        found = self._chooser(ceiling, usual.feeds).smallest(ceiling, limit)
+        whole, chooser = self._least(ceiling, usual.feeds), self._chooser(ceiling, usual.feeds)
+        lines = chooser.smallest(ceiling, MOST_FOR_STREAMS * whole, stripes=False)
+        limit = MOST_FOR_STRIPES * whole if lines is None else max(MOST_FOR_STRIPES * whole, lines[1].cycles)
+        found = chooser.smallest(ceiling, limit) or lines
         if found is None:
             return usual, ceiling
         least, choice = found

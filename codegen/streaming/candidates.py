@@ -58,6 +58,11 @@ class Candidate:
     least: int
     moved: float
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether it runs over stripes."""
+        return isinstance(self.group, Stream) and self.group.stripes > 1
+
     def cycles(self, capacity: int) -> float | None:
         """The fewest within so many bytes, or None where they are too few."""
         if self.least > capacity:
@@ -154,21 +159,21 @@ class Candidates:
         live = self._live.during(position, position + len(nodes), image)
         as_it_is = image is None and not turns(nodes[0])
         replaced = self._live.replaceable(position, position + len(nodes)) if as_it_is else []
-        for source in (None, *replaced):
-            rows = [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]
-            streams = [Stream(nodes, r, image, source) for r in rows]
-            yield from self._fitting(streams, position, live - (0 if source is None else source.nbytes))
+        rows = [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]
+        plain = {r: Schedule(Stream(nodes, r, image)) for r in rows}
+        yield from self._fitting(list(plain.values()), position, live)
+        for source in replaced:
+            schedules = [Schedule(Stream(nodes, r, image, source)) for r in rows]
+            replacing = [schedule for schedule in schedules if schedule.can_replace]
+            yield from self._fitting(replacing, position, live - source.nbytes)
         if self._streaming and image is None and can_be_cut(nodes):
             for stripes in [n for n in STRIPES if n * LEAST_COLUMNS <= width]:
-                streams = [Stream(nodes, r, stripes=stripes) for r in STRIPED_ROWS if 2 * r <= height]
-                yield from self._fitting(streams, position, live)
+                cut = [plain[r].over(stripes) for r in STRIPED_ROWS if r in plain]
+                yield from self._fitting(cut, position, live)
 
-    def _fitting(self, streams: Sequence[Stream], position: int, live: int) -> Iterator[Candidate]:
-        """Those of streams of more and more rows that a capacity has room for."""
-        for stream in streams:
-            schedule = Schedule(stream)
-            if stream.replaced is not None and not schedule.can_replace:
-                continue
+    def _fitting(self, schedules: Sequence[Schedule], position: int, live: int) -> Iterator[Candidate]:
+        """The streams that a capacity has room for, of more and more rows."""
+        for schedule in schedules:
             candidate = self._stream(schedule, position, live)
             if candidate.least > self._capacity:
                 return
@@ -186,13 +191,14 @@ class Candidates:
         buffers = line_buffers(schedule, range(rounds) if rounds < _FEW + 2 * len(stream.layers) else (rounds // 2,))
         least, parts, moved = live + buffers.fed + buffers.size, list[Part](), 0.0
         for stripe, count in _kinds_of_stripes(stream):
+            beside = [0] * len(stream.layers) if stripe is None else _beside(schedule, stripe)
             for at, node in enumerate(stream.layers):
-                beside = 0 if stripe is None else _beside(schedule, stripe, node)
-                taken = live + buffers.fed + buffers.free[at] + beside
+                taken = live + buffers.fed + buffers.free[at] + beside[at]
                 least = max(least, taken)
                 columns = node.output.shape[2] if stripe is None else stripe.made[node.output].count
                 parts += self._rounds(schedule, node, columns, count, taken)
             moved += count * _moved(schedule, stripe)
+            moved += count * sum(rounds * (CALL + MOVED_BYTE * size) for size in beside if size)
         return Candidate(position, position + len(stream.nodes), stream, tuple(parts), least, moved)
 
     def _rounds(self, schedule: Schedule, node: Node, columns: int, stripes: int, taken: int) -> Iterator[Part]:
@@ -214,14 +220,15 @@ def _kinds_of_stripes(stream: Stream) -> list[tuple[Stripe | None, int]]:
     return [(alike[0], len(alike)) for alike in kinds.values()]
 
 
-def _beside(schedule: Schedule, stripe: Stripe, node: Node) -> int:
-    """Bytes of the copies that a layer works on in the usual round."""
-    work = rows_of_work(node, schedule.round(schedule.rounds // 2))
-    return stripe.beside(schedule.stream, node, work.made.count, work.read.count)
+def _beside(schedule: Schedule, stripe: Stripe) -> list[int]:
+    """Bytes of the copies that each layer works on in the usual round."""
+    stream, usual = schedule.stream, schedule.round(schedule.rounds // 2)
+    works = ((node, rows_of_work(node, usual)) for node in stream.layers)
+    return [stripe.beside(stream, node, work.made.count, work.read.count) for node, work in works]
 
 
 def _moved(schedule: Schedule, stripe: Stripe | None) -> float:
-    """Cycles that move rows to the front of their buffers, and out of values that are replaced or cut."""
+    """Cycles that move rows to the front of their buffers, and out of a value that is replaced."""
     stream, rounds = schedule.stream, schedule.rounds
     total = 0.0
     for value in stream.inside:
@@ -229,7 +236,4 @@ def _moved(schedule: Schedule, stripe: Stripe | None) -> float:
         size = row_bytes(value, stream.axis(value)) if stripe is None else stripe.row_bytes(value)
         total += MOVED_BYTE * value.nbytes + CALL * rounds if value is stream.replaced else 0.0
         total += rounds * (CALL + carried * (CALL / 2 + MOVED_BYTE * size)) if carried else 0.0
-    if stripe is not None:
-        copied = (_beside(schedule, stripe, node) for node in stream.layers)
-        total += sum(rounds * (CALL + MOVED_BYTE * size) for size in copied if size)
     return total

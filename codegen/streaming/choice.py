@@ -63,12 +63,16 @@ class Chooser:
                 found[candidate.end].append(candidate)
         return found
 
-    def cheapest(self, capacity: int) -> Choice | None:
-        """The layers with the fewest cycles within so many bytes, or None where none are small enough."""
+    def cheapest(self, capacity: int, stripes: bool = True) -> Choice | None:
+        """The layers with the fewest cycles within so many bytes, or None where none are small enough.
+
+        Args:
+            stripes: streams may run over stripes.
+        """
         best: list[tuple[float, int, Candidate | None]] = [(0.0, 0, None)]
         for ending in self._candidates[1:]:
             found: tuple[float, int, Candidate | None] = (math.inf, 0, None)
-            for candidate in ending:
+            for candidate in ending if stripes else [c for c in ending if not c.is_cut]:
                 before, layers, _ = best[candidate.start]
                 cost = candidate.cycles(capacity) if before < math.inf else None
                 if cost is not None and (before + cost, layers + 1) < found[:2]:
@@ -83,14 +87,16 @@ class Chooser:
             at = taken.start
         return Choice(tuple(reversed(groups)), best[-1][0])
 
-    def smallest(self, most: int, cycles: float) -> tuple[int, Choice] | None:
-        """The least capacity up to `most` bytes for which there is a choice of at most so many cycles."""
-        low, high, best = 0, most, self.cheapest(most)
+    def smallest(self, most: int, cycles: float, stripes: bool = True) -> tuple[int, Choice] | None:
+        """The least capacity up to `most` bytes for which there is a choice of at most so many cycles; `stripes` as of
+        `cheapest`.
+        """
+        low, high, best = 0, most, self.cheapest(most, stripes)
         if best is None or best.cycles > cycles:
             return None
         while high - low > _GRAIN:
             middle = (low + high) // 2
-            choice = self.cheapest(middle)
+            choice = self.cheapest(middle, stripes)
             if choice is None or choice.cycles > cycles:
                 low = middle
             else:

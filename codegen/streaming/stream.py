@@ -6,7 +6,7 @@ Source: StreamNet (NeurIPS 2023), line buffers; but for the edges of stripes not
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from edgekit.codegen.streaming.reach import Reach, reach_of, streamed_inputs
@@ -52,7 +52,7 @@ class Stream:
         """Whether the first node only gives the fed image, which has one channel, another shape."""
         return self.turned and self.nodes[0].op == "reshape"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Node, ...]:
         """The nodes that compute something."""
         return self.nodes[1:] if self.renames else self.nodes
@@ -76,7 +76,7 @@ class Stream:
         """The values whose rows come from outside into line buffers."""
         return [value for value in (self.fed, self.replaced) if value is not None]
 
-    @property
+    @cached_property
     def inside(self) -> list[Value]:
         """The values of which only some rows exist, in the order in which they are made."""
         return [*self.given, *(node.output for node in self.layers[:-1])]
@@ -114,6 +114,11 @@ class Schedule:
 
     stream: Stream
     _rounds: dict[int, Round] = field(default_factory=dict)
+    _known_ends: dict[int, dict[Value, int]] = field(default_factory=dict)
+
+    def over(self, stripes: int) -> Schedule:
+        """The same rounds over stripes, for a stream that neither is fed nor replaces a value."""
+        return Schedule(replace(self.stream, stripes=stripes), self._rounds, self._known_ends)
 
     @cached_property
     def lead(self) -> int:
@@ -144,8 +149,10 @@ class Schedule:
 
     def _ends(self, index: int) -> dict[Value, int]:
         """Rows of each value made up to a round, -1 being the start: as few as the last layer needs."""
-        done = (index + 1 - self.lead) * self.stream.rows
-        return {value: max(0, end) for value, end in self._pace(done).items()}
+        if index not in self._known_ends:
+            done = (index + 1 - self.lead) * self.stream.rows
+            self._known_ends[index] = {value: max(0, end) for value, end in self._pace(done).items()}
+        return self._known_ends[index]
 
     def _pace(self, done: int) -> dict[Value, int]:
         """Rows of each value that `done` rows of the last one need; less than none before there is need of them."""
