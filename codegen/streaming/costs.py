@@ -47,7 +47,9 @@ _DECODE, _AGAIN = 6.0, 1.0
 _FIELD_BYTE = 0.7
 # Of elements: for each input that a pool reads, and for each output of all else.
 _POOLED, _ELEMENT = 2.5, 6.0
-_PER_ELEMENT = {"softmax": 12.0, "layer_norm": 12.0}
+# Of each output and, beside, of each row of them along the last axis; of each input of a mean.
+_BY_ROWS = {"softmax": (12.0, 85.0), "layer_norm": (25.0, 670.0), "transpose": (2.0, 44.0)}
+_AVERAGED = 1.3
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,11 @@ class Costs:
         if node.op in ("avg_pool2d", "max_pool2d"):
             taps = math.prod(fp.as_pair(node.attrs["kernel"]))
             return Options.of([(0, CALL + _POOLED * share * node.output.elements * taps)])
+        if node.op == "mean":
+            return Options.of([(0, CALL + _AVERAGED * node.input(0).elements)])
         elements = sum(value.elements for value in node.outputs)
-        return Options.of([(0, CALL + _PER_ELEMENT.get(node.op, _ELEMENT) * elements * share + macs)])
+        each, row = _BY_ROWS.get(node.op, (_ELEMENT, 0.0))
+        return Options.of([(0, CALL + (each + row / max(1, (shape or (1,))[-1])) * elements * share + macs)])
 
     def _matrix(self, node: Node) -> Options:
         """Rows of a matrix by constant or computed weights."""
