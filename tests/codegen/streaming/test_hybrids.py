@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from edgekit.cli import group
 from edgekit.codegen.attention import Attention
-from edgekit.codegen.fitting import MOST_FOR_STREAMS, lower_and_plan
+from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import RowChain, Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
@@ -62,19 +62,20 @@ def test_the_stem_streams_where_the_blocks_are_integrated(tmp_path: Path) -> Non
     assert 4 * arenas["ram"] < arenas["balanced"]
 
 
-@pytest.mark.parametrize("board", ["stm32f746", "rp2040"])
-def test_builds_equal_the_reference(tmp_path: Path, board: str) -> None:
+@pytest.mark.parametrize(("board", "feed"), [("stm32f746", "whole"), ("rp2040", "rows")])
+def test_builds_equal_the_reference(tmp_path: Path, board: str, feed: str) -> None:
     hybrid = Hybrid(36)
     onnx.save(hybrid.model(), tmp_path / "hybrid.onnx")
     np.savez(tmp_path / "x.npz", x=hybrid.samples())
     reports: list[dict[str, Any]] = []
     for mode in ("balanced", "ram"):
         command = ["build", str(tmp_path / "hybrid.onnx"), "--board", board, "--data", str(tmp_path / "x.npz")]
-        command += ["--json", "--optimize", mode, "-o", str(tmp_path / mode)]
+        command += ["--json", "--optimize", mode, "--feed", feed, "-o", str(tmp_path / mode)]
         result = CliRunner().invoke(group, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         reports.append(json.loads(result.stdout))
     usual, small = reports
     assert usual["validation"]["bit_exact"] and small["validation"]["bit_exact"]
-    assert 3 * small["ram"]["arena"] < usual["ram"]["arena"]
-    assert small["instructions"]["total"] < MOST_FOR_STREAMS * usual["instructions"]["total"]
+    assert 2 * small["ram"]["arena"] < usual["ram"]["arena"]
+    # Cycles are estimated to grow by a fifth at most.
+    assert small["instructions"]["total"] < 1.25 * usual["instructions"]["total"]
