@@ -18,6 +18,7 @@ from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import emit_model
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.lowering import Target
+from edgekit.codegen.memory.region import plan_regions
 from edgekit.errors import DoesNotFit
 from edgekit.forecast import Forecast, Forecaster
 from edgekit.forecast.model import built_form
@@ -25,7 +26,6 @@ from edgekit.importers import import_model
 from edgekit.ir import Graph
 from edgekit.models import packaged_model
 from edgekit.passes import optimise
-from edgekit.pipeline import plan_regions
 from edgekit.project import link, write_sources
 from edgekit.toolchains import get_toolchain
 

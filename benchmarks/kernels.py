@@ -21,13 +21,13 @@ from edgekit.codegen.emit import emit_model
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import validate_plan
+from edgekit.codegen.memory.region import plan_regions
 from edgekit.codegen.program import Port
 from edgekit.emulators import emulated_board, open_machine
 from edgekit.ir import Array, DType, Graph, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes, single_node_graph
-from edgekit.pipeline import plan_regions
 from edgekit.project import write_sources
 from edgekit.toolchains import get_toolchain, linker_script
 

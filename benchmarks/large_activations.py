@@ -102,6 +102,21 @@ def three_banks(side: int = 160, channels: int = 10) -> onnx.ModelProto:
     return net.model("three_banks", side)
 
 
+def long_skip(side: int = 22, channels: int = 16) -> onnx.ModelProto:
+    """A cheap first layer whose result waits for an addition while two others of its size are made.
+
+    With the defaults, three activations of 7.7 KB are live at once, of which one could be made again of an image of
+    1.5 KB.
+    """
+    net = _Network()
+    stem = net.conv("x", "stem", 3, channels, kernel=1)
+    deep = net.conv(net.conv(stem, "first", channels, channels), "second", channels, channels)
+    total = net.add("Add", [deep, stem], "total")
+    vector = net.add("Flatten", [net.add("GlobalAveragePool", [total], "mean")], "vector")
+    net.add("Gemm", [vector, net.weight("classes", 10, channels)], "y", transB=1)
+    return net.model("long_skip", side)
+
+
 def large_classifier(side: int = 64, hidden: int = 86) -> onnx.ModelProto:
     """Convolutions whose weights are read for every pixel, and a product with a megabyte of weights, each read once."""
     net = _Network()
@@ -113,7 +128,9 @@ def large_classifier(side: int = 64, hidden: int = 86) -> onnx.ModelProto:
     return net.model("large_classifier", side)
 
 
-def measure(folder: Path, model: onnx.ModelProto, board: str, objective: str = "time") -> dict[str, Any]:
+def measure(
+    folder: Path, model: onnx.ModelProto, board: str, objective: str = "time", disabled: Sequence[str] = ("streaming",)
+) -> dict[str, Any]:
     """Build a model of whole tensors on two random images in a folder and return its report."""
     onnx.save(model, folder / "model.onnx")
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
@@ -127,7 +144,7 @@ def measure(folder: Path, model: onnx.ModelProto, board: str, objective: str = "
         objective=objective,
         samples=1,
         feed="whole",
-        disabled=("streaming",),
+        disabled=tuple(disabled),
     )
     return build(options, Progress(quiet=True))
 

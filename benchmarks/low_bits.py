@@ -42,6 +42,9 @@ WIDTHS = (4, 3, 2)
 SEEDS = (0, 1, 2)
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
 LEARNED = ("nupes", "adaround", "nupes-free")
+GENERATED = 2048
+# AdaRound learns blocks only: with as many steps in all as NUPES has for the blocks and the whole network, or more.
+ADAROUND_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def coded(cell: Cell, subject: Subject, samples: list[list[Array]]) -> dict[str,
     quants = activation_quants(graph, calibrate(graph, samples[:RANGE_SAMPLES]))
     method = "adaround" if cell.method == "adaround" else "nupes"
     settings = LearningSettings(seed=cell.seed)
+    if method == "adaround":
+        settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed)
     return learned_weights(graph, samples, quants, bits, method, settings)
 
 
@@ -105,7 +110,7 @@ def measure(cell: Cell, subject: Subject) -> dict[str, Any]:
     """The cell's figures: percent right, or in agreement with the float model, and CPU seconds of the quantizer."""
     started = time.process_time()
     if cell.method == "nupes-free":
-        samples = generated_inputs(subject.graph, len(subject.calibration), cell.seed, subject.span)
+        samples = generated_inputs(subject.graph, GENERATED, cell.seed, subject.span)
     else:
         samples = [[sample] for sample in subject.calibration]
     codes = coded(cell, subject, samples)
@@ -137,6 +142,8 @@ def main() -> int:
     parser.add_argument(
         "--widths", nargs="+", type=int, default=list(WIDTHS), help="and, of weights below 8 bits, these"
     )
+    parser.add_argument("--methods", nargs="+", default=list(LEARNED), choices=LEARNED, help="and, of those that learn")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="and these seeds")
     options = parser.parse_args()
     loaded: dict[str, Subject] = {}
     started = time.monotonic()
@@ -144,7 +151,8 @@ def main() -> int:
         if time.monotonic() - started > 60 * options.minutes:
             break
         chosen = cell.subject in options.subjects and cell.bits in (8, *options.widths)
-        if not chosen or cell.key in _results():
+        learned = cell.method in options.methods and cell.seed in options.seeds
+        if not chosen or not (learned or cell.method in WITHOUT_DATA) or cell.key in _results():
             continue
         if cell.subject not in loaded:
             subject = loaded[cell.subject] = load(cell.subject)

@@ -20,7 +20,7 @@ from edgekit.passes import optimise
 from edgekit.quant.prepare import prepared
 
 ROOT = Path(__file__).resolve().parents[1]
-CALIBRATION = 512
+CALIBRATION = 4000
 VIT_TEST = 2500
 # Scale and zero point of the codes in the speech commands file, those of kws_ref_model.tflite.
 _MFCC_SCALE, _MFCC_ZERO = 0.5847029089927673, 83

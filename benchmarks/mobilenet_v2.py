@@ -158,7 +158,7 @@ def main() -> int:
             bits = "equal" if report["validation"]["bit_exact"] else "DIFFER"
             print(
                 f"{title:30} {ram['total']:9} {ram['external']:9} {flash['total']:9} {report['macs']:12}"
-                f" {report['recomputed_macs']:9} {report['instructions']['total']:13}"
+                f" {report['halo_macs']:9} {report['instructions']['total']:13}"
                 f" {report['latency_ms']['model']:8.1f}  {bits}",
                 flush=True,
             )

@@ -12,7 +12,7 @@ from benchmarks.nas_graphs import NetworkGraph
 
 NODES = 20_000
 # Beyond so many operators that may run before or after another one, only what must wait in any order counts.
-MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 16
+MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 24
 
 
 def bound_over_orders(graph: NetworkGraph, capacity: int) -> int:

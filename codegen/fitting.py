@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
 from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
-from edgekit.codegen.memory.moves import moved_cost, with_moves
-from edgekit.codegen.memory.order import in_order, order_steps
+from edgekit.codegen.memory.aim import Aim, moved_cost
+from edgekit.codegen.memory.moves import with_moves
+from edgekit.codegen.memory.order import as_lowered, in_order, order_steps
+from edgekit.codegen.memory.overlap import overlapped
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.costs import Costs
 from edgekit.codegen.streaming.far_weights import WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
 from edgekit.errors import BadUsage, DoesNotFit
-from edgekit.ir import Graph
+from edgekit.ir import Graph, Node
 
 # By how much the arena may grow over the smallest one, for speed: a twelfth, but from 4 to 6 KB.
 SPARE_PART = 12
@@ -46,6 +49,7 @@ def lower_and_plan(
     tricks: Tricks = USUAL_TRICKS,
     optimize: str = "balanced",
     objective: str = "time",
+    dma: bool = False,
     weights: WeightMemory | None = None,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
@@ -60,7 +64,7 @@ def lower_and_plan(
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
             with streams, as far as cycles may grow for them (MOST_FOR_STREAMS, MOST_FOR_STRIPES), "speed" all that
             there is, and the fewest cycles, where those are not the fewest instructions.
-        objective: what copies off the chip and back shall save, see `with_moves`.
+        objective: what copies off the chip and back shall save; dma: whether they are made while layers run, see `Aim`.
         weights: where they may stand beside the program flash, for the cost of streams that read them again.
 
     Raises UnsupportedModel (see `lower`), DoesNotFit (see `plan_memory`), and BadUsage where images are to come in by
@@ -71,7 +75,7 @@ def lower_and_plan(
             "--feed rows: no input can come in by rows, as one image of integer codes can that a convolution or a pool "
             "reads, and nothing else: leave the option out"
         )
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", objective, weights)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma), weights)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -79,7 +83,7 @@ def lower_and_plan(
     ceiling = attempt.ceiling or ceiling_of(on_chip(attempt.plan, regions))
     if optimize == "ram" and tricks.streaming and not floats:
         attempt, ceiling = fitter.smaller(attempt, ceiling)
-    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling, objective)
+    return _with_scratch(attempt, regions, first.capacity if optimize == "speed" else ceiling)
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,19 @@ class _Attempt:
     """A lowering, its program with the least scratch, and the plan of that or what does not fit.
 
     Attributes:
+        lowered: the program before anything is moved or made again.
         ceiling: the arena for which its streams were chosen, or 0.
+        cycles: of its layers, as estimated, where streams were chosen or some run again, or 0.
+        aim: what it was planned for.
     """
 
     lowering: Lowering
+    lowered: Program
     program: Program
     plan: MemoryPlan | DoesNotFit
     ceiling: int = 0
+    cycles: float = 0.0
+    aim: Aim = field(default_factory=Aim)
 
     @property
     def is_inside(self) -> bool:
@@ -111,10 +121,10 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, objective: str, weights: WeightMemory | None,
+        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._objective, self._weights = fewest_cycles, objective, weights
+        self._fewest_cycles, self._aim, self._weights = fewest_cycles, aim, weights
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
@@ -122,6 +132,10 @@ class _Fitter:
     @cached_property
     def _waits(self) -> dict[str, float]:
         return {} if self._weights is None else far_waits(self._graph, self._target, self._weights)
+
+    @cached_property
+    def _costs(self) -> Costs:
+        return Costs(self._target, self._waits)
 
     @property
     def _has_outside(self) -> bool:
@@ -132,8 +146,15 @@ class _Fitter:
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
         whole = self._attempt(None) if feed != "rows" else self._feeding()
-        if whole.is_inside or self._floats:
+        if whole.is_inside:
             return whole
+        again = self._replacing(whole)
+        found = again if self._floats else self._by_rows(whole, again, feed)
+        better = not found.is_inside or again.cycles <= found.cycles
+        return again if again.is_inside and better else found
+
+    def _by_rows(self, whole: _Attempt, again: _Attempt, feed: str) -> _Attempt:
+        """The best with streams and fed images, given what whole tensors lead to, also where layers run again."""
         fed = {"whole": (False,), "rows": (True,), "auto": (False, True)}[feed]
         limit = MOST_FOR_STREAMS * self._least(_UNLIMITED, fed[0]) if self._has_outside else math.inf
         feeding = whole
@@ -144,7 +165,7 @@ class _Fitter:
                     return feeding
             if (found := self._streaming(feeds, limit)) is not None:
                 return found
-        best = whole if isinstance(feeding.plan, DoesNotFit) or not feeding.feeds else feeding
+        best = again if isinstance(feeding.plan, DoesNotFit) or not feeding.feeds else feeding
         if not isinstance(best.plan, DoesNotFit):
             return best
         costly = (self._streaming(feeds, math.inf) for feeds in fed)
@@ -162,13 +183,44 @@ class _Fitter:
         attempt = self._attempt(choice.groups)
         return (attempt, least) if attempt.is_inside else (usual, ceiling)
 
-    def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0) -> _Attempt:
+    def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
-        program = order_steps(lowering.program())
+        lowered = order_steps(lowering.program())
+        program, plan = self._planned(lowered, self._aim)
+        return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
+
+    def _planned(self, lowered: Program, aim: Aim) -> tuple[Program, MemoryPlan | DoesNotFit]:
         try:
-            return _Attempt(lowering, *_planned(program, self._regions, self._objective), ceiling)
+            return _planned(lowered, self._regions, aim)
         except DoesNotFit as error:
-            return _Attempt(lowering, program, error)
+            return lowered, error
+
+    def _replacing(self, whole: _Attempt) -> _Attempt:
+        """The same, but layers may run again if it is cheaper or fits in no other way, in the order with the fewest
+        live bytes or in that of the graph, whichever costs less."""
+        cycles = self._cycles(whole.lowering)
+        aim = replace(self._aim, cycles=cycles, again=self._tricks.recomputation)
+        found = [(lowered, *self._planned(lowered, aim)) for lowered in _orders(whole)]
+
+        def cost(candidate: tuple[Program, Program, MemoryPlan | DoesNotFit]) -> float:
+            _, program, plan = candidate
+            if isinstance(plan, DoesNotFit):
+                return math.inf
+            return moved_cost(program, plan, aim)
+
+        lowered, program, plan = min(found, key=cost)
+        again = [cycles[step.node] for step in program.steps if step.again]
+        least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
+        return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), aim=aim)
+
+    def _cycles(self, lowering: Lowering) -> dict[int, float]:
+        """Cycles of each layer with the least scratch, as estimated, by the position of its last node."""
+        positions = {node: position for position, node in enumerate(self._graph.nodes)}
+        return {
+            positions[nodes[-1]]: sum(self._costs.whole(node).cycles[0] for node in nodes)
+            for layer in lowering.layers
+            for nodes in [(layer,) if isinstance(layer, Node) else layer.nodes]
+        }
 
     def _feeding(self) -> _Attempt:
         """Images stream in, and nothing else does."""
@@ -185,7 +237,7 @@ class _Fitter:
                 choice = chooser.cheapest(int(share * capacity))
                 if choice is None or choice.cycles > limit:
                     break
-                attempt = self._attempt(choice.groups, capacity)
+                attempt = self._attempt(choice.groups, capacity, choice.cycles)
                 if attempt.is_inside:
                     return attempt
         return None
@@ -200,9 +252,15 @@ class _Fitter:
         return math.inf if choice is None else choice.cycles
 
 
-def _with_scratch(
-    attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int, objective: str
-) -> tuple[Program, MemoryPlan]:
+def _orders(whole: _Attempt) -> list[Program]:
+    """Its program, and the same in the order of the graph where that is another one."""
+    order = whole.lowered.order
+    if order is None or list(order.positions) == sorted(order.positions):
+        return [whole.lowered]
+    return [whole.lowered, as_lowered(whole.lowering.program(), order.lower_bound)]
+
+
+def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int) -> tuple[Program, MemoryPlan]:
     """An attempt that fits with more scratch, as far as an arena of `ceiling` bytes in the first region has room."""
     first, *others = regions
     ceiling = min(first.capacity, ceiling)
@@ -217,25 +275,37 @@ def _with_scratch(
         if program.order is not None:
             faster = in_order(faster, program.order)
         try:
-            return _planned(faster, [replace(first, capacity=ceiling), *used], objective)
+            return _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
         except DoesNotFit:
             continue
     return program, plan
 
 
-def _planned(program: Program, regions: Sequence[PlanRegion], objective: str) -> tuple[Program, MemoryPlan]:
-    """A plan; where not all fits on the chip, with copies off it and back if that is cheaper than to let all stand."""
-    plan = plan_memory(program, regions)
-    moving = with_moves(program, regions, objective) if plan.external else program
-    if not moving.moves:
-        return program, plan
-    validate_moves(program, moving)
+def _planned(program: Program, regions: Sequence[PlanRegion], aim: Aim) -> tuple[Program, MemoryPlan]:
+    """A plan; where not all fits on the chip, with copies off it and back, and steps that run again, if that is cheaper
+    than to let all stand."""
     try:
-        moved = plan_memory(moving, regions)
+        plan = plan_memory(program, regions)
+    except DoesNotFit:
+        moving = with_moves(program, regions, aim)
+        if moving is program:
+            raise
+        return _moving(program, moving, regions)
+    moving = with_moves(program, regions, aim) if plan.external else program
+    if moving is program:
+        return program, plan
+    try:
+        moving, moved = _moving(program, moving, regions)
     except DoesNotFit:
         return program, plan
-    better = moved_cost(moving, moved, objective) < moved_cost(program, plan, objective)
-    return (moving, moved) if better else (program, plan)
+    return (moving, moved) if moved_cost(moving, moved, aim) < moved_cost(program, plan, aim) else (program, plan)
+
+
+def _moving(program: Program, moving: Program, regions: Sequence[PlanRegion]) -> tuple[Program, MemoryPlan]:
+    """A plan for a program with moves, which are made while its steps run."""
+    moving, plan = overlapped(moving, plan_memory(moving, regions))
+    validate_moves(program, moving)
+    return moving, plan
 
 
 def on_chip(plan: MemoryPlan, regions: Sequence[PlanRegion]) -> int:
@@ -253,7 +323,8 @@ def _room(program: Program, plan: MemoryPlan, region: str, ceiling: int) -> list
     lives = [life for life in plan.lives if plan.places[life.buffers[0]].region == region]
     live = live_bytes([life for life in lives if life.buffers[0].kind != "scratch"])
     taken = live + [0] * (len(program.steps) - len(live))
-    room = [max(0, ceiling - taken[index]) for index in range(len(program.steps))]
+    # What runs again has the scratch of its first run.
+    room = [max(0, ceiling - taken[step.index]) for step in program.steps if not step.again]
     if program.order is None:
         return room
     lowered = [0] * len(room)

@@ -25,11 +25,13 @@ class Tricks:
         integration: chains of operators and attention run as one layer.
         overwriting: rows take the place of those that they were made of.
         streaming: convolutions and what stands between them run by rows, see codegen/streaming.
+        recomputation: layers may run a second time instead of keeping what they make, see codegen/memory/remakes.py.
     """
 
     integration: bool = True
     overwriting: bool = True
     streaming: bool = True
+    recomputation: bool = True
 
 
 USUAL_TRICKS = Tricks()

@@ -123,6 +123,10 @@ class KernelCall:
     loop: Loop | None = None
 
 
+# Ends the name of a step that runs again.
+AGAIN = " (again)"
+
+
 @dataclass(eq=False)
 class Step:
     """One layer.
@@ -135,7 +139,8 @@ class Step:
         flexible: its kernels could use more scratch, or less.
         node: the position in the graph of the node whose outputs it leaves.
         rounds: in which several nodes run by rows, or 0.
-        recomputed: multiplications beyond `macs`, of what is computed more than once.
+        halo_macs: multiplications beyond `macs`, of what stripes compute again.
+        again: whether it only makes again what an earlier step has made.
     """
 
     index: int
@@ -149,7 +154,8 @@ class Step:
     flexible: bool = False
     node: int = 0
     rounds: int = 0
-    recomputed: int = 0
+    halo_macs: int = 0
+    again: bool = False
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the step touches, once, in order of appearance."""
@@ -191,13 +197,19 @@ class StepOrder:
     lower_bound: int
 
 
-# The call that moves a buffer's bytes: to, from, how many. A board's DMA may take the kernel's place.
-COPY = "ek_dma_copy"
+# The calls that move a buffer's bytes, which a board's DMA may do meanwhile: to, from, how many; and the wait until at
+# most so many of the moves started are not done.
+COPY, WAIT = "ek_dma_start", "ek_dma_wait"
 
 
 @dataclass(frozen=True)
 class Move:
-    """Bytes that a step copies off the chip after its own calls, or onto it before them (`fetches`)."""
+    """Bytes that are copied off the chip after a step's own calls, or onto it before them (`fetches`).
+
+    Attributes:
+        start, end: the steps in which the copy starts, and at whose start it is waited for; a store, after the calls of
+            its step, ends behind the last step at the latest.
+    """
 
     step: int
     label: str
@@ -205,6 +217,8 @@ class Move:
     target: Buffer
     bytes: int
     fetches: bool
+    start: int
+    end: int
 
 
 @dataclass

@@ -14,10 +14,11 @@ from edgekit.codegen.emit import EmittedModel, c_name, emit_model
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
+from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.codegen.savings import Build, memory_report, savings
-from edgekit.codegen.streaming.far_weights import WeightMemory
+from edgekit.codegen.streaming.far_weights import weight_memory
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
@@ -25,13 +26,13 @@ from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
-from edgekit.project import RESERVE, LinkedProject, link, write_selftest, write_sources
+from edgekit.project import LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
 from edgekit.reports.build_report import build_report
 from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, load_source, remove_learning
-from edgekit.toolchains import Toolchain, arena_section, get_toolchain
+from edgekit.toolchains import Toolchain, get_toolchain
 from edgekit.validation import Validation, top1, validate_firmware
 
 
@@ -120,40 +121,6 @@ def _memory_report(
     regions = plan_regions(board, options.external)
     planned = _planner(options, source, board, regions)
     return memory_report(program, plan, savings(planned, options.feeding, options.tricks, program, regions))
-
-
-def plan_regions(board: Board, external: bool, reserve: int = RESERVE) -> list[PlanRegion]:
-    """Where arenas may stand, fastest first: all on-chip RAM less stack and data, then RAM outside where allowed.
-
-    Args:
-        reserve: bytes for stack and data.
-    """
-    outside = (board.external_ram,) if external and board.external_ram is not None else ()
-    inside = sorted((board.ram_internal, *board.extra_ram), key=lambda memory: memory.access_cost)
-    regions = []
-    for memory in (*inside, *outside):
-        taken = reserve if memory.name == board.ram_stack.name else 0
-        banks = tuple(
-            (bank.end - memory.address - taken, bank.access_cost)
-            for bank in board.regions
-            if memory.address <= bank.address < memory.end
-        )
-        section = arena_section(board, memory)
-        regions.append(
-            PlanRegion(
-                memory.name, memory.size - taken, memory.access_cost, memory.external, section,
-                tuple(bank for bank in banks if bank[0] > 0),
-            )
-        )  # fmt: skip
-    return regions
-
-
-def weight_memory(board: Board, external: bool) -> WeightMemory | None:
-    """Where weights may stand, or None where all have to stand in the program flash."""
-    near, far = board.flash_internal, board.external_flash
-    if far is None or not external:
-        return None
-    return WeightMemory(near.size - board.vector_offset, far.size, far.wait_per_byte - near.wait_per_byte)
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:

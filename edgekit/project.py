@@ -10,17 +10,13 @@ from pathlib import Path
 from edgekit import runtime_c
 from edgekit.boards import Board
 from edgekit.codegen.emit import EmittedModel, emit_selftest, emit_weights
+from edgekit.codegen.memory.region import STACK_RESERVE
 from edgekit.codegen.memory.weights import ALIGNMENT, outside_tables
 from edgekit.codegen.program import Program
 from edgekit.emulators import emulated_board
 from edgekit.errors import DoesNotFit
 from edgekit.ir import Array
 from edgekit.toolchains import Image, StackBound, Toolchain, linker_script, stack_bound
-
-# Set aside in RAM for stack and data while the arena is planned; the linked image then says what they really take.
-STACK_RESERVE = 2048
-DATA_RESERVE = 1024
-RESERVE = STACK_RESERVE + DATA_RESERVE
 
 
 @dataclass(frozen=True)

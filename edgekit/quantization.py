@@ -12,6 +12,7 @@ from edgekit.codegen.fitting import Planner, lower_and_plan
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage
 from edgekit.ir import Array, Graph, Value
+from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
@@ -108,11 +109,17 @@ def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
     planner: Planner = lower_and_plan,
 ) -> Quantized:  # fmt: skip
-    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, `planner` plans builds for it."""
+    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, `planner` plans builds for it.
+
+    Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
+    """
     graph = prepared(graph)
     used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
     progress.stage(f"calibrating on {len(used)} samples ({wanted.observer})")
     ranges = calibrate(graph, used, wanted.observer)
+    if wanted.precision != "int8":
+        # Learning takes minutes to hours: what no firmware can have is refused before it.
+        require_supported_graph(quantize_ranges(graph, ranges))
     low_bits = _low_bits(graph, calibration.samples, ranges, wanted, board, progress, planner)
     quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
     return Quantized(quantized, graph, used, low_bits)

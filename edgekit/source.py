@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,12 @@ class BuildOptions:
         shapes: dynamic dimensions of ONNX inputs by name.
         samples: how many inputs are emulated at most; None means 10, and 100 for the packaged model.
         feed: whether input images stream in by rows: "rows", "whole", or "auto": where they do not fit on the chip.
-        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming".
+        disabled: savings of memory that are left out: "integration", "decomposition", "overwriting", "streaming",
+            "recomputation".
         optimize: what the arena is made for: "balanced", "ram" or "speed".
         memory_report: whether to plan again without each way of saving memory, to say what it is worth.
         objective: what copies off the chip and back shall save: "time" or "bytes".
+        dma: whether the firmware makes those copies while layers run, with functions of its own.
         external: whether memories outside the chip may be used.
         dumps: stages to print (see DUMP_STAGES).
     """
@@ -65,6 +67,7 @@ class BuildOptions:
     optimize: str = "balanced"
     memory_report: bool = False
     objective: str = "time"
+    dma: bool = False
     external: bool = True
     dumps: Sequence[str] = ()
 
@@ -80,13 +83,18 @@ class BuildOptions:
     @property
     def tricks(self) -> Tricks:
         """How memory is saved."""
-        return Tricks(*(name not in self.disabled for name in ("integration", "overwriting", "streaming")))
+        return Tricks(**{trick.name: trick.name not in self.disabled for trick in fields(Tricks)})
 
     @property
     def planner(self) -> Planner:
         """What lowers and plans as this build does."""
         return partial(
-            lower_and_plan, feed=self.feeding, tricks=self.tricks, optimize=self.optimize, objective=self.objective
+            lower_and_plan,
+            feed=self.feeding,
+            tricks=self.tricks,
+            optimize=self.optimize,
+            objective=self.objective,
+            dma=self.dma,
         )
 
     def check(self) -> None:

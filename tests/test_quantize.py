@@ -114,3 +114,19 @@ def test_layers_without_a_form_are_refused_before_anything_is_calibrated(tmp_pat
     # Without samples, which are asked for where calibration begins.
     result = _run("quantize", str(model), "-o", str(tmp_path / "m.onnx"))
     assert isinstance(result.exception, UnsupportedModel) and "(cum_sum)" in str(result.exception)
+
+
+def test_what_no_firmware_can_have_is_refused_before_anything_is_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learned(*given: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("edgekit.quantization.choose_weights", learned)
+    constants = {name: np.eye(4, dtype=np.float32) for name in ("a", "b", "c")}
+    layers = [node("MatMul", "x a", "t"), node("MatMul", "t b", "u"), node("MatMul", "u c", "y")]
+    model = save(make_model(layers, [1, 4], constants), tmp_path)
+    np.savez(tmp_path / "d.npz", x=np.full((2, 1, 4), 1e34, np.float32))
+    arguments = ["--data", str(tmp_path / "d.npz"), "--precision", "w4", "-o", str(tmp_path / "m.onnx")]
+    result = _run("quantize", str(model), *arguments)
+    assert isinstance(result.exception, UnsupportedModel) and "a scale no trained model has" in str(result.exception)

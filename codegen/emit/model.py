@@ -66,7 +66,7 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
             (layers[step.index], comment_text(f"{step.op}: {step.name}"), _calls(step, name, plan, regions))
             for step in program.steps
         ],
-        "macs": sum(step.macs for step in program.steps),
+        "macs": sum(step.macs for step in program.steps if not step.again),
         "weights": sum(constant.size for constant in program.constants),
         "signature": signature(program, plan),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import USUAL_TRICKS, Group, RowChain, Tricks, integrate, layers_of
+from edgekit.codegen.integration import USUAL_TRICKS, Group, Layer, RowChain, Tricks, integrate, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
@@ -166,6 +166,11 @@ class Lowering:
         self._fewest_cycles = fewest_cycles
         usual = integrate(graph) if tricks.integration else ()
         self._layers = layers_of(graph, usual if groups is None else groups)
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """What runs as one, in the order of the program; a layer that only renames has no step."""
+        return self._layers
 
     def program(self, room: Sequence[int] = ()) -> Program:
         """The program; `room` are bytes of scratch that each step may take, where it is faster with more.

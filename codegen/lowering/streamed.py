@@ -29,7 +29,7 @@ def lower_stream(stream: Stream, ctx: LoweringContext, rules: Rules) -> None:
     if stream.replaced is not None:
         ctx.allow_in_place(stream.replaced, stream.last.output)
     stripes = stripes_of(stream) if stream.stripes > 1 else [None]
-    ctx.steps[-1].rounds, ctx.steps[-1].recomputed = len(stripes) * schedule.rounds, recomputed_macs(stream)
+    ctx.steps[-1].rounds, ctx.steps[-1].halo_macs = len(stripes) * schedule.rounds, recomputed_macs(stream)
     with ctx.keeping():
         for stripe in stripes:
             calls = _Rounds(schedule, stripe, buffers, lines, ctx, rules, room)

@@ -57,6 +57,16 @@ def in_order(program: Program, order: StepOrder) -> Program:
     return replace(program, steps=steps, order=order)
 
 
+def as_lowered(program: Program, lower_bound: int) -> Program:
+    """The program in the order as it is, and what is known about that.
+
+    Args:
+        lower_bound: live bytes of which no order has fewer.
+    """
+    steps = tuple(range(len(program.steps)))
+    return replace(program, order=StepOrder(steps, peak_of(problem_of(program), steps), lower_bound))
+
+
 def _greedy(problem: OrderProblem) -> list[int]:
     """Of the steps that may run, always the one that leaves the fewest bytes."""
     execution, order = Execution(problem), []

@@ -173,12 +173,12 @@ def plan_report(program: Program, plan: MemoryPlan) -> dict[str, Any]:
         "accesses": {"cost": plan.cost, "lower_bound": plan.cost_bound, "proven": plan.cost == plan.cost_bound},
         "moves": [
             {"step": m.step, "buffer": m.label, "bytes": m.bytes, "kind": "fetch" if m.fetches else "store",
-             "from": asdict(plan.places[m.source]), "to": asdict(plan.places[m.target])}
+             "start": m.start, "end": m.end, "from": asdict(plan.places[m.source]), "to": asdict(plan.places[m.target])}
             for m in program.moves
         ],
         "order": _order_report(program),
         "steps": [
-            {"index": s.index, "name": s.name, "op": s.op, "rounds": s.rounds, "recomputed_macs": s.recomputed}
+            {"index": s.index, "name": s.name, "op": s.op, "rounds": s.rounds, "halo_macs": s.halo_macs}
             for s in program.steps
         ],
         "buffers": buffers,

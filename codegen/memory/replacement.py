@@ -1,38 +1,31 @@
-"""Tensor replacement: what stands on the chip at which step, what is moved off it and fetched again, at least cost.
+"""Tensor replacement: what stands on the chip at which step, what leaves it and comes back, and how, at least cost.
 
-After COSMA (arXiv 2311.18246), for a given order, with one decision per gap between two uses of a tensor (keep it, or
-drop it and fetch it again), one per version of a tensor that is dropped (store it off the chip before) and one per
-tensor that may live off the chip. Nothing here knows programs or kernels: a build and benchmarks.cosma share it.
+After COSMA (arXiv 2311.18246), for a given order, with decisions per gap between two steps at which a tensor may be
+touched: it is kept, or dropped and fetched again, or dropped and made again. Nothing here knows programs or kernels: a
+build and benchmarks.cosma share it. The integer program is in replacement_solver.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from math import gcd
-
-import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
-
-# Nodes of the integer program's search tree: an effort that is the same on every computer.
-NODES = 20_000
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Steps from `first` to `last`, both included and maybe none, in which a tensor is needed but not used.
+    """Steps from `first` to `last`, both included and maybe none, in which a tensor is not touched.
 
     Attributes:
-        fetch: cost of not keeping it: of fetching it afterwards.
         version: how often the tensor has been written before; each version is stored once at most.
+        before: the step that ends it, at which the tensor may be touched, or None at the end.
     """
 
     first: int
     last: int
-    fetch: int
     version: int
+    before: int | None
 
 
 @dataclass(frozen=True)
@@ -59,28 +52,76 @@ class Tensor:
     given: bool = False
     result: bool = False
 
-    def gaps(self, steps: int) -> list[Gap]:
-        """Before the first use where it is `given`, between uses, and after the last where it is a `result`."""
-        found = [Gap(0, self.uses[0] - 1, self.fetch, 0)] if self.given else []
-        found += [Gap(before + 1, after - 1, self.fetch, self._version(after)) for before, after in pairwise(self.uses)]
-        return [*found, Gap(self.uses[-1] + 1, steps, 0, self._version(steps))] if self.result else found
-
-    def _version(self, step: int) -> int:
+    def version(self, step: int) -> int:
+        """How often it has been written before a step."""
         return sum(write < step for write in self.writes)
 
-    def copies(self, dropped: frozenset[int], steps: int) -> set[int]:
-        """The versions that have to be stored where gaps are dropped; not the one that is given off the chip."""
-        gaps = self.gaps(steps)
-        return {gaps[n].version for n in dropped} - ({0} if self.given and 0 in dropped else set())
+    def span(self, steps: int) -> range:
+        """The steps from its arrival to its end."""
+        return range(0 if self.given else self.uses[0], (steps if self.result else self.uses[-1]) + 1)
+
+
+@dataclass(frozen=True)
+class Remake:
+    """A tensor may be made again in a step, of others that stand there then.
+
+    Attributes:
+        step: one in which nothing else runs.
+        cost: of making it; far: by source, what it costs more if that one lives off the chip.
+        scratch: bytes that only the making needs.
+        work: of two choices of the same cost, the one with less work is taken.
+    """
+
+    tensor: int
+    step: int
+    sources: tuple[int, ...]
+    cost: int
+    far: tuple[int, ...]
+    scratch: int = 0
+    work: float = 0.0
 
 
 @dataclass(frozen=True)
 class ReplacementProblem:
-    """Tensors over `steps` steps (results stand at step number `steps` too), and bytes on the chip."""
+    """Tensors over `steps` steps (results stand at step number `steps` too), and bytes on the chip.
+
+    Attributes:
+        remakes: what may be made again; movable: whether there is memory off the chip to copy to.
+    """
 
     tensors: tuple[Tensor, ...]
     steps: int
     capacity: int
+    remakes: tuple[Remake, ...] = ()
+    movable: bool = True
+
+    @cached_property
+    def visits(self) -> tuple[tuple[int, ...], ...]:
+        """Per tensor, the steps at which it is needed only if something is made again, ascending."""
+        visits: list[set[int]] = [set() for _ in self.tensors]
+        for remake in self.remakes:
+            for tensor in (remake.tensor, *remake.sources):
+                visits[tensor].add(remake.step)
+        return tuple(tuple(sorted(v - set(t.uses))) for v, t in zip(visits, self.tensors, strict=True))
+
+    @cached_property
+    def points(self) -> tuple[tuple[int, ...], ...]:
+        """Per tensor, all steps at which it may be needed, ascending."""
+        return tuple(tuple(sorted((*t.uses, *v))) for t, v in zip(self.tensors, self.visits, strict=True))
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[Gap, ...], ...]:
+        """Per tensor: before the first point where it is given, between points, after the last where it is a result."""
+        return tuple(tuple(self._gaps(index)) for index in range(len(self.tensors)))
+
+    def _gaps(self, index: int) -> Iterator[Gap]:
+        tensor, points = self.tensors[index], self.points[index]
+        if tensor.given:
+            yield Gap(0, points[0] - 1, 0, points[0])
+        for before, after in pairwise(points):
+            yield Gap(before + 1, after - 1, tensor.version(after), after)
+        if tensor.result:
+            yield Gap(points[-1] + 1, self.steps, tensor.version(self.steps), None)
 
 
 @dataclass(frozen=True)
@@ -102,13 +143,15 @@ class Replacement:
     Attributes:
         dropped: per tensor, the numbers of the gaps that it is not kept through.
         outside: per tensor, whether it lives off the chip.
-        cost: of all moves and lives outside; lower_bound: no solution costs less.
+        cost: of all moves, makings and lives outside; lower_bound: no solution costs less.
+        remade: the numbers of the problem's remakes that happen.
     """
 
     dropped: tuple[frozenset[int], ...]
     outside: tuple[bool, ...]
     cost: int
     lower_bound: int
+    remade: frozenset[int] = frozenset()
 
     @property
     def proven(self) -> bool:
@@ -116,171 +159,55 @@ class Replacement:
         return self.cost <= self.lower_bound
 
 
-Kept = frozenset[tuple[int, int]]
-
-
-def solve(problem: ReplacementProblem, refused: Sequence[Kept] = (), nodes: int = NODES) -> Replacement | None:
-    """The cheapest replacement whose live bytes fit the capacity at every step; None where there is none.
-
-    Args:
-        refused: sets of (tensor, number of a gap, or -1 for the tensor's own uses) that cannot all be on the chip.
-        nodes: effort; where it ends the search, the best solution so far comes with the lower bound reached.
-    """
-    model = _Model(problem, refused)
-    if not model.costs:
-        return _solution(problem, model, np.zeros(0), 0) if model.fits else None
-    if not model.fits:
-        return None
-    unit = gcd(*model.costs) or 1
-    outcome = milp(
-        np.array(model.costs, np.float64) / unit,
-        integrality=np.ones(len(model.costs)),
-        bounds=Bounds(0, 1),
-        constraints=model.constraints() or None,
-        options={"node_limit": nodes, "mip_rel_gap": 0.0},
-    )
-    if outcome.x is None:
-        return None
-    # Costs are whole units, the solver's bound is a float.
-    return _solution(problem, model, np.round(outcome.x), int(np.ceil(outcome.mip_dual_bound - 0.01)) * unit)
-
-
-class _Model:
-    """The integer program: a variable per gap (dropped), per tensor that can be stored, and per tensor outside.
-
-    Only steps where not all fits have constraints; only gaps over them, or in a refused set, have variables.
-    """
-
-    def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept]) -> None:
-        self.problem, self.costs = problem, list[int]()
-        self.drop: dict[tuple[int, int], int] = {}
-        self.out: dict[int, int] = {}
-        self._rows: list[tuple[dict[int, float], float]] = []
-        self.fits = True
-        full = _full_steps(problem)
-        asked = frozenset[tuple[int, int]]().union(*refused)
-        for index, tensor in enumerate(problem.tensors):
-            self._add(index, tensor, full, asked)
-        self._limit(full)
-        for kept in refused:
-            self._refuse(kept)
-
-    def _add(self, index: int, tensor: Tensor, full: np.ndarray, asked: Kept) -> None:
-        crowded = (index, -1) in asked or any(full[step] for step in _span(tensor, self.problem.steps))
-        if tensor.outside is not None and crowded:
-            self.out[index] = self._variable(tensor.outside)
-        gaps = tensor.gaps(self.problem.steps)
-        wanted = [n for n, gap in enumerate(gaps) if full[gap.first : gap.last + 1].any() or (index, n) in asked]
-        if not wanted:
-            return
-        if tensor.given and 0 not in wanted:
-            # Not to save memory, but to have a copy off the chip without storing one.
-            wanted.insert(0, 0)
-        for number in wanted:
-            self.drop[index, number] = self._variable(gaps[number].fetch)
-        versions = dict.fromkeys(gaps[number].version for number in wanted)
-        stored = {version: self._variable(tensor.store) for version in versions}
-        for number in wanted:
-            # dropped <= stored (or given off the chip), and dropped + outside <= 1
-            row = {self.drop[index, number]: 1.0, stored[gaps[number].version]: -1.0}
-            if tensor.given and gaps[number].version == 0 and (index, 0) in self.drop:
-                row[self.drop[index, 0]] = row.get(self.drop[index, 0], 0.0) - 1.0
-            self._rows.append((row, 0.0))
-            if index in self.out:
-                self._rows.append(({self.drop[index, number]: 1.0, self.out[index]: 1.0}, 1.0))
-
-    def _variable(self, cost: int) -> int:
-        self.costs.append(cost)
-        return len(self.costs) - 1
-
-    def _limit(self, full: np.ndarray) -> None:
-        """At every step where not all fits: what can leave must make up for the excess."""
-        steps = self.problem.steps
-        leaving: dict[int, dict[int, float]] = {int(step): {} for step in np.flatnonzero(full)}
-        for index, tensor in enumerate(self.problem.tensors):
-            if index in self.out:
-                for step in _span(tensor, steps):
-                    if full[step]:
-                        leaving[step][self.out[index]] = -float(tensor.size)
-            for number, gap in enumerate(tensor.gaps(steps)):
-                if (index, number) in self.drop:
-                    for step in range(gap.first, gap.last + 1):
-                        if full[step]:
-                            leaving[step][self.drop[index, number]] = -float(tensor.size)
-        for step, row in leaving.items():
-            excess = float(full[step])
-            if not row:
-                self.fits = False
-            else:
-                self._rows.append((row, -excess))
-
-    def _refuse(self, kept: Kept) -> None:
-        row: dict[int, float] = {}
-        for index, number in kept:
-            if (index, number) in self.drop:
-                row[self.drop[index, number]] = -1.0
-            if index in self.out:
-                row[self.out[index]] = -1.0
-        if row:
-            self._rows.append((row, -1.0))
-        else:
-            self.fits = False
-
-    def constraints(self) -> list[LinearConstraint]:
-        if not self._rows:
-            return []
-        at = [(r, c, v) for r, (row, _) in enumerate(self._rows) for c, v in row.items()]
-        rows, columns, values = zip(*at, strict=True)
-        matrix = coo_array((values, (rows, columns)), shape=(len(self._rows), len(self.costs)))
-        return [LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in self._rows]))]
-
-
-def _span(tensor: Tensor, steps: int) -> range:
-    """The steps from its arrival to its end."""
-    return range(0 if tensor.given else tensor.uses[0], (steps if tensor.result else tensor.uses[-1]) + 1)
-
-
-def _full_steps(problem: ReplacementProblem) -> np.ndarray:
-    """[steps + 1] bytes beyond the capacity where all tensors stay, 0 where they fit."""
-    live = np.zeros(problem.steps + 2, np.int64)
-    for tensor in problem.tensors:
-        span = _span(tensor, problem.steps)
-        live[span.start] += tensor.size
-        live[span.stop] -= tensor.size
-    return np.maximum(np.cumsum(live)[:-1] - problem.capacity, 0)
-
-
-def _solution(problem: ReplacementProblem, model: _Model, values: np.ndarray, bound: int) -> Replacement:
-    dropped, outside, cost = [], [], 0
-    for index, tensor in enumerate(problem.tensors):
-        out = index in model.out and bool(values[model.out[index]])
-        gaps = tensor.gaps(problem.steps)
-        gone = frozenset(n for n in range(len(gaps)) if (index, n) in model.drop and values[model.drop[index, n]])
-        gone = frozenset() if out else gone
-        outside.append(out)
-        dropped.append(gone)
-        moved = sum(gaps[n].fetch for n in gone) + tensor.store * len(tensor.copies(gone, problem.steps))
-        cost += (tensor.outside or 0) if out else moved
-    return Replacement(tuple(dropped), tuple(outside), cost, min(bound, cost))
-
-
 def residences(problem: ReplacementProblem, solution: Replacement) -> list[Residence]:
     """Every tensor's times on the chip, in order of tensor and time; tensors that live outside have none."""
+    remakes = [problem.remakes[number] for number in sorted(solution.remade)]
+    made = {(remake.tensor, remake.step) for remake in remakes}
+    asked = made | {(source, remake.step) for remake in remakes for source in remake.sources}
     found = []
     for index, tensor in enumerate(problem.tensors):
         if solution.outside[index]:
             continue
         dropped = solution.dropped[index]
-        stores = tensor.copies(dropped, problem.steps)
-        start, fetched = 0 if tensor.given else tensor.uses[0], False
-        for number, gap in enumerate(tensor.gaps(problem.steps)):
-            if number not in dropped:
-                continue
-            if gap.first > start:
-                found.append(Residence(index, start, gap.first - 1, fetched, gap.version in stores))
-            stores.discard(gap.version)
-            start, fetched = gap.last + 1, True
-        end = problem.steps if tensor.result else tensor.uses[-1]
-        if start <= end:
-            found.append(Residence(index, start, end, fetched, False))
+        arrives_outside = tensor.given and 0 in dropped
+        stays = list(_stays(problem, index, dropped, asked))
+        fetched = [(n > 0 or arrives_outside) and (index, start) not in made for n, (start, _) in enumerate(stays)]
+        wanted = {tensor.version(start) for (start, _), fetch in zip(stays, fetched, strict=True) if fetch}
+        if tensor.result and stays[-1][1] < problem.steps:
+            wanted.add(tensor.version(problem.steps))
+        if arrives_outside:
+            wanted.discard(0)
+        for (start, end), fetch in zip(stays, fetched, strict=True):
+            stored = end < problem.steps and tensor.version(end + 1) in wanted
+            found.append(Residence(index, start, end, fetch, stored))
+            wanted -= {tensor.version(end + 1)} if stored else set()
     return found
+
+
+def cost_of(problem: ReplacementProblem, solution: Replacement) -> int:
+    """What a solution costs."""
+    cost = sum(tensor.outside or 0 for tensor, out in zip(problem.tensors, solution.outside, strict=True) if out)
+    for stay in residences(problem, solution):
+        tensor = problem.tensors[stay.tensor]
+        cost += tensor.fetch * stay.fetched + tensor.store * stay.stored
+    for remake in (problem.remakes[number] for number in solution.remade):
+        cost += remake.cost
+        cost += sum(far for source, far in zip(remake.sources, remake.far, strict=True) if solution.outside[source])
+    return cost
+
+
+def _stays(
+    problem: ReplacementProblem, index: int, dropped: frozenset[int], asked: Set[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """First and last step of each stay; where nothing needs the tensor, none begins or ends."""
+    tensor, gaps = problem.tensors[index], problem.gaps[index]
+    needed = [point for point in problem.points[index] if point in tensor.uses or (index, point) in asked]
+    start = end = 0 if tensor.given and 0 not in dropped else needed[0]
+    for point in needed:
+        if any(n in dropped for n, gap in enumerate(gaps) if end < gap.first and gap.last < point):
+            yield start, end
+            start = point
+        end = point
+    if tensor.result and not any(n in dropped for n, gap in enumerate(gaps) if gap.first > end):
+        end = problem.steps
+    yield start, end

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgekit.codegen.memory.block import Block
-from edgekit.codegen.memory.replacement import Kept, Replacement, ReplacementProblem, Residence, residences, solve
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, residences
+from edgekit.codegen.memory.replacement_solver import REMADE, USES, Kept, solve
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 
 # How many sets of stays may be refused, and the effort of the search for a small one that has no placement.
@@ -27,15 +28,27 @@ def solve_placed(problem: ReplacementProblem, alignment: int = 1) -> tuple[Repla
         if solution is None:
             return None
         bound = max(bound, solution.lower_bound) if exact else bound
-        stays = residences(problem, solution)
-        blocks = [Block(problem.tensors[stay.tensor].size, alignment, stay.first, stay.last) for stay in stays]
+        blocks = blocks_of(problem, solution, alignment)
         placement = place(blocks, problem.capacity)
         if placement.peak <= problem.capacity:
             return replace(solution, lower_bound=min(bound, solution.cost)), placement
         conflict, proven = _conflict(blocks, problem)
         exact = exact and proven
-        refused.append(_kept(problem, solution, [stays[index] for index in conflict]))
+        refused.append(_kept(problem, solution, conflict))
     return None
+
+
+def blocks_of(problem: ReplacementProblem, solution: Replacement, alignment: int = 1) -> list[Block]:
+    """What a solution holds on the chip: its residences, then the scratch of each remake that has some, by number."""
+    stays = residences(problem, solution)
+    blocks = [Block(problem.tensors[stay.tensor].size, alignment, stay.first, stay.last) for stay in stays]
+    making = [problem.remakes[number] for number in with_scratch(problem, solution)]
+    return blocks + [Block(remake.scratch, alignment, remake.step, remake.step) for remake in making]
+
+
+def with_scratch(problem: ReplacementProblem, solution: Replacement) -> list[int]:
+    """The numbers of the remakes that happen and need scratch."""
+    return [number for number in sorted(solution.remade) if problem.remakes[number].scratch]
 
 
 def _conflict(blocks: Sequence[Block], problem: ReplacementProblem) -> tuple[list[int], bool]:
@@ -58,12 +71,20 @@ def _windows(steps: int) -> Iterator[range]:
         length *= 2
 
 
-def _kept(problem: ReplacementProblem, solution: Replacement, stays: Sequence[Residence]) -> Kept:
-    """What keeps these stays as they are: their tensors are not outside, and no gap within them is dropped."""
-    kept = set[tuple[int, int]]()
-    for stay in stays:
-        kept.add((stay.tensor, -1))
-        for number, gap in enumerate(problem.tensors[stay.tensor].gaps(problem.steps)):
+def _kept(problem: ReplacementProblem, solution: Replacement, conflict: Sequence[int]) -> Kept:
+    """What keeps these blocks as they are: their tensors are not outside, no gap within a stay is dropped, and what is
+    made in it, or of it, is."""
+    stays, kept = residences(problem, solution), set[tuple[int, int]]()
+    kept.update(
+        (REMADE, with_scratch(problem, solution)[index - len(stays)]) for index in conflict if index >= len(stays)
+    )
+    for stay in (stays[index] for index in conflict if index < len(stays)):
+        kept.add((stay.tensor, USES))
+        for number, gap in enumerate(problem.gaps[stay.tensor]):
             if number not in solution.dropped[stay.tensor] and stay.first <= gap.first <= gap.last <= stay.last:
                 kept.add((stay.tensor, number))
+        for number in solution.remade:
+            remake = problem.remakes[number]
+            if stay.first <= remake.step <= stay.last and stay.tensor in (remake.tensor, *remake.sources):
+                kept.add((REMADE, number))
     return frozenset(kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgekit.codegen.memory.liveness import Lifetime
-from edgekit.codegen.program import COPY, Buffer, BufferArg, Program, Step
+from edgekit.codegen.program import COPY, WAIT, Buffer, BufferArg, Program, Step
 
 
 def traffic(program: Program) -> dict[Buffer, int]:
@@ -41,7 +41,7 @@ def _total(program: Program, operands: bool) -> dict[Buffer, int]:
 
 
 def _args(step: Step) -> list[BufferArg]:
-    calls = [call for call in step.calls if call.kernel != COPY]
+    calls = [call for call in step.calls if call.kernel not in (COPY, WAIT)]
     return [arg for call in calls for arg in call.args if isinstance(arg, BufferArg)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from edgekit.codegen.memory.plan import MemoryPlan
+from edgekit.codegen.memory.validate_flights import Flights
 from edgekit.codegen.program import Buffer, BufferArg, Program, Step
 from edgekit.errors import InternalError
 
@@ -15,7 +16,7 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
 
     Memory is replayed as intervals owned by buffers: writing claims the interval and evicts every owner it meets;
     reading demands that the reader's own claim is whole. Within one step, outputs and scratch must be disjoint from
-    each other and from inputs, except in-place pairs at one address.
+    each other and from inputs, except in-place pairs at one address. What is copied meanwhile is left alone.
     """
     owners: dict[str, dict[Buffer, tuple[int, int]]] = {}
 
@@ -26,6 +27,7 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
             del held[other]
         held[buffer] = (start, end)
 
+    flights = Flights(plan)
     whole = [port for port in program.inputs if not port.row_axis]
     for port in whole:
         claim(port.buffer)
@@ -35,6 +37,7 @@ def validate_plan(program: Program, plan: MemoryPlan) -> None:
     for step in program.steps:
         _check_step(step, plan)
         _replay(step, owners, plan, claim)
+        flights.run(step)
     for port in program.outputs:
         if port.buffer not in owners.get(plan.places[port.buffer].region, {}):
             raise InternalError(f"plan: output {port.name!r} is overwritten before the end")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgekit.boards import Board
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.ir import Graph, Node
@@ -28,6 +29,14 @@ class WeightMemory:
     room: int
     outside: int
     wait: float
+
+
+def weight_memory(board: Board, external: bool) -> WeightMemory | None:
+    """Where weights may stand on a board, or None where all have to stand in the program flash."""
+    near, far = board.flash_internal, board.external_flash
+    if far is None or not external:
+        return None
+    return WeightMemory(near.size - board.vector_offset, far.size, far.wait_per_byte - near.wait_per_byte)
 
 
 def far_waits(graph: Graph, target: Target, memory: WeightMemory) -> dict[str, float]:

@@ -36,7 +36,7 @@ from edgekit.reports.text import short_name
     "--disable",
     "disabled",
     multiple=True,
-    type=click.Choice(["integration", "decomposition", "overwriting", "streaming"]),
+    type=click.Choice(["integration", "decomposition", "overwriting", "streaming", "recomputation"]),
     help="Leave out a way of saving memory, to see what it is worth.",
 )
 @click.option(
@@ -55,6 +55,9 @@ from edgekit.reports.text import short_name
     show_default=True,
     help="What copies to memory outside the chip and back shall save: modelled time, or bytes on the bus.",
 )
+@click.option(
+    "--dma", is_flag=True, help="Your firmware has ek_dma_start and ek_dma_wait: copies go on while layers run."
+)
 @click.option("--internal-only", is_flag=True, help="Use no memory outside the chip.")
 @click.option(
     "--dump", "dumps", multiple=True, type=click.Choice(["import", "optimise", "quantize", "program", "plan"])
@@ -63,7 +66,7 @@ from edgekit.reports.text import short_name
 def command(
     model: Path | None, board: str, data: Path | None, calibration: Path | None, output: Path, toolchain: str,
     shapes: tuple[str, ...], samples: int | None, feed: str, disabled: tuple[str, ...], optimize: str,
-    memory_report: bool, objective: str, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
+    memory_report: bool, objective: str, dma: bool, internal_only: bool, dumps: tuple[str, ...], as_json: bool,
     **quantization: Any,
 ) -> None:  # fmt: skip
     """Build MODEL (TFLite or ONNX) into firmware, emulate it and report. Without MODEL: the packaged one."""
@@ -74,7 +77,7 @@ def command(
     options = BuildOptions(
         board=board, output=output, model=model, data=data, calibration=calibration,
         quantization=quantization_of(quantization), toolchain=toolchain, shapes=shape_options(shapes), samples=samples,
-        feed=feed, disabled=disabled, optimize=optimize, memory_report=memory_report, objective=objective,
+        feed=feed, disabled=disabled, optimize=optimize, memory_report=memory_report, objective=objective, dma=dma,
         external=not internal_only, dumps=dumps,
     )  # fmt: skip
     report = build(options, Progress(quiet=as_json))

@@ -18,12 +18,21 @@ EFFORT = 500_000_000
 @click.option("--capacity", type=click.IntRange(1), help="Bytes to stay within.  [default: as few as can be found]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where it goes.  [default: standard output]")
 @click.option("--effort", type=click.IntRange(1, 1000), default=1, help="How long to search, times 5 s or so.  [1]")
+@click.option("--order", type=click.Choice(["given", "free"]), default="given", help="Of a JSON problem.  [given]")
 @json_option
-def command(problem: Path, capacity: int | None, output: Path | None, effort: int, as_json: bool) -> None:
+def command(problem: Path, capacity: int | None, output: Path | None, effort: int, order: str, as_json: bool) -> None:
     """Place the blocks of a memory-planning problem: MiniMalloc's CSV in, the same with a column offset out.
 
     Columns: id, lower, upper (not included), size; optionally alignment, and offset for blocks that may not move.
+
+    A .json file has steps and the tensors that they read and write: what does not fit the capacity is moved off the
+    chip and fetched again, or made again, at least cost; --order free looks for the order of steps, too.
     """
+    if problem.suffix == ".json":
+        from edgekit.cli.plan_replacement import plan
+
+        plan(problem, capacity, output, effort, order == "free", as_json)
+        return
     from edgekit.codegen.memory.problem_file import read_problem
     from edgekit.codegen.memory.search import MAX_BLOCKS
     from edgekit.codegen.memory.solver import place

@@ -11,8 +11,8 @@ from typing import Any
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import c_name
+from edgekit.codegen.memory.region import STACK_RESERVE
 from edgekit.errors import BadUsage
-from edgekit.project import STACK_RESERVE
 from edgekit.toolchains import arena_section
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_]+\.[ch]")

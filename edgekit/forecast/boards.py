@@ -11,16 +11,15 @@ from edgekit.codegen.fitting import Planner, ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
+from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
-from edgekit.codegen.streaming.far_weights import WeightMemory
+from edgekit.codegen.streaming.far_weights import WeightMemory, weight_memory
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
 from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
 from edgekit.ir import Graph
 from edgekit.ops.supported import require_supported_graph
-from edgekit.pipeline import plan_regions, weight_memory
-from edgekit.project import RESERVE
 
 UNLIMITED = PlanRegion("any", 1 << 40)
 # All that a plan depends on.

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
-from edgekit.codegen.program import Program
+from edgekit.codegen.program import AGAIN, Program
 from edgekit.emulators import emulator_name, moves
 from edgekit.latency import estimate, layer_waits
 from edgekit.project import LinkedProject
@@ -51,8 +51,12 @@ def build_report(
         "board": board.name,
         "toolchain": f"{toolchain.name} {toolchain.version()}",
         "precision": precision,
-        "macs": sum(step.macs for step in program.steps),
-        "recomputed_macs": sum(step.recomputed for step in program.steps),
+        "macs": sum(step.macs for step in program.steps if not step.again),
+        "recomputed": {
+            "layers": sum(step.again for step in program.steps),
+            "macs": sum(step.macs for step in program.steps if step.again),
+        },
+        "halo_macs": sum(step.halo_macs for step in program.steps),
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
@@ -134,9 +138,9 @@ def _streams(program: Program) -> list[str]:
     layers = [sum(op not in _INCOMING for op in step.op.split("+")) for step in program.steps if step.rounds]
     streams = [count for count in layers if count > 1]
     notes = [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
-    macs, again = sum(step.macs for step in program.steps), sum(step.recomputed for step in program.steps)
+    macs, again = sum(step.macs for step in program.steps), sum(step.halo_macs for step in program.steps)
     if again:
-        cut = sum(step.recomputed > 0 for step in program.steps)
+        cut = sum(step.halo_macs > 0 for step in program.steps)
         notes.append(f"{cut} of them over stripes of columns: {again} MACs ({again / macs:.1%}) are computed again")
     return [*notes, *(f"input {port.name!r} comes in by rows (--feed)" for port in program.inputs if port.row_axis)]
 
@@ -156,6 +160,9 @@ def _warnings(
     if program.moves:
         total = sum(move.bytes for move in program.moves)
         warnings.append(f"{len(program.moves)} copies of together {total} B go there and back in every inference")
+    again = [step.name.removesuffix(AGAIN) for step in program.steps if step.again]
+    if again:
+        warnings.append(f"run a second time, instead of keeping what was made: {', '.join(again)}")
     if flash["external"]:
         warnings.append(
             f"{flash['external']} B of weights do not fit on chip and stand in {_name(board.external_flash)}"

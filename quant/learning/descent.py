@@ -13,20 +13,30 @@ from edgekit.ir import Node
 from edgekit.quant.learning.simulate import Replaced, operands_of
 from edgekit.quant.learning.weights import LearnedRows
 
+# Parts that are told of.
+TENTHS = 10
+
 # Operands to run with, and the share of the steps done (0 to 1), to (what is made small, what is told).
 Loss = Callable[[Replaced, float], tuple[Tensor, Tensor]]
 
 
 def descend(
-    learned: Mapping[str, LearnedRows], nodes: Mapping[str, Node], steps: int, loss: Loss, end: str
+    learned: Mapping[str, LearnedRows],
+    nodes: Mapping[str, Node],
+    steps: int,
+    loss: Loss,
+    end: str,
+    report: Callable[[int, float], None] | None = None,
 ) -> float | None:
     """Learn in place, rates falling to 0 along a cosine.
 
     Args:
         learned, nodes: by the name of a product.
         end: name of the value whose error the loss is.
+        report: called after every tenth of the steps but the last, with how many are done and the mean of what was
+            told in this one.
 
-    Returns the mean of what was told in the last tenth of the steps, None after no steps.
+    Returns the mean of what was told in the last tenth, None after no steps.
 
     Raises UnsupportedModel where the loss or a gradient is not finite: codes learned from it would be meaningless.
     """
@@ -48,7 +58,14 @@ def descend(
         for rows in learned.values():
             rows.settle()
         told.append(reported.item())
-    return float(np.mean(told[-max(1, steps // 10) :])) if told else None
+        tenths = TENTHS * (step + 1) // steps
+        if report is not None and TENTHS * step // steps < tenths < TENTHS:
+            report(tenths, _mean_of_last(told, steps))
+    return _mean_of_last(told, steps) if told else None
+
+
+def _mean_of_last(told: list[float], steps: int) -> float:
+    return float(np.mean(told[-max(1, steps // TENTHS) :]))
 
 
 def _finite(total: Tensor, learned: Mapping[str, LearnedRows]) -> bool:

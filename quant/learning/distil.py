@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from edgekit.quant.learning.weights import LearnedRows
 
 # What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
 BLOCK_WEIGHT = 0.3
+# Logits are divided by it before probabilities are compared: small ones tell of the network, too.
+TEMPERATURE = 3.0
 
 
 class Distillation:
@@ -40,9 +42,14 @@ class Distillation:
         self.wanted = [*(block.output for block in blocks if block.output in made), end]
 
     def learn(
-        self, samples: Tensor, steps: int, learned: Mapping[str, LearnedRows], generator: torch.Generator
+        self,
+        samples: Tensor,
+        steps: int,
+        report: Callable[[int, float], None],
+        learned: Mapping[str, LearnedRows],
+        generator: torch.Generator,
     ) -> float | None:
-        """Learn in place; the loss of the network's output at the end, as `descend` tells it.
+        """Learn in place; the loss of the network's output at the end, and to `report`, as `descend` tells it.
 
         samples: float32 [N, *shape of the graph's input].
         """
@@ -56,12 +63,16 @@ class Distillation:
             output = self._output_loss(made[-1], exact[-1])
             return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output
 
-        return descend(learned, {node.name: node for node in self.nodes}, steps, loss, self.wanted[-1].name)
+        nodes = {node.name: node for node in self.nodes}
+        return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)
 
     def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
-        """Kullback-Leibler divergence of the probabilities, or relative squared error where there is no softmax."""
+        """Kullback-Leibler divergence of the probabilities at TEMPERATURE, times its square; relative squared error where
+        there is no softmax.
+        """
         if self.softmax is None:
             return relative_error(made, exact)
-        beta = float(self.softmax.attrs["beta"])
+        beta = float(self.softmax.attrs["beta"]) / TEMPERATURE
         logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
-        return functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
+        divergence = functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
+        return TEMPERATURE**2 * divergence

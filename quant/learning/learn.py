@@ -17,6 +17,7 @@ from edgekit.errors import BadData, BadUsage, UnsupportedModel
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
+from edgekit.quant.learning.descent import TENTHS
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
@@ -28,8 +29,12 @@ from edgekit.quant.power import CodedRows, power_positions
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
-# Learning rates of NUPES' positions, in codes: of a block, and of the whole network.
+# Learning rates of NUPES' positions, in codes: of a block, and of the whole network at 2 bits; finer codes go slower.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
+# Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
+_FINAL_STEPS = 20
+# How far from its code's centre a position begins, at most, when the whole network learns.
+_NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
 # Bytes that one tensor of all samples may have between two blocks; at most five are held at once.
@@ -42,29 +47,30 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only).
+        final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
+            fewer the bits, the farther the codes have to go.
         seed: of the order of samples; the same seed gives the same codes.
     """
 
     iterations: int = 300
-    final: int = 300
+    final: int | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class LearningProgress:
-    """Sent when a block is done.
+    """Sent when a block is done, and a tenth of the whole network's steps at the end.
 
     Attributes:
-        block, blocks: blocks done, and how many there are; the whole network at the end counts as one.
+        part, parts: blocks done, and how many there are; the whole network at the end counts as ten.
         name: the value that the block makes.
         samples: how many are learned from: fewer than given where memory would not do.
         loss: how far its output is from the float block's: squared error over the mean square; at the end of a network
             with a softmax, the divergence of its probabilities. None where nothing was learned.
     """
 
-    block: int
-    blocks: int
+    part: int
+    parts: int
     name: str
     samples: int
     loss: float | None
@@ -90,7 +96,7 @@ def learned_weights(
         bits: width by the name of a product; what is not in it has 8, and is left alone.
         method: "adaround" or "nupes".
         settings: `LearningSettings()` where None.
-        progress: called after every block.
+        progress: called after every block, and ten times as the whole network learns.
         resume_folder: finished blocks are kept here, and taken from here by a later call with the same graph,
             samples and options; created where it does not exist.
 
@@ -129,11 +135,12 @@ class _Learning:
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
-        stages = len(self.blocks) + int(self.nupes)
+        count = len(self.blocks)
+        parts = count + (TENTHS if self.nupes else 0)
 
         def tell(done: int, name: str, loss: float | None) -> None:
             if progress is not None:
-                progress(LearningProgress(done, stages, name, len(self.samples), loss))
+                progress(LearningProgress(done, parts, name, len(self.samples), loss))
 
         exact = coded = self.samples
         for index, block in enumerate(self.blocks):
@@ -147,9 +154,13 @@ class _Learning:
             tell(index + 1, block.output.name, loss)
         if self.nupes:
             whole = Distillation(self.graph, self.blocks, self.quants)
-            learn = partial(whole.learn, self.samples, self.settings.final)
-            loss = self._stage(len(self.blocks), list(self.found), learn)
-            tell(stages, self.graph.outputs[0].name, loss)
+            name = self.graph.outputs[0].name
+            steps = self.settings.final
+            if steps is None:
+                narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
+                steps = self.settings.iterations * _FINAL_STEPS // narrowest
+            learn = partial(whole.learn, self.samples, steps, lambda n, loss: tell(count + n, name, loss))
+            tell(parts, name, self._stage(count, list(self.found), learn))
         return self.found
 
     def _stage(
@@ -177,10 +188,12 @@ class _Learning:
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
-        if not first:
-            # From the codes' centres: positions near a rounding limit would flip with the noise of every step.
-            return Nupes(start, start.codes, bias, unit, _FINAL_RATE)
-        return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, unit, _BLOCK_RATE)
+        positions = power_positions(rows, start.peaks, start.exponent, start.bits)
+        if first:
+            return Nupes(start, positions, bias, unit, _BLOCK_RATE)
+        # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
+        positions = positions.clip(start.codes - _NEAR, start.codes + _NEAR)
+        return Nupes(start, positions, bias, unit, _FINAL_RATE / (start.bits - 1))
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name]) for n in block.products if n.name in self.found}

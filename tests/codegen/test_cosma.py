@@ -13,7 +13,7 @@ from benchmarks.nas_graphs import NetworkGraph, Operator
 from benchmarks.onnx_graphs import FOLDER, onnx_graph
 from benchmarks.replacement_baselines import belady, greedy, moved_bytes
 from benchmarks.replacement_bound import bound_over_orders
-from edgekit.codegen.memory.replacement import solve
+from edgekit.codegen.memory.replacement_solver import solve
 
 
 def test_densenet_moves_what_is_known_to_be_the_least() -> None:

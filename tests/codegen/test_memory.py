@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
 from edgekit.codegen.memory.plan import MemoryPlan, Place
-from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step
+from edgekit.codegen.program import COPY, WAIT, Buffer, BufferArg, KernelCall, Literal, Port, Program, Step
 from edgekit.errors import DoesNotFit, InternalError
 
 
@@ -49,8 +49,12 @@ def test_every_plan_is_valid_and_at_least_the_bound(parts: tuple[list[int], list
     assert plan.arena["ram"] >= plan.lower_bound["ram"]
 
 
-def _survives(program: Program, plan: MemoryPlan) -> bool:
-    """Whether every read and every output finds its bytes as they were written, byte by byte."""
+def _survives(program: Program, plan: MemoryPlan, late: bool = False) -> bool:
+    """Whether every read and every output finds its bytes as they were written, byte by byte.
+
+    Copies are made when they start, or with `late` not before something waits for them.
+    """
+    flying: list[tuple[Buffer, Buffer]] = []
     memory: dict[tuple[str, int], Buffer] = {}
 
     def cells(buffer: Buffer) -> list[tuple[str, int]]:
@@ -64,6 +68,18 @@ def _survives(program: Program, plan: MemoryPlan) -> bool:
     for step in program.steps:
         for call in step.calls:
             args = [arg for arg in call.args if isinstance(arg, BufferArg)]
+            if late and call.kernel == COPY:
+                flying.append((args[0].buffer, args[1].buffer))
+                continue
+            if late and call.kernel == WAIT:
+                unfinished = call.args[0]
+                assert isinstance(unfinished, Literal)
+                while len(flying) > unfinished.value:
+                    target, source = flying.pop(0)
+                    if not holds(source):
+                        return False
+                    memory.update((cell, target) for cell in cells(target))
+                continue
             if not all(holds(arg.buffer) for arg in args if not arg.writes):
                 return False
             memory.update((cell, arg.buffer) for arg in args if arg.writes for cell in cells(arg.buffer))

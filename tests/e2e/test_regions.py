@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.large_activations import hourglass, large_classifier, measure, three_banks
+from benchmarks.large_activations import hourglass, large_classifier, long_skip, measure, three_banks
 from edgekit.boards import load_board
 from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
+from edgekit.codegen.memory.region import plan_regions
 from edgekit.errors import DoesNotFit
 from edgekit.ir import load_graph
-from edgekit.pipeline import plan_regions
 
 
 def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path, monkeypat
     large = [region for region in plan_regions(board, external=True) if region.name != "sram4"]
     for two in combinations(large, 2):
         with pytest.raises(DoesNotFit, match="costliest"):
-            lower_and_plan(graph, Target.of(board), two, tricks=Tricks(streaming=False))
+            lower_and_plan(graph, Target.of(board), two, tricks=Tricks(streaming=False, recomputation=False))
 
 
 def test_weights_that_are_read_least_leave_the_flash(tmp_path: Path) -> None:
@@ -55,6 +55,22 @@ def test_weights_that_are_read_least_leave_the_flash(tmp_path: Path) -> None:
     assert qspi["used"] == flash["external"]
 
 
+def test_a_layer_runs_again_where_its_result_has_no_room(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFit, match=r"second\.linear"):
+        measure(tmp_path, long_skip(), "stm32f103", disabled=("streaming", "recomputation"))
+    report = measure(tmp_path, long_skip(), "stm32f103")
+    assert report["fits"] and report["validation"]["bit_exact"]
+    layers = report["instructions"]["per_layer"]
+    again = {layer["name"]: layer for layer in layers if layer["name"].startswith("stem.linear")}
+    first, second = again["stem.linear"], again["stem.linear (again)"]
+    assert report["recomputed"] == {"layers": 1, "macs": 22 * 22 * 3 * 16} == {"layers": 1, "macs": second["macs"]}
+    assert report["macs"] == sum(layer["macs"] for layer in layers) - second["macs"]
+    assert abs(first["instructions"] - second["instructions"]) < 100
+    # By rows it takes fewer cycles.
+    usual = measure(tmp_path, long_skip(), "stm32f103", disabled=())
+    assert usual["recomputed"]["layers"] == 0 and usual["instructions"]["total"] < report["instructions"]["total"]
+
+
 @pytest.mark.parametrize(("objective", "moves"), [("bytes", 2), pytest.param("time", 0, marks=pytest.mark.slow)])
 def test_activations_of_a_megabyte_run_from_sdram(tmp_path: Path, objective: str, moves: int) -> None:
     report = measure(tmp_path, hourglass(), "stm32f746", objective)
@@ -63,9 +79,14 @@ def test_activations_of_a_megabyte_run_from_sdram(tmp_path: Path, objective: str
     assert report["moves"] == {"count": moves, "bytes": moves * 131072}
     plan = json.loads((tmp_path / "firmware" / "plan.json").read_text())
     source = (tmp_path / "firmware" / "src" / f"{plan['name']}.c").read_text()
-    assert source.count("ek_dma_copy(") == moves
+    assert source.count("ek_dma_start(") == moves
     assert [move["kind"] for move in plan["moves"]] == ["store", "fetch"][:moves]
     with pytest.raises(DoesNotFit, match="dtcm_sram1_sram2"):
         graph = load_graph(tmp_path / "firmware" / "reference")
         board = load_board("stm32f746")
-        lower_and_plan(graph, Target.of(board), plan_regions(board, external=False), tricks=Tricks(streaming=False))
+        lower_and_plan(
+            graph,
+            Target.of(board),
+            plan_regions(board, external=False),
+            tricks=Tricks(streaming=False, recomputation=False),
+        )

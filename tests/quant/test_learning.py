@@ -104,7 +104,7 @@ def test_learning_brings_the_output_nearer_to_float(method: str) -> None:
     learned = learned_weights(graph, samples, quants, bits, method, SETTINGS, told.append)
     start = coded_weights(graph, bits, "mse")
     assert set(learned) == set(start) and error(learned) < 0.8 * error(start)
-    assert [p.block for p in told] == list(range(1, told[0].blocks + 1)) and all(np.isfinite(p.loss) for p in told)
+    assert [p.part for p in told] == list(range(1, told[0].parts + 1)) and all(np.isfinite(p.loss) for p in told)
     result = quantize_graph(graph, samples[:8], coded=learned)
     books = [n.input(1).quant.codebook for n in result.nodes if is_product(n)]  # type: ignore[union-attr]
     assert all(book is not None and book.bits == 3 for book in books)
@@ -128,7 +128,7 @@ def test_a_stopped_learning_goes_on_to_the_same_result(tmp_path: Path, monkeypat
     whole = learned_weights(graph, samples, quants, bits, "nupes", settings)
 
     def stop(done: LearningProgress) -> None:
-        if done.block == 3:
+        if done.part == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

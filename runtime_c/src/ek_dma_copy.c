@@ -1,8 +1,0 @@
-#include "ek_movement.h"
-
-/* Weak: a function of this name in your firmware takes its place, with your board's DMA. It returns when all is copied,
- * and keeps a data cache coherent. */
-__attribute__((weak)) void ek_dma_copy(uint8_t *to, const uint8_t *from, int32_t bytes)
-{
-    memcpy(to, from, (size_t)bytes);
-}

@@ -1,0 +1,81 @@
+"""Order and replacement together, against all orders of small graphs and the known optimum of a network."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.cosma import joint_problem, problem_of
+from benchmarks.nas_graphs import NetworkGraph, Operator
+from edgekit.codegen.memory.joint import best_joint
+from edgekit.codegen.memory.replacement_solver import solve
+
+ANY = 1 << 40
+
+
+def _graph(sizes: list[int], reads: list[tuple[int, int]], pairs: list[bool]) -> NetworkGraph:
+    """Operator i reads two older tensors and makes one, or two."""
+    operators, made = list[Operator](), 1
+    for index, (a, b) in enumerate(reads):
+        count = 1 + pairs[index]
+        operators.append(Operator(f"o{index}", (*{a % made, b % made},), tuple(range(made, made + count))))
+        made += count
+    return NetworkGraph("small", [sizes[t % len(sizes)] for t in range(made)], operators)
+
+
+graphs = st.integers(2, 5).flatmap(
+    lambda n: st.builds(
+        _graph,
+        st.lists(st.integers(1, 6), min_size=5, max_size=9),
+        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=n, max_size=n),
+        st.lists(st.sampled_from([False, False, True]), min_size=n, max_size=n),
+    )
+)
+
+
+def _cheapest(graph: NetworkGraph, capacity: int) -> int:
+    made = {tensor for operator in graph.operators for tensor in operator.writes}
+    costs = []
+    for order in permutations(range(len(graph.operators))):
+        there = set(range(len(graph.sizes))) - made
+        for index in order:
+            if not there.issuperset(graph.operators[index].reads):
+                break
+            there.update(graph.operators[index].writes)
+        else:
+            solution = solve(problem_of(graph, order, capacity))
+            assert solution is not None
+            costs.append(solution.cost)
+    return min(costs)
+
+
+@settings(max_examples=50, deadline=None)
+@given(graphs, st.integers(0, 3))
+def test_no_order_is_cheaper(graph: NetworkGraph, spare: int) -> None:
+    capacity = spare + max(sum(graph.sizes[t] for t in {*o.reads, *o.writes}) for o in graph.operators)
+    problem, best = joint_problem(graph, capacity), _cheapest(graph, capacity)
+    found = best_joint(problem, ANY)
+    assert found.order is not None and found.lower_bound == best
+    solution = solve(problem_of(graph, found.order, capacity))
+    assert solution is not None and solution.cost == best
+    assert best_joint(problem, best).order is None
+    assert best_joint(problem, best).lower_bound == best
+    assert best_joint(problem, ANY, effort=200).lower_bound <= best
+
+
+def test_what_many_orders_of_a_wide_graph_cost() -> None:
+    # Eight branches of one tensor, of which two have room beside their input: sums of two at a time need no moves.
+    operators = [Operator(f"branch{n}", (0,), (n + 1,)) for n in range(8)]
+    total = 1
+    for n in range(7):
+        operators.append(Operator(f"sum{n}", (total, n + 2), (9 + n,)))
+        total = 9 + n
+    graph = NetworkGraph("wide", [4] * 16, operators)
+    given = solve(problem_of(graph, range(15), 16))
+    found = best_joint(joint_problem(graph, 16), ANY)
+    assert given is not None and given.cost > 0
+    assert found.lower_bound == 0 and found.order is not None
+    solution = solve(problem_of(graph, found.order, 16))
+    assert solution is not None and solution.cost == 0

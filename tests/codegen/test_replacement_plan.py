@@ -1,0 +1,203 @@
+"""Replacement problems of one's own: every plan replayed by name, errors of files, and the verb."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.cli import group
+from edgekit.codegen.memory.replacement_file import FileStep, FileTensor, ReplacementFile, read_replacement
+from edgekit.codegen.memory.replacement_planner import ReplacementPlan, plan_replacement
+from edgekit.errors import BadData, BadUsage
+
+NET: dict[str, Any] = {
+    "capacity": 14336,
+    "tensors": [
+        {"name": "image", "size": 3072}, {"name": "skip", "size": 4096}, {"name": "a", "size": 6144},
+        {"name": "b", "size": 6144}, {"name": "c", "size": 4096}, {"name": "sum", "size": 4096},
+    ],
+    "steps": [
+        {"name": "stem", "reads": ["image"], "writes": ["skip"]},
+        {"name": "conv1", "reads": ["skip"], "writes": ["a"]},
+        {"name": "conv2", "reads": ["a"], "writes": ["b"]},
+        {"name": "conv3", "reads": ["b"], "writes": ["c"]},
+        {"name": "add", "reads": ["c", "skip"], "writes": ["sum"]},
+    ],
+}  # fmt: skip
+
+
+def _file(
+    sizes: list[int], reads: list[tuple[int, int]], again: list[int | None], outside: list[bool], results: list[bool]
+) -> ReplacementFile:
+    """Step i reads two older tensors and writes tensor i + 1."""
+    count = len(reads) + 1
+    tensors = [
+        FileTensor(f"t{n}", s, 3 * s, 2 * s, 6 * s if outside[n] else None, results[n])
+        for n, s in enumerate(sizes[:count])
+    ]
+    steps = [
+        FileStep(f"s{n}", tuple(dict.fromkeys((a % (n + 1), b % (n + 1)))), (n + 1,), again[n])
+        for n, (a, b) in enumerate(reads)
+    ]
+    touched = {t for step in steps for t in (*step.reads, *step.writes)}
+    assert touched >= set(range(1, count))
+    return ReplacementFile(None, 1, tuple(tensors), tuple(steps))
+
+
+def _files(free: bool) -> st.SearchStrategy[ReplacementFile]:
+    nothing = st.lists(st.none(), min_size=8, max_size=8)
+    never = st.lists(st.just(False), min_size=9, max_size=9)
+    flags = st.lists(st.sampled_from([False, False, True]), min_size=9, max_size=9)
+    again = st.lists(st.sampled_from([None, 0, 3, 9]), min_size=8, max_size=8)
+    return (
+        st.integers(2, 7)
+        .flatmap(
+            lambda n: st.builds(
+                _file,
+                st.lists(st.integers(1, 6), min_size=9, max_size=9),
+                st.lists(st.tuples(st.just(0) | st.integers(0, 6), st.integers(0, 6)), min_size=n, max_size=n),
+                nothing if free else again,
+                never if free else flags,
+                never if free else flags,
+            )
+        )
+        .filter(lambda file: any(0 in step.reads for step in file.steps))
+    )
+
+
+def _check(file: ReplacementFile, plan: ReplacementPlan, capacity: int) -> None:
+    """Replay the timeline: where everything stands, what has a copy, and what that costs."""
+    written = {t for step in file.steps for t in step.writes}
+    read = {t for step in file.steps for t in step.reads}
+    copies = set(range(len(file.tensors))) - written
+    cost = sum(file.tensors[t].outside or 0 for t in plan.outside)
+    assert sorted(s for p, again in zip(plan.positions, plan.again, strict=True) if not again for s in p) == [
+        *range(len(file.steps))
+    ]
+    for position, steps in enumerate(plan.positions):
+        here = {s.tensor: s for s in plan.stays if s.first <= position <= s.last}
+        assert len(here) == sum(s.first <= position <= s.last for s in plan.stays)
+        makes = {t for step in steps for t in file.steps[step].writes}
+        for step in steps:
+            touched = {*file.steps[step].reads, *(() if plan.again[position] else file.steps[step].writes)}
+            assert touched <= set(here) | set(plan.outside) | makes
+            if plan.again[position]:
+                again = file.steps[step].again
+                assert again is not None
+                cost += again + sum(file.tensors[t].fetch for t in file.steps[step].reads if t in plan.outside)
+        for tensor, stay in here.items():
+            if stay.first == position:
+                assert stay.arrives != "fetched" or tensor in copies
+                assert stay.arrives not in ("made", "again") or tensor in makes
+                cost += file.tensors[tensor].fetch * (stay.arrives == "fetched")
+            if stay.last == position and stay.leaves:
+                cost += file.tensors[tensor].store
+                copies.add(tensor)
+        spans = sorted((s.offset, s.offset + file.tensors[t].size) for t, s in here.items())
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+        assert not spans or spans[-1][1] <= capacity
+    assert cost == plan.cost and plan.lower_bound <= cost
+    for number, tensor in enumerate(file.tensors):
+        ends = [s.last for s in plan.stays if s.tensor == number]
+        if tensor.result and number not in plan.outside:
+            assert number in copies or len(plan.positions) in ends or number not in read | written
+
+
+def _largest(file: ReplacementFile) -> int:
+    return max(sum(file.tensors[t].size for t in {*s.reads, *s.writes}) for s in file.steps)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_files(free=False), st.integers(0, 4))
+def test_every_plan_for_a_given_order_is_valid(file: ReplacementFile, spare: int) -> None:
+    capacity = _largest(file) + spare
+    plan = plan_replacement(file, capacity, free_order=False)
+    if plan is not None:
+        _check(file, plan, capacity)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_files(free=True), st.integers(0, 4))
+def test_every_plan_for_any_order_is_valid_and_no_dearer(file: ReplacementFile, spare: int) -> None:
+    capacity = _largest(file) + spare
+    plan, given_order = (plan_replacement(file, capacity, free_order=free) for free in (True, False))
+    if given_order is not None:
+        assert plan is not None and plan.cost <= given_order.cost and plan.lower_bound <= given_order.lower_bound
+        _check(file, plan, capacity)
+
+
+def _run(path: Path, *args: str) -> tuple[int, str]:
+    result = CliRunner().invoke(group, ["plan", str(path), *args])
+    return result.exit_code, result.output
+
+
+def test_the_verb_prints_stays_and_what_they_cost(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    code, text = _run(path)
+    assert code == 0 and "skip,0,2,4096,6144,made,stored\n" in text and "cost 8192: no plan for this order" in text
+    code, text = _run(path, "--order", "free", "--json")
+    record = json.loads(text)
+    assert code == 0 and record["proven"] and record["cost"] == 8192
+    code, text = _run(path, "--capacity", "16384", "--json")
+    assert json.loads(text)["cost"] == 0
+    code, text = _run(path, "--capacity", "12287")
+    assert code == 1 and "step 'conv2' alone needs 12288 B" in text
+    assert _run(path, "-o", str(tmp_path / "placed.json"))[0] == 0
+    assert json.loads((tmp_path / "placed.json").read_text())["cost"] == 8192
+
+
+def test_a_step_runs_again_where_that_costs_less(tmp_path: Path) -> None:
+    steps = [{**step, "again": 2000} if step["name"] == "stem" else step for step in NET["steps"]]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({**NET, "steps": steps}))
+    code, text = _run(path, "--json")
+    record = json.loads(text)
+    assert code == 0 and record["cost"] == 2000 + 3072
+    assert {"steps": ["stem"], "again": True} in record["timeline"]
+    assert [s["arrives"] for s in record["stays"] if s["tensor"] == "skip"] == ["made", "again"]
+    with pytest.raises(BadUsage, match="may run again"):
+        plan_replacement(read_replacement(path), 14336, free_order=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": []}, "steps must be a list of 1"),
+        ({"tensors": [{"name": "image"}]}, "size must be a whole number"),
+        ({"tensors": [{"name": "image", "size": 1}] * 2}, "is there twice"),
+        ({"tensors": [{"name": "image", "size": True}]}, "size must be a whole number"),
+        ({"steps": [{"name": "s", "reads": ["none"]}]}, "which is not among the tensors"),
+        ({"steps": [{"name": "s"}]}, "reads and writes nothing"),
+        ({"steps": [{"name": "s", "reads": ["image"]}]}, "no step reads or writes tensor 'skip'"),
+        ({"steps": [{"name": "s", "uses": ["image"]}]}, "unknown field 'uses'"),
+        ({"alignment": 0}, "alignment must be"),
+        ({"capacity": 1 << 50}, "capacity must be"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({**NET, **change}))
+    with pytest.raises(BadData, match=message):
+        read_replacement(path)
+
+
+def test_what_a_free_order_does_not_allow_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    for steps, tensors, message in (
+        (NET["steps"][::-1], NET["tensors"], "before a step writes it"),
+        (NET["steps"], [{**t, "result": t["name"] == "sum"} for t in NET["tensors"]], "only --order given"),
+    ):
+        path.write_text(json.dumps({**NET, "steps": steps, "tensors": tensors}))
+        with pytest.raises(BadUsage, match=message):
+            plan_replacement(read_replacement(path), 1 << 20, free_order=True)
+    path.write_text("[" * 100_000)
+    with pytest.raises(BadData, match="not JSON"):
+        read_replacement(path)
