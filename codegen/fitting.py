@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeAlias
 
-from edgekit.codegen.integration import USUAL_TRICKS, Tricks
+from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering import Lowering, Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.aim import Aim, moved_cost
@@ -17,8 +19,9 @@ from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
 from edgekit.codegen.streaming.costs import Costs
-from edgekit.codegen.streaming.stream import Stream
-from edgekit.errors import DoesNotFit
+from edgekit.codegen.streaming.far_weights import WeightMemory, far_waits
+from edgekit.codegen.streaming.feeding import fed_by
+from edgekit.errors import BadUsage, DoesNotFit
 from edgekit.ir import Graph, Node
 
 # By how much the arena may grow over the smallest one, for speed: a twelfth, but from 4 to 6 KB.
@@ -27,9 +30,14 @@ SPARE_BYTES = (4096, 6144)
 _SHARES = (1.0, 0.5, 0.25)
 # By how much streams may raise the cycles, as estimated, for an arena that is smaller, or on the chip.
 MOST_FOR_STREAMS = 1.2
+# The same for an arena that is smaller yet by stripes, where streams without them take no more anyway.
+MOST_FOR_STRIPES = 1.1
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
+
+# `lower_and_plan`, or a partial of it.
+Planner: TypeAlias = "Callable[..., tuple[Program, MemoryPlan]]"
 
 
 def lower_and_plan(
@@ -42,6 +50,7 @@ def lower_and_plan(
     optimize: str = "balanced",
     objective: str = "time",
     dma: bool = False,
+    weights: WeightMemory | None = None,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -53,13 +62,20 @@ def lower_and_plan(
         feed: "whole" keeps images whole in memory, "rows" streams in all that can be, "auto" those that do not fit on
             the chip.
         optimize: "balanced" takes an arena a little above the smallest one of whole tensors, "ram" the smallest one
-            with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
-            the fewest cycles, where those are not the fewest instructions.
+            with streams, as far as cycles may grow for them (MOST_FOR_STREAMS, MOST_FOR_STRIPES), "speed" all that
+            there is, and the fewest cycles, where those are not the fewest instructions.
         objective: what copies off the chip and back shall save; dma: whether they are made while layers run, see `Aim`.
+        weights: where they may stand beside the program flash, for the cost of streams that read them again.
 
-    Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
+    Raises UnsupportedModel (see `lower`), DoesNotFit (see `plan_memory`), and BadUsage where images are to come in by
+    rows and none can.
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma))
+    if feed == "rows" and (floats or not any(fed_by(graph, value) for value in graph.inputs)):
+        raise BadUsage(
+            "--feed rows: no input can come in by rows, as one image of integer codes can that a convolution or a pool "
+            "reads, and nothing else: leave the option out"
+        )
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma), weights)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -105,13 +121,21 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, aim: Aim,
+        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._aim, self._costs = fewest_cycles, aim, Costs(target)
+        self._fewest_cycles, self._aim, self._weights = fewest_cycles, aim, weights
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
+
+    @cached_property
+    def _waits(self) -> dict[str, float]:
+        return {} if self._weights is None else far_waits(self._graph, self._target, self._weights)
+
+    @cached_property
+    def _costs(self) -> Costs:
+        return Costs(self._target, self._waits)
 
     @property
     def _has_outside(self) -> bool:
@@ -121,7 +145,7 @@ class _Fitter:
         """The first of these that stands on the chip: whole tensors, streams, a fed image, both. Where there is memory
         outside, streams may not cost too much; else what fits with that, or streams at any cost.
         """
-        whole = self._attempt(()) if feed != "rows" or self._floats else self._feeding()
+        whole = self._attempt(None) if feed != "rows" else self._feeding()
         if whole.is_inside:
             return whole
         again = self._replacing(whole)
@@ -149,16 +173,18 @@ class _Fitter:
 
     def smaller(self, usual: _Attempt, ceiling: int) -> tuple[_Attempt, int]:
         """The smallest arena that costs few more cycles than `usual` in a ceiling, and its size with scratch."""
-        limit = MOST_FOR_STREAMS * self._least(ceiling, usual.feeds)
-        found = self._chooser(ceiling, usual.feeds).smallest(ceiling, limit)
+        whole, chooser = self._least(ceiling, usual.feeds), self._chooser(ceiling, usual.feeds)
+        lines = chooser.smallest(ceiling, MOST_FOR_STREAMS * whole, stripes=False)
+        limit = MOST_FOR_STRIPES * whole if lines is None else max(MOST_FOR_STRIPES * whole, lines[1].cycles)
+        found = chooser.smallest(ceiling, limit) or lines
         if found is None:
             return usual, ceiling
         least, choice = found
-        attempt = self._attempt(choice.streams)
+        attempt = self._attempt(choice.groups)
         return (attempt, least) if attempt.is_inside else (usual, ceiling)
 
-    def _attempt(self, streams: Sequence[Stream], ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
-        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
+    def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
+        lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
         lowered = order_steps(lowering.program())
         program, plan = self._planned(lowered, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
@@ -199,7 +225,7 @@ class _Fitter:
     def _feeding(self) -> _Attempt:
         """Images stream in, and nothing else does."""
         choice = self._chooser(_UNLIMITED, fed=True, streaming=False).cheapest(_UNLIMITED)
-        return self._attempt(() if choice is None else choice.streams)
+        return self._attempt(None if choice is None else choice.groups)
 
     def _streaming(self, fed: bool, limit: float) -> _Attempt | None:
         """All on the chip by streams of at most so many cycles, or None."""
@@ -211,13 +237,13 @@ class _Fitter:
                 choice = chooser.cheapest(int(share * capacity))
                 if choice is None or choice.cycles > limit:
                     break
-                attempt = self._attempt(choice.streams, capacity, choice.cycles)
+                attempt = self._attempt(choice.groups, capacity, choice.cycles)
                 if attempt.is_inside:
                     return attempt
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks.overwriting)
+        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks, self._waits)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""

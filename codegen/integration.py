@@ -7,7 +7,7 @@ one head at a time, and of queries and scores only the rows at hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -58,19 +58,30 @@ Group: TypeAlias = "RowChain | Attention | Stream"
 Layer: TypeAlias = "Node | Group"
 
 
-def layers_of(graph: Graph, tricks: Tricks, streams: Sequence[Stream] = ()) -> list[Layer]:
-    """All nodes, single or integrated, in an executable order: an integrated layer stands where its last node stood."""
-    groups: dict[Node, Group] = {node: stream for stream in streams for node in stream.nodes}
-    for node in graph.nodes if tricks.integration else ():
+def integrate(graph: Graph, taken: Collection[Node] = ()) -> list[RowChain | Attention]:
+    """All attention, and the longest chains of what is left, none with nodes that are taken."""
+    groups: list[RowChain | Attention] = []
+    used = set(taken)
+    for node in graph.nodes:
         attention = attention_around(graph, node) if node.op == "softmax" else None
-        if attention is not None and not any(n in groups for n in attention.nodes):
-            groups.update(dict.fromkeys(attention.nodes, attention))
-    for node in graph.nodes if tricks.integration else ():
-        if node not in groups and (chain := _chain(graph, node, groups)) is not None:
-            groups.update(dict.fromkeys(chain.nodes, chain))
+        if attention is not None and used.isdisjoint(attention.nodes):
+            groups.append(attention)
+            used.update(attention.nodes)
+    for node in graph.nodes:
+        if node not in used and (chain := _chain(graph, node, used)) is not None:
+            groups.append(chain)
+            used.update(chain.nodes)
+    return groups
+
+
+def layers_of(graph: Graph, groups: Sequence[Group]) -> list[Layer]:
+    """All nodes, by themselves or in one of the groups, in an executable order: a group stands where its last node
+    stood.
+    """
+    group_of = {node: group for group in groups for node in group.nodes}
     layers: list[Layer] = []
     for node in graph.nodes:
-        group = groups.get(node)
+        group = group_of.get(node)
         if group is None:
             layers.append(node)
         elif node is group.last:
@@ -78,7 +89,7 @@ def layers_of(graph: Graph, tricks: Tricks, streams: Sequence[Stream] = ()) -> l
     return layers
 
 
-def _chain(graph: Graph, first: Node, taken: dict[Node, Group]) -> RowChain | None:
+def _chain(graph: Graph, first: Node, taken: Collection[Node]) -> RowChain | None:
     """The longest chain of two or more that starts at a node."""
     if not is_row_wise(first) or rows_of(first.outputs[0]) < LEAST_ROWS:
         return None

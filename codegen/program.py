@@ -139,6 +139,7 @@ class Step:
         flexible: its kernels could use more scratch, or less.
         node: the position in the graph of the node whose outputs it leaves.
         rounds: in which several nodes run by rows, or 0.
+        halo_macs: multiplications beyond `macs`, of what stripes compute again.
         again: whether it only makes again what an earlier step has made.
     """
 
@@ -153,6 +154,7 @@ class Step:
     flexible: bool = False
     node: int = 0
     rounds: int = 0
+    halo_macs: int = 0
     again: bool = False
 
     def buffers(self) -> list[Buffer]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.boards import Board
+from edgekit.codegen.fitting import Planner
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.errors import BadUsage
@@ -33,6 +34,7 @@ def choose_bits(
     board: Board,
     budget: int,
     progress: Progress,
+    planner: Planner,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
 
@@ -41,6 +43,7 @@ def choose_bits(
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
+        planner: what plans the builds that are forecast.
 
     Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
     """
@@ -50,7 +53,7 @@ def choose_bits(
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
     measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress)
     progress.stage("forecasting sizes with every number of bits")
-    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], board) for bits in WIDTHS}
+    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], board, planner) for bits in WIDTHS}
     code = {bits: forecast.code for bits, forecast in forecasts.items()}
     choices = Choices(
         measured,
@@ -62,7 +65,7 @@ def choose_bits(
         choices = replace(choices, others=others)
         found = allocate(choices, budget)
         chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
-        forecast = _Forecast.of(graph, ranges, chosen, board).total
+        forecast = _Forecast.of(graph, ranges, chosen, board, planner).total
         if forecast <= budget:
             return MixedChoice(found, choices, budget, forecast)
         # What only a mixture needs, such as kernels of two widths.
@@ -78,9 +81,11 @@ class _Forecast:
     layers: Mapping[str, int]
 
     @staticmethod
-    def of(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows], board: Board) -> _Forecast:
+    def of(
+        graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows], board: Board, planner: Planner
+    ) -> _Forecast:  # fmt: skip
         quantized = quantize_ranges(graph, ranges, coded)
-        flash = Forecaster(quantized).board(board).flash
+        flash = Forecaster(quantized, planner=planner).board(board).flash
         # Every product as a layer of its own.
         steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps
         layers = {quantized.nodes[step.node].name: step.weight_bytes for step in steps}

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edgekit.boards import Board, load_board
 from edgekit.codegen.emit import EmittedModel, c_name, emit_model
-from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_report, validate_plan
@@ -20,6 +18,7 @@ from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import weights_report
 from edgekit.codegen.program import Port, Program
 from edgekit.codegen.savings import Build, memory_report, savings
+from edgekit.codegen.streaming.far_weights import weight_memory
 from edgekit.emulators import emulator_name, require_emulator
 from edgekit.errors import CheckFailed, DoesNotFit, EdgekitError
 from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, result_records
@@ -84,7 +83,7 @@ def _generate(
     while True:
         progress.stage("planning memory")
         regions = plan_regions(board, options.external, reserve)
-        program, plan = _planner(options, source, board, regions)(*_savings(options))
+        program, plan = _planner(options, source, board, regions)(options.feeding, options.tricks)
         validate_plan(program, plan)
         calls = [[step.op, step.name, [call.kernel for call in step.calls]] for step in program.steps]
         dump(options, "program", partial(json.dumps, calls))
@@ -105,17 +104,9 @@ def _planner(options: BuildOptions, source: Source, board: Board, regions: list[
     """Program and plan by how images are fed and which savings are used."""
 
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
-        floats = options.precision == "float32"
-        return lower_and_plan(
-            source.graph,
-            Target.of(board),
-            regions,
-            floats,
-            feed,
-            tricks,
-            options.optimize,
-            options.objective,
-            options.dma,
+        floats, weights = options.precision == "float32", weight_memory(board, options.external)
+        return options.planner(
+            source.graph, Target.of(board), regions, floats, weights=weights, feed=feed, tricks=tricks
         )
 
     return planned
@@ -129,14 +120,7 @@ def _memory_report(
         return None
     regions = plan_regions(board, options.external)
     planned = _planner(options, source, board, regions)
-    return memory_report(program, plan, savings(planned, *_savings(options), program, regions))
-
-
-def _savings(options: BuildOptions) -> tuple[str, Tricks]:
-    """How images are fed, and which savings a build may use."""
-    off = set(options.disabled)
-    feed = "whole" if "decomposition" in off else options.feed
-    return feed, Tricks(**{field.name: field.name not in off for field in fields(Tricks)})
+    return memory_report(program, plan, savings(planned, options.feeding, options.tricks, program, regions))
 
 
 def _place(port: Port, plan: MemoryPlan) -> PortPlace:
@@ -164,7 +148,7 @@ def _report(
     options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, program: Program, plan: MemoryPlan,
     linked: LinkedProject, validation: Validation, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    runtimes, accuracy, notes = [], None, []
+    runtimes, accuracy, notes = [], None, list(options.notes)
     if source.floats is None:
         runtimes.append(compare_with_runtime(source.path, source.graph, source.samples, validation.references))
     float_outputs: list[list[Array]] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgekit.boards import Board
+from edgekit.codegen.fitting import Planner, lower_and_plan
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage
 from edgekit.ir import Array, Graph, Value
@@ -105,9 +106,10 @@ def calibration_samples(
 
 
 def quantize_model(
-    graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress
+    graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
+    planner: Planner = lower_and_plan,
 ) -> Quantized:  # fmt: skip
-    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit.
+    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, `planner` plans builds for it.
 
     Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
     """
@@ -118,7 +120,7 @@ def quantize_model(
     if wanted.precision != "int8":
         # Learning takes minutes to hours: what no firmware can have is refused before it.
         require_supported_graph(quantize_ranges(graph, ranges))
-    low_bits = _low_bits(graph, calibration.samples, ranges, wanted, board, progress)
+    low_bits = _low_bits(graph, calibration.samples, ranges, wanted, board, progress, planner)
     quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
     return Quantized(quantized, graph, used, low_bits)
 
@@ -130,6 +132,7 @@ def _low_bits(
     wanted: Quantization,
     board: Board | None,
     progress: Progress,
+    planner: Planner,
 ) -> LowBits | None:
     """The weights of fewer than 8 bits that the precision asks for."""
     mixed = None
@@ -140,7 +143,7 @@ def _low_bits(
         if board is None:
             raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
         budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
-        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress)
+        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, planner)
         bits = mixed.allocation.bits
     else:
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])

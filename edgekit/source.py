@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.boards import load_board
+from edgekit.codegen.fitting import Planner, lower_and_plan
+from edgekit.codegen.integration import Tricks
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
 from edgekit.importers import import_model
@@ -72,6 +75,47 @@ class BuildOptions:
     def precision(self) -> str:
         return self.quantization.precision
 
+    @property
+    def feeding(self) -> str:
+        """How images come in, with what is left out."""
+        return "whole" if "decomposition" in self.disabled else self.feed
+
+    @property
+    def tricks(self) -> Tricks:
+        """How memory is saved."""
+        return Tricks(**{trick.name: trick.name not in self.disabled for trick in fields(Tricks)})
+
+    @property
+    def planner(self) -> Planner:
+        """What lowers and plans as this build does."""
+        return partial(
+            lower_and_plan,
+            feed=self.feeding,
+            tricks=self.tricks,
+            optimize=self.optimize,
+            objective=self.objective,
+            dma=self.dma,
+        )
+
+    def check(self) -> None:
+        """Raise BadUsage for options that contradict each other."""
+        self.quantization.check()
+        if self.feed == "rows" and "decomposition" in self.disabled:
+            raise BadUsage("--feed rows has images come in by rows, which --disable decomposition rules out: use one")
+        if self.feed == "rows" and self.precision == "float32":
+            raise BadUsage("--feed rows is for images of integer codes: leave it out with --precision float32")
+
+    @property
+    def notes(self) -> list[str]:
+        """What was asked for without effect."""
+        if self.optimize != "ram":
+            return []
+        if self.precision == "float32":
+            return ["--optimize ram has no effect with --precision float32: layers of floats run whole, not by rows"]
+        if "streaming" in self.disabled:
+            return ["--optimize ram has no effect with --disable streaming: it makes the arena smaller by streams"]
+        return []
+
 
 @dataclass(frozen=True)
 class Source:
@@ -103,7 +147,7 @@ class Source:
 
 def load_source(options: BuildOptions, progress: Progress) -> Source:
     """Import, optimise, and quantize where the model is float and is not to stay so."""
-    options.quantization.check()
+    options.check()
     if options.model is None:
         return _packaged(options, progress)
     model = options.model
@@ -196,7 +240,7 @@ def _quantized(
     weights = quantization.weights
     weights = replace(weights, resume=weights.resume or learning_folder(options.output))
     board = load_board(options.board)
-    made = quantize_model(graph, calibration, replace(quantization, weights=weights), board, progress)
+    made = quantize_model(graph, calibration, replace(quantization, weights=weights), board, progress, options.planner)
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgekit.codegen.integration import USUAL_TRICKS, Group, Layer, RowChain, Tricks, layers_of
+from edgekit.codegen.integration import USUAL_TRICKS, Group, Layer, RowChain, Tricks, integrate, layers_of
 from edgekit.codegen.lowering.arithmetic import lower_arithmetic, lower_pow
 from edgekit.codegen.lowering.attention import lower_attention
 from edgekit.codegen.lowering.context import LoweringContext, Target
@@ -148,7 +148,8 @@ class Lowering:
 
     Args:
         floats: arithmetic in floats is allowed.
-        tricks: how programs save memory; streams: the layers that run by rows.
+        tricks: how programs save memory.
+        groups: nodes that run as one layer; None integrates all that can be, where `tricks` say so.
         fewest_cycles: kernels may take more instructions for fewer cycles.
     """
 
@@ -158,12 +159,13 @@ class Lowering:
         target: Target,
         floats: bool = False,
         tricks: Tricks = USUAL_TRICKS,
-        streams: Sequence[Stream] = (),
+        groups: Sequence[Group] | None = None,
         fewest_cycles: bool = False,
     ) -> None:
         self._graph, self._target, self._floats, self._tricks = graph, target, floats, tricks
         self._fewest_cycles = fewest_cycles
-        self._layers = layers_of(graph, tricks, streams)
+        usual = integrate(graph) if tricks.integration else ()
+        self._layers = layers_of(graph, usual if groups is None else groups)
 
     @property
     def layers(self) -> Sequence[Layer]:
@@ -203,10 +205,10 @@ def lower(
     floats: bool = False,
     room: Sequence[int] = (),
     tricks: Tricks = USUAL_TRICKS,
-    streams: Sequence[Stream] = (),
+    groups: Sequence[Group] | None = None,
 ) -> Program:
     """One program of a graph; arguments and errors as of `Lowering`."""
-    return Lowering(graph, target, floats, tricks, streams).program(room)
+    return Lowering(graph, target, floats, tricks, groups).program(room)
 
 
 def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -> None:

@@ -36,7 +36,7 @@ def lower_coded_conv2d(node: Node, ctx: LoweringContext, codebook: Codebook) -> 
     kernel_h, kernel_w = node.input(1).shape[1:3]
     window = window_of(node, (kernel_h, kernel_w))
     fields = conv_fields(node, window_fields(node, (kernel_h, kernel_w)))
-    products = products_of(node, window.output[0])
+    products = products_of(node, *window.output)
     _call(node, ctx, codebook, fields, products, is_pointwise(node), reads_single_pixels(node), batches(node, ctx))
 
 

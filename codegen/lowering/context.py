@@ -100,6 +100,11 @@ class LoweringContext:
         finally:
             self._loop = None
 
+    @property
+    def times(self) -> int:
+        """How often what is called now is called."""
+        return 1 if self._loop is None else self._loop.times
+
     def place(self, value: Value, view: View) -> None:
         """Let a value be a part of a buffer."""
         self._views[value] = view

@@ -77,7 +77,7 @@ def lower_conv2d(node: Node, ctx: LoweringContext) -> None:
         return
     table, codes = channel_tables(node, 0, 2)
     tables = table, codes.reshape(outputs, -1)
-    _call_products(node, ctx, params, tables, products_of(node, height), batches(node, ctx))
+    _call_products(node, ctx, params, tables, products_of(node, height, width), batches(node, ctx))
 
 
 def _call_windows(node: Node, ctx: LoweringContext, params: ParamsArg) -> None:

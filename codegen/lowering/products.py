@@ -24,10 +24,10 @@ def reads_single_pixels(node: Node) -> bool:
     return inside and window.kernel == (1, 1) and window.before == (0, 0)
 
 
-def products_of(node: Node, rows: int) -> Products:
-    """The products of so many rows of a convolution of one group."""
+def products_of(node: Node, rows: int, columns: int) -> Products:
+    """The products of so many rows and columns of a convolution of one group."""
     outputs, kernel_h, kernel_w, channels = node.input(1).shape
-    pixels, whole = rows * node.output.shape[2], is_pointwise(node) and channels % 4 == 0
+    pixels, whole = rows * columns, is_pointwise(node) and channels % 4 == 0
     coded = codebook_of(node) is not None
     return Products(pixels, outputs, kernel_h, kernel_w * channels, channels, whole, coded=coded)
 

@@ -177,7 +177,10 @@ def plan_report(program: Program, plan: MemoryPlan) -> dict[str, Any]:
             for m in program.moves
         ],
         "order": _order_report(program),
-        "steps": [{"index": s.index, "name": s.name, "op": s.op, "rounds": s.rounds} for s in program.steps],
+        "steps": [
+            {"index": s.index, "name": s.name, "op": s.op, "rounds": s.rounds, "halo_macs": s.halo_macs}
+            for s in program.steps
+        ],
         "buffers": buffers,
     }  # fmt: skip
 

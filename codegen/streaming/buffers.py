@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from edgekit.codegen.memory.block import align_up
 from edgekit.codegen.streaming.reach import streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import ALIGNMENT, stripes_of
 from edgekit.ir import Value
-
-# Of scratch and line buffers: what kernels may ask for.
-ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,14 @@ def row_bytes(value: Value, axis: int = 1) -> int:
     return value.elements // value.shape[axis]
 
 
+def widest_rows(stream: Stream) -> dict[Value, int]:
+    """Bytes of a row of each value inside, in its widest stripe."""
+    if stream.stripes == 1:
+        return {value: row_bytes(value, stream.axis(value)) for value in stream.inside}
+    stripes = stripes_of(stream)
+    return {value: max(stripe.row_bytes(value) for stripe in stripes) for value in stream.inside}
+
+
 def last_readers(stream: Stream) -> dict[Value, int]:
     """Per value inside, the position of the last layer that reads it; then what stays moves to the front."""
     return {value: at for at, node in enumerate(stream.layers) for value in streamed_inputs(node)}
@@ -44,13 +50,14 @@ def lines_of(schedule: Schedule, rounds: Iterable[int]) -> list[Line]:
     """The buffers that the given rounds want."""
     stream, seen = schedule.stream, list(rounds)
     last, positions = last_readers(stream), {node.output: at for at, node in enumerate(stream.layers)}
+    row = widest_rows(stream)
     return [
         Line(
             value,
             positions.get(value, 0),
             last[value],
-            align_up(max(schedule.held(value, r) for r in seen) * row_bytes(value), ALIGNMENT),
-            align_up(max(schedule.carried(value, r) for r in seen) * row_bytes(value), ALIGNMENT),
+            align_up(max(schedule.held(value, r) for r in seen) * row[value], ALIGNMENT),
+            align_up(max(schedule.carried(value, r) for r in seen) * row[value], ALIGNMENT),
         )
         for value in stream.inside
         if value is not stream.fed

@@ -15,7 +15,7 @@ _POOLS = ("avg_pool2d", "max_pool2d")
 
 @dataclass(frozen=True)
 class Reach:
-    """Rows of the input of each row of output.
+    """Rows of the input of each row of output, or columns.
 
     Attributes:
         height: rows of the input.
@@ -59,6 +59,15 @@ def reach_of(node: Node) -> Reach:
     return Reach(window.input[0], rows, window.stride[0], window.before[0])
 
 
+def across_of(node: Node) -> Reach:
+    """The columns that a layer reads of each of its computed inputs, as `reach_of` its rows."""
+    window = window_rows(node)
+    if window is None:
+        return Reach(node.output.shape[2])
+    columns = (window.kernel[1] - 1) * window.dilation[1] + 1
+    return Reach(window.input[1], columns, window.stride[1], window.before[1])
+
+
 def runs_by_rows(node: Node) -> bool:
     """Whether kernels can make some rows of a layer of one NHWC image of codes: convolutions, pools, sums, tables."""
     if len(node.outputs) != 1 or not _is_image(node.output) or not _is_image(node.inputs[0]):
@@ -70,6 +79,13 @@ def runs_by_rows(node: Node) -> bool:
     reach = reach_of(node)
     seen = reach.before < reach.rows and (window.output[0] - 1) * reach.stride - reach.before < reach.height
     return seen and all(v is None or v.is_constant for v in node.inputs[1:])
+
+
+def turns(node: Node) -> bool:
+    """Whether a layer puts the channels of one NCHW image of codes last, which a stream can start with, row by row."""
+    if node.op != "transpose" or tuple(node.attrs["perm"]) != (0, 2, 3, 1):
+        return False
+    return _is_image(node.inputs[0]) and _is_image(node.output)
 
 
 def _is_image(value: Value | None) -> bool:

@@ -1,12 +1,12 @@
 """A stream: layers that run as one, round by round, and which rows each of them makes in each round.
 
-Source: StreamNet (NeurIPS 2023), line buffers; nothing is computed twice.
+Source: StreamNet (NeurIPS 2023), line buffers; but for the edges of stripes nothing is computed twice.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from edgekit.codegen.streaming.reach import Reach, reach_of, streamed_inputs
@@ -23,12 +23,14 @@ class Stream:
         image: the graph's input whose rows are fed, or None; the first node reads it.
         replaced: the whole value, read in here alone, whose place the result takes row by row, or None: its rows are
             copied before they are overwritten.
+        stripes: in how many parts, side by side, the result is made, one after the other; see `stripes_of`.
     """
 
     nodes: tuple[Node, ...]
     rows: int
     image: Value | None = None
     replaced: Value | None = None
+    stripes: int = 1
 
     @property
     def last(self) -> Node:
@@ -50,7 +52,7 @@ class Stream:
         """Whether the first node only gives the fed image, which has one channel, another shape."""
         return self.turned and self.nodes[0].op == "reshape"
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Node, ...]:
         """The nodes that compute something."""
         return self.nodes[1:] if self.renames else self.nodes
@@ -74,7 +76,7 @@ class Stream:
         """The values whose rows come from outside into line buffers."""
         return [value for value in (self.fed, self.replaced) if value is not None]
 
-    @property
+    @cached_property
     def inside(self) -> list[Value]:
         """The values of which only some rows exist, in the order in which they are made."""
         return [*self.given, *(node.output for node in self.layers[:-1])]
@@ -112,6 +114,11 @@ class Schedule:
 
     stream: Stream
     _rounds: dict[int, Round] = field(default_factory=dict)
+    _known_ends: dict[int, dict[Value, int]] = field(default_factory=dict)
+
+    def over(self, stripes: int) -> Schedule:
+        """The same rounds over stripes, for a stream that neither is fed nor replaces a value."""
+        return Schedule(replace(self.stream, stripes=stripes), self._rounds, self._known_ends)
 
     @cached_property
     def lead(self) -> int:
@@ -142,8 +149,10 @@ class Schedule:
 
     def _ends(self, index: int) -> dict[Value, int]:
         """Rows of each value made up to a round, -1 being the start: as few as the last layer needs."""
-        done = (index + 1 - self.lead) * self.stream.rows
-        return {value: max(0, end) for value, end in self._pace(done).items()}
+        if index not in self._known_ends:
+            done = (index + 1 - self.lead) * self.stream.rows
+            self._known_ends[index] = {value: max(0, end) for value, end in self._pace(done).items()}
+        return self._known_ends[index]
 
     def _pace(self, done: int) -> dict[Value, int]:
         """Rows of each value that `done` rows of the last one need; less than none before there is need of them."""
@@ -194,3 +203,21 @@ class Schedule:
     def carried(self, value: Value, index: int) -> int:
         """Rows of a value inside that stay for the next round."""
         return max(0, self.round(index).made[value].end - self.round(index + 1).kept[value])
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a layer does in a round: the rows that it makes and reads, and the padding above and below these."""
+
+    made: Rows
+    read: Rows
+    padding: tuple[int, int]
+
+
+def rows_of_work(node: Node, now: Round) -> Work:
+    """What a layer of the stream does in a round."""
+    made, reach = now.made[node.output], reach_of(node)
+    if not made.count:
+        return Work(made, Rows(0, 0), (0, 0))
+    first = reach.first(made.first)
+    return Work(made, Rows(first, reach.end(made.end) - first), reach.padding(made.first, made.end))

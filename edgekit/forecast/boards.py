@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edgekit.boards import Board
-from edgekit.codegen.fitting import ceiling_of, lower_and_plan
+from edgekit.codegen.fitting import Planner, ceiling_of, lower_and_plan
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, live_bytes, plan_memory
 from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
 from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
+from edgekit.codegen.streaming.far_weights import WeightMemory, weight_memory
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
 from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
@@ -20,6 +22,8 @@ from edgekit.ir import Graph
 from edgekit.ops.supported import require_supported_graph
 
 UNLIMITED = PlanRegion("any", 1 << 40)
+# All that a plan depends on.
+_Kind: TypeAlias = "tuple[Target, tuple[PlanRegion, ...], WeightMemory | None]"
 _DOUBLE_WORDS = ("int64_t", "uint64_t", "double")
 
 
@@ -79,14 +83,16 @@ class Forecast:
 class Forecaster:
     """Forecasts of one graph, for as many boards as are asked for; programs and plans are made once per kind."""
 
-    def __init__(self, graph: Graph, floats: bool = False, external: bool = True) -> None:
-        """Take a graph as a build would lower it: of codes, or with `floats` of plain numbers.
+    def __init__(
+        self, graph: Graph, floats: bool = False, external: bool = True, planner: Planner = lower_and_plan
+    ) -> None:  # fmt: skip
+        """Take a graph as a build would lower it: of codes, or with `floats` of plain numbers; `planner` plans it.
 
         Raises UnsupportedModel naming every layer that could not be built.
         """
         require_supported_graph(graph)
-        self._graph, self._floats, self._external = graph, floats, external
-        self._built: dict[tuple[Target, tuple[PlanRegion, ...]], tuple[Program, MemoryPlan] | None] = {}
+        self._graph, self._floats, self._external, self._planner = graph, floats, external, planner
+        self._built: dict[_Kind, tuple[Program, MemoryPlan] | None] = {}
         self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
     def program(self, board: Board) -> Program:
@@ -116,21 +122,22 @@ class Forecaster:
     def _plan(self, board: Board) -> tuple[tuple[Program, MemoryPlan], bool]:
         """What a build would make, True; or the smallest, False, where the board has no room."""
         inside, *outside = plan_regions(board, self._external)
-        smallest_plan = self._smallest(board)
-        if ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity:
-            # A build finds the same plan whatever the capacity above its ceiling is.
-            inside, outside = UNLIMITED, []
-        built = self._planned(board, (inside, *outside))
+        smallest_plan, weights = self._smallest(board), weight_memory(board, self._external)
+        fits = ceiling_of(smallest_plan[1].arena[UNLIMITED.name]) <= inside.capacity
+        if fits and self._planner is lower_and_plan:
+            # A default build finds the same plan whatever the capacity above its ceiling is.
+            inside, outside, weights = UNLIMITED, [], None
+        built = self._planned((Target.of(board), (inside, *outside), weights))
         return (smallest_plan, False) if built is None else (built, True)
 
-    def _planned(self, board: Board, regions: tuple[PlanRegion, ...]) -> tuple[Program, MemoryPlan] | None:
-        key = (Target.of(board), regions)
-        if key not in self._built:
+    def _planned(self, kind: _Kind) -> tuple[Program, MemoryPlan] | None:
+        if kind not in self._built:
+            target, regions, weights = kind
             try:
-                self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats)
+                self._built[kind] = self._planner(self._graph, target, regions, self._floats, weights=weights)
             except DoesNotFit:
-                self._built[key] = None
-        return self._built[key]
+                self._built[kind] = None
+        return self._built[kind]
 
 
 def smallest(forecasts: Sequence[Forecast]) -> Forecast | None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from edgekit import runtime_c
 from edgekit.codegen.emit import emit_model
+from edgekit.codegen.integration import Group
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, validate_plan
 from edgekit.codegen.program import Constant, Program
-from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import BadData, InternalError
 from edgekit.host.compiler import compile_host, kernel_archive
 from edgekit.ir import Array, Graph, Value
@@ -64,13 +64,13 @@ def _aligned(memory: Array) -> int:
     return -(-memory.ctypes.data // ALIGNMENT) * ALIGNMENT
 
 
-def build_host_model(graph: Graph, streams: Sequence[Stream] = ()) -> HostModel:
-    """Compile a graph, floats allowed, for this computer; with `streams` of it, which may not feed images.
+def build_host_model(graph: Graph, groups: Sequence[Group] | None = None) -> HostModel:
+    """Compile a graph, floats allowed, for this computer; `groups` (see `Lowering`) may not feed images.
 
     Raises UnsupportedModel for what has no kernel, ToolchainError where there is no compiler.
     """
     require_supported_graph(graph)
-    program = lower(graph, Target(dsp=False), floats=True, streams=streams)
+    program = lower(graph, Target(dsp=False), floats=True, groups=groups)
     plan = plan_memory(program, [MEMORY])
     validate_plan(program, plan)
     emitted = emit_model(_NAME, program, plan, weights=False)

@@ -56,6 +56,7 @@ def build_report(
             "layers": sum(step.again for step in program.steps),
             "macs": sum(step.macs for step in program.steps if step.again),
         },
+        "halo_macs": sum(step.halo_macs for step in program.steps),
         "dead_channels": dead_channels,
         "ram": ram,
         "flash": flash,
@@ -137,6 +138,10 @@ def _streams(program: Program) -> list[str]:
     layers = [sum(op not in _INCOMING for op in step.op.split("+")) for step in program.steps if step.rounds]
     streams = [count for count in layers if count > 1]
     notes = [f"{sum(streams)} layers run by rows, in {len(streams)} streams"] if streams else []
+    macs, again = sum(step.macs for step in program.steps), sum(step.halo_macs for step in program.steps)
+    if again:
+        cut = sum(step.halo_macs > 0 for step in program.steps)
+        notes.append(f"{cut} of them over stripes of columns: {again} MACs ({again / macs:.1%}) are computed again")
     return [*notes, *(f"input {port.name!r} comes in by rows (--feed)" for port in program.inputs if port.row_axis)]
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.cli import group
-from edgekit.codegen.integration import Tricks, layers_of
+from edgekit.codegen.integration import integrate, layers_of
 from edgekit.importers import import_model
 from edgekit.ir import Array, Node
 from edgekit.ops.reference import run_reference
@@ -96,7 +96,7 @@ def test_recognised_and_near_the_floats(tmp_path: Path, name: str) -> None:
     for x, real in zip(samples(), wanted, strict=True):
         np.testing.assert_allclose(run_reference(graph, [x])[graph.outputs[0]], real, rtol=1e-4, atol=1e-5)
     integers = quantize_graph(graph, [[x] for x in samples()])
-    layers = layers_of(integers, Tricks())
+    layers = layers_of(integers, integrate(integers))
     assert [layer.op if isinstance(layer, Node) else layer.name for layer in layers] == [
         "layer_norm+attention", "fully_connected+add"
     ]  # fmt: skip
@@ -122,4 +122,4 @@ def test_runs_on_a_board(tmp_path: Path, name: str, board: str) -> None:
 def test_a_mask_of_keys_is_built_step_by_step(tmp_path: Path) -> None:
     keys = np.where(np.arange(TOKENS) < 70, 0.0, -1e4)[None, None, None]
     integers = quantize_graph(optimise(import_model(saved(tmp_path, [keys]), {})), [[x] for x in samples()])
-    assert any(isinstance(layer, Node) and layer.op == "softmax" for layer in layers_of(integers, Tricks()))
+    assert any(isinstance(layer, Node) and layer.op == "softmax" for layer in layers_of(integers, integrate(integers)))

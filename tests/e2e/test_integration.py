@@ -15,7 +15,7 @@ from benchmarks.transformer_memory import random_vit
 from edgekit.cli import group
 from edgekit.codegen.attention import Attention
 from edgekit.codegen.fitting import lower_and_plan
-from edgekit.codegen.integration import RowChain, Tricks, layers_of
+from edgekit.codegen.integration import RowChain, integrate, layers_of
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion
 from edgekit.codegen.streaming.choice import Chooser
@@ -62,7 +62,7 @@ def test_attention_and_chains_are_found(tmp_path: Path) -> None:
     graph = _quantized(tmp_path, SHAPES[1])
     choice = Chooser(graph, Target(dsp=True), 1 << 30, fed=True, streaming=False).cheapest(1 << 30)
     assert choice is not None
-    layers = layers_of(graph, Tricks(), choice.streams)
+    layers = layers_of(graph, choice.groups)
     kinds = [type(layer) for layer in layers]
     assert kinds.count(Attention) == SHAPES[1]["depth"] and kinds.count(Stream) == 1
     attention = next(layer for layer in layers if isinstance(layer, Attention))
@@ -75,7 +75,7 @@ def test_what_is_read_elsewhere_is_not_integrated(tmp_path: Path) -> None:
     graph = _quantized(tmp_path, SHAPES[0])
     softmax = next(node for node in graph.nodes if node.op == "softmax")
     graph.outputs.append(softmax.output)
-    assert not any(isinstance(layer, Attention) for layer in layers_of(graph, Tricks()))
+    assert not any(isinstance(layer, Attention) for layer in layers_of(graph, integrate(graph)))
     assert any(step.op == "softmax" for step in lower(graph, Target(dsp=True)).steps)
 
 

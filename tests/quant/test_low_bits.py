@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edgekit.boards import load_board
 from edgekit.cli import group
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage, DoesNotFit, MissingPackage
+from edgekit.forecast import Forecaster
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph, Value
 from edgekit.models import packaged_model
@@ -130,6 +132,26 @@ def test_bits_of_a_mixture_follow_sensitivity_and_budget(tmp_path: Path, monkeyp
     tight = CliRunner().invoke(group, [*arguments, "--budget-flash", "20"])
     assert isinstance(tight.exception, DoesNotFit) and tight.exception.have == 20 * 1024
     assert not (tmp_path / "out.learning").exists()
+
+
+def test_sizes_of_a_mixture_are_those_of_the_build_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "CALIBRATION_SAMPLES", 4)
+    monkeypatch.setattr(mixed, "SENSITIVITY_SAMPLES", 2)
+    planners: list[Any] = []
+
+    class Recorded(Forecaster):
+        def __init__(self, *arguments: Any, planner: Any) -> None:
+            planners.append(planner)
+            super().__init__(*arguments, planner=planner)
+
+    monkeypatch.setattr(mixed, "Forecaster", Recorded)
+    arguments = ["build", "--board", "stm32f103", "--precision", "mixed", "--quantizer", "mse", "--samples", "1"]
+    arguments += ["--optimize", "ram", "--disable", "overwriting", "-o", str(tmp_path / "out")]
+    assert CliRunner().invoke(group, arguments).exit_code == 0
+    assert planners and {planner.keywords["optimize"] for planner in planners} == {"ram"}
+    assert not any(planner.keywords["tricks"].overwriting for planner in planners)
 
 
 def test_a_model_of_two_layers_keeps_8_bits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.codegen.streaming.reach import streamed_inputs
 from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import can_be_cut
 from edgekit.ir import Codebook, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.spec import random_codes
@@ -129,10 +130,26 @@ class Network:
         self._add("add", [x, self.x], self._quant(), {"activation": "none"})
 
 
-def random_network(seed: int) -> Graph:
-    """An image of odd size through up to seven layers or blocks."""
+def turned(graph: Graph) -> Graph:
+    """The graph with an NCHW image, the channels of which a first layer puts last."""
+    image = graph.inputs[0]
+    batch, height, width, channels = image.shape
+    source = Value("image", (batch, channels, height, width), image.dtype, image.quant)
+    output = Value("turned", image.shape, image.dtype, image.quant)
+    for reader, index in list(image.uses):
+        reader.set_input(index, output)
+    return Graph(
+        graph.name,
+        [source],
+        graph.outputs,
+        [Node("transpose", "turned", [source], [output], {"perm": (0, 2, 3, 1)}), *graph.nodes],
+    )
+
+
+def random_network(seed: int, wider: int = 0) -> Graph:
+    """An image of odd size, some columns `wider`, through up to seven layers or blocks."""
     rng = np.random.default_rng(seed)
-    height, width = int(rng.integers(9, 24)), int(rng.integers(5, 15))
+    height, width = int(rng.integers(9, 24)), int(rng.integers(5, 15)) + wider
     network = Network(rng, height, width, (1, 3, 4, 8)[rng.integers(4)])
     for _ in range(int(rng.integers(2, 6))):
         network.layer()
@@ -160,3 +177,14 @@ def random_streams(graph: Graph, seed: int) -> list[Stream]:
         takes = not outside and Schedule(replacing).can_replace
         streams.append(replacing if takes else Stream(nodes, rows))
     return streams
+
+
+def striped(streams: list[Stream], seed: int) -> list[Stream]:
+    """The streams over two to five stripes each, where windows and columns allow it."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for stream in streams:
+        stripes = min(int(rng.integers(2, 6)), stream.last.output.shape[2])
+        cut = can_be_cut(stream.nodes)
+        found.append(Stream(stream.nodes, stream.rows, stripes=stripes) if cut else stream)
+    return found

@@ -9,9 +9,14 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion, plan_memory, validate_plan
-from edgekit.codegen.streaming.choice import Chooser, fed_by
+from edgekit.codegen.streaming.candidates import Candidates
+from edgekit.codegen.streaming.choice import Choice, Chooser
 from edgekit.codegen.streaming.costs import Options
-from edgekit.errors import DoesNotFit, InternalError
+from edgekit.codegen.streaming.far_weights import CODE, WeightMemory, far_waits
+from edgekit.codegen.streaming.feeding import fed_by
+from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import can_be_cut, recomputed_macs
+from edgekit.errors import BadUsage, DoesNotFit, InternalError
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from tests.codegen.streaming.networks import coded, random_network
@@ -45,12 +50,33 @@ def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int, b
     found = Chooser(graph, target, PLENTY).smallest(1 << 20, float("inf"))
     assert found is not None
     capacity, choice = found
-    program = lower(graph, target, streams=choice.streams)
+    program = lower(graph, target, groups=choice.groups)
     plan = plan_memory(program, [PlanRegion("ram", PLENTY)])
     validate_plan(program, plan)
     # Layers with unusual scales take other kernels than was estimated.
     usual = not any(kernel.endswith("_any") for kernel in program.kernels)
     assert plan.arena["ram"] <= capacity + (64 if usual else 512)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["dsp", "scalar", "vectors"])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_streams_take_is_known_before_they_are_lowered(target: Target, seed: int) -> None:
+    graph = random_network(seed, wider=20)
+    candidates = Candidates(graph, target, PLENTY, False, True, Tricks(), {})
+    image, stripes = graph.inputs[0], 0
+    for candidate in candidates.starting(0):
+        stream = candidate.group
+        if not isinstance(stream, Stream) or stream.rows > 4 or stream.last is not graph.nodes[-1]:
+            continue
+        program = lower(graph, target, groups=[stream])
+        scratch = sum(buffer.size for buffer in program.buffers if buffer.kind == "scratch")
+        whole = (
+            max(image.nbytes, graph.outputs[0].nbytes) if stream.replaced else image.nbytes + graph.outputs[0].nbytes
+        )
+        assert candidate.cycles(whole + scratch + 64) is not None, stream.stripes
+        assert program.steps[0].halo_macs == recomputed_macs(stream)
+        stripes += stream.stripes > 1
+    assert stripes or graph.outputs[0].shape[2] < 16 or not can_be_cut(graph.nodes)
 
 
 def test_more_memory_costs_no_cycles() -> None:
@@ -109,6 +135,8 @@ def test_images_that_can_be_fed() -> None:
     assert plan.places[program.inputs[0].buffer].offset >= 0 and program.inputs[0].buffer.size < 5 * 32 * 8
     graph.outputs.append(graph.inputs[0])
     assert fed_by(graph, graph.inputs[0]) is None
+    with pytest.raises(BadUsage, match="no input can come in by rows"):
+        lower_and_plan(graph, TARGETS[0], [PlanRegion("ram", 1 << 18)], feed="rows")
 
 
 def test_a_replaced_tensor_is_only_overwritten_where_it_has_been_copied() -> None:
@@ -116,7 +144,7 @@ def test_a_replaced_tensor_is_only_overwritten_where_it_has_been_copied() -> Non
     found = Chooser(graph, target, PLENTY).smallest(PLENTY, float("inf"))
     assert found is not None
     replacing = [stream for stream in found[1].streams if stream.replaced is not None]
-    program = lower(graph, target, streams=replacing)
+    program = lower(graph, target, groups=replacing)
     plan = plan_memory(program, [PlanRegion("ram", PLENTY)])
     validate_plan(program, plan)
     step = next(s for s in program.steps if s.in_place)
@@ -130,3 +158,21 @@ def test_options_that_are_worth_their_scratch() -> None:
     options = Options.of([(100, 5.0), (10, 9.0), (50, 9.5), (60, 6.0)])
     assert options.scratch == (10, 60, 100)
     assert [options.within(room) for room in (9, 10, 59, 60, 1000)] == [None, 9.0, 9.0, 6.0, 5.0]
+
+
+def test_weights_off_the_chip_are_read_less_often() -> None:
+    graph, target = _deep(), TARGETS[0]
+    assert not far_waits(graph, target, WeightMemory(1 << 20, 1 << 24, 3.0))
+    waits = far_waits(graph, target, WeightMemory(CODE, 1 << 24, 3.0))
+    assert set(waits) == {node.name for node in graph.nodes}
+    near, far = (Chooser(graph, target, PLENTY, waits=w) for w in ({}, waits))
+    reads = []
+    for capacity in range(13000, 20000, 1000):
+        choices = [chooser.cheapest(capacity) for chooser in (near, far)]
+        reads.append([_weight_reads(choice) for choice in choices if choice is not None])
+    assert all(b <= a for a, b in reads) and any(b < a for a, b in reads)
+
+
+def _weight_reads(choice: Choice) -> int:
+    """How often weights of a stream's layers are read."""
+    return sum(len(stream.layers) * Schedule(stream).rounds for stream in choice.streams)

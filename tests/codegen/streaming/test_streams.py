@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 
 from edgekit.codegen.streaming.buffers import line_buffers, lines_of
-from edgekit.codegen.streaming.reach import reach_of, runs_by_rows, streamed_inputs
+from edgekit.codegen.streaming.reach import reach_of, runs_by_rows, streamed_inputs, turns
 from edgekit.codegen.streaming.stream import Schedule, Stream
+from edgekit.codegen.streaming.stripes import can_be_cut, recomputed_macs, stripes_of
 from edgekit.host import build_host_model
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes
-from tests.codegen.streaming.networks import coded, random_network, random_streams
+from tests.codegen.streaming.networks import coded, random_network, random_streams, striped, turned
 
 SEEDS = range(24)
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["whole rows", "stripes"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_streams_equal_the_reference(seed: int) -> None:
+def test_streams_equal_the_reference(seed: int, cut: bool) -> None:
     graph = coded(random_network(seed), (8, 8, 4, 8, 3, 2)[seed % 6])
     streams = random_streams(graph, seed)
+    streams = striped(streams, seed) if cut else streams
     assert all(runs_by_rows(node) for stream in streams for node in stream.nodes)
     model = build_host_model(graph, streams)
     assert sum(step.rounds > 0 for step in model.program.steps) == len(streams)
@@ -28,6 +31,42 @@ def test_streams_equal_the_reference(seed: int) -> None:
         (got,) = model([x])
         np.testing.assert_array_equal(got, run_reference(graph, [x])[graph.outputs[0]])
         x = x[:, ::-1].copy()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_images_turned_row_by_row_equal_the_reference(seed: int) -> None:
+    graph = turned(random_network(seed))
+    nodes = tuple(graph.nodes)
+    assert turns(nodes[0]) and not turns(nodes[1])
+    most = graph.outputs[0].shape[2] if can_be_cut(nodes) else 1
+    model = build_host_model(graph, [Stream(nodes, 1 + seed % 3, stripes=min(most, 1 + seed % 4))])
+    assert len(model.program.steps) == 1
+    x = random_codes(np.random.default_rng(seed), graph.inputs[0].shape)
+    (got,) = model([x])
+    np.testing.assert_array_equal(got, run_reference(graph, [x])[graph.outputs[0]])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_stripes_make_every_column_and_read_what_they_have(seed: int) -> None:
+    graph = random_network(seed, wider=20)
+    nodes = tuple(graph.nodes)
+    if not can_be_cut(nodes):
+        return
+    whole = Stream(nodes, 1)
+    assert recomputed_macs(whole) == 0
+    recomputed = [recomputed_macs(Stream(nodes, 1, stripes=count)) for count in (2, 4)]
+    assert 0 <= recomputed[0] <= recomputed[1]
+    for count in (1, 2, 3, 5):
+        stripes = stripes_of(Stream(nodes, 1, stripes=count))
+        done = 0
+        for stripe in stripes:
+            assert stripe.made[whole.last.output].first == done
+            done = stripe.made[whole.last.output].end
+            for node in nodes:
+                for value in streamed_inputs(node):
+                    here = stripe.standing(value)
+                    assert here.first <= stripe.read[node].first and stripe.read[node].end <= here.end
+        assert done == graph.outputs[0].shape[2]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

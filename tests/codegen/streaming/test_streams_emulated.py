@@ -20,7 +20,7 @@ from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes
 from edgekit.project import write_sources
 from edgekit.toolchains import get_toolchain, linker_script
-from tests.codegen.streaming.networks import coded, random_network, random_streams
+from tests.codegen.streaming.networks import coded, random_network, random_streams, striped
 
 # One board per kind of kernels, and bytes of scratch.
 BOARDS = [("stm32f746", 0), ("stm32f746", 8192), ("stm32f411", 8192), ("stm32l152", 0), ("stm32n657", 0), ("rp2040", 0)]
@@ -45,7 +45,9 @@ def test_streams_equal_the_reference(tmp_path: Path, board_name: str, room: int)
         [node for net in networks for node in net.nodes],
     )
     streams = [stream for seed, net in zip(NETWORKS, networks, strict=True) for stream in random_streams(net, seed)]
-    program = lower(graph, Target.of(board), room=[room] * len(graph.nodes), streams=streams)
+    # Every other one over stripes.
+    streams[::2] = striped(streams[::2], room)
+    program = lower(graph, Target.of(board), room=[room] * len(graph.nodes), groups=streams)
     plan = plan_memory(program, [PlanRegion(main, board.ram_internal.size - 8192)])
     validate_plan(program, plan)
     emitted = emit_model("nets", program, plan)
