@@ -16,6 +16,7 @@ from edgekit.codegen.memory.overlap import overlapped
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.choosers import Choosers
 from edgekit.codegen.streaming.costs import Costs
 from edgekit.codegen.streaming.stream import Stream
 from edgekit.errors import DoesNotFit
@@ -42,6 +43,7 @@ def lower_and_plan(
     optimize: str = "balanced",
     objective: str = "time",
     dma: bool = False,
+    choosers: Choosers | None = None,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -56,10 +58,12 @@ def lower_and_plan(
             with streams for which the cycles grow by MOST_FOR_STREAMS at most, "speed" all that there is, and
             the fewest cycles, where those are not the fewest instructions.
         objective: what copies off the chip and back shall save; dma: whether they are made while layers run, see `Aim`.
+        choosers: of the graph, where it is planned for several boards.
 
     Raises UnsupportedModel (see `lower`) and DoesNotFit (see `plan_memory`).
     """
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma))
+    aim, choosers = Aim(objective, dma), choosers or Choosers(graph)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", aim, choosers)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -105,10 +109,11 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, aim: Aim,
+        fewest_cycles: bool, aim: Aim, choosers: Choosers,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
         self._fewest_cycles, self._aim, self._costs = fewest_cycles, aim, Costs(target)
+        self._choosers = choosers
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
@@ -217,7 +222,7 @@ class _Fitter:
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks.overwriting)
+        return self._choosers.of(self._target, capacity, fed, streaming, self._tricks.overwriting)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""

@@ -9,17 +9,16 @@ from functools import cached_property
 
 from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.rows import is_row_wise
-from edgekit.codegen.streaming.buffers import line_buffers, row_bytes
+from edgekit.codegen.streaming.buffers import row_bytes
 from edgekit.codegen.streaming.costs import CALL, MOVED_BYTE, Costs, Options
 from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs
+from edgekit.codegen.streaming.schedules import Schedules
 from edgekit.codegen.streaming.stream import Schedule, Stream
 from edgekit.ir import Graph, Node, Value
 
 # Rows of the last layer that a round may make, and layers of one stream.
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 MOST_LAYERS = 12
-# Rounds that are all looked at.
-_FEW = 5
 # Bytes to which the smallest capacity is found.
 _GRAIN = 64
 
@@ -86,12 +85,14 @@ class Chooser:
         fed: the graph's images must stream in by rows, where they can.
         streaming: streams may be longer than what a fed image needs.
         overwriting: results may take the place of what they are made of.
+        schedules: of the graph, which choosers may share.
     """
 
     def __init__(
         self, graph: Graph, target: Target, capacity: int, fed: bool = False, streaming: bool = True,
-        overwriting: bool = True,
+        overwriting: bool = True, schedules: Schedules | None = None,
     ) -> None:  # fmt: skip
+        self._schedules = schedules or Schedules()
         self._graph, self._capacity, self._streaming = graph, capacity, streaming
         self._costs = Costs(target)
         self._memory = _Memory(graph, overwriting)
@@ -180,7 +181,7 @@ class Chooser:
         replaced = self._memory.replaceable(position, position + len(nodes)) if image is None else []
         for source in (None, *replaced):
             for rows in [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]:
-                schedule = Schedule(Stream(nodes, rows, image, source))
+                schedule = self._schedules.of(Stream(nodes, rows, image, source))
                 if source is not None and not schedule.can_replace:
                     continue
                 candidate = self._stream(schedule, position, live - (0 if source is None else source.nbytes))
@@ -197,8 +198,7 @@ class Chooser:
 
     def _stream(self, schedule: Schedule, position: int, live: int) -> _Candidate:
         stream, rounds = schedule.stream, schedule.rounds
-        # Rounds in the middle of many are alike, and no other one wants more.
-        buffers = line_buffers(schedule, range(rounds) if rounds < _FEW + 2 * len(stream.layers) else (rounds // 2,))
+        buffers = self._schedules.buffers(stream)
         usual = schedule.round(rounds // 2)
         parts, moved = [], 0.0
         for at, node in enumerate(stream.layers):

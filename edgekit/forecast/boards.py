@@ -13,6 +13,7 @@ from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
 from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
+from edgekit.codegen.streaming.choosers import Choosers
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
 from edgekit.forecast.sizes import CoreSizes, core_key, core_sizes, struct_bytes
@@ -86,6 +87,7 @@ class Forecaster:
         """
         require_supported_graph(graph)
         self._graph, self._floats, self._external = graph, floats, external
+        self._choosers = Choosers(graph)
         self._built: dict[tuple[Target, tuple[PlanRegion, ...]], tuple[Program, MemoryPlan] | None] = {}
         self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
@@ -127,7 +129,7 @@ class Forecaster:
         key = (Target.of(board), regions)
         if key not in self._built:
             try:
-                self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats)
+                self._built[key] = lower_and_plan(self._graph, key[0], regions, self._floats, choosers=self._choosers)
             except DoesNotFit:
                 self._built[key] = None
         return self._built[key]
