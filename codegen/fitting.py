@@ -165,29 +165,15 @@ class _Fitter:
     def _attempt(self, streams: Sequence[Stream], ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, streams, self._fewest_cycles)
         lowered = order_steps(lowering.program())
-        program, plan = self._planned(lowered, self._aim)
+        _, program, plan = cheapest([lowered], self._regions, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
-
-    def _planned(self, lowered: Program, aim: Aim) -> tuple[Program, MemoryPlan | DoesNotFit]:
-        try:
-            return _planned(lowered, self._regions, aim)
-        except DoesNotFit as error:
-            return lowered, error
 
     def _replacing(self, whole: _Attempt) -> _Attempt:
         """The same, but layers may run again if it is cheaper or fits in no other way, in the order with the fewest
         live bytes or in that of the graph, whichever costs less."""
         cycles = self._cycles(whole.lowering)
         aim = replace(self._aim, cycles=cycles, again=self._tricks.recomputation)
-        found = [(lowered, *self._planned(lowered, aim)) for lowered in _orders(whole)]
-
-        def cost(candidate: tuple[Program, Program, MemoryPlan | DoesNotFit]) -> float:
-            _, program, plan = candidate
-            if isinstance(plan, DoesNotFit):
-                return math.inf
-            return moved_cost(program, plan, aim)
-
-        lowered, program, plan = min(found, key=cost)
+        lowered, program, plan = cheapest(_orders(whole), self._regions, aim)
         again = [cycles[step.node] for step in program.steps if step.again]
         least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
         return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), aim=aim)
@@ -258,6 +244,25 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         except DoesNotFit:
             continue
     return program, plan
+
+
+def cheapest(
+    programs: Sequence[Program], regions: Sequence[PlanRegion], aim: Aim
+) -> tuple[Program, Program, MemoryPlan | DoesNotFit]:
+    """Of programs that compute the same the one whose plan costs least, as it is and with what it moves and makes
+    again, and its plan or what does not fit."""
+    best: tuple[Program, Program, MemoryPlan | DoesNotFit] | None = None
+    least = math.inf
+    for program in programs:
+        try:
+            planned, plan = _planned(program, regions, aim)
+        except DoesNotFit as error:
+            best = best or (program, program, error)
+            continue
+        if (cost := moved_cost(planned, plan, aim)) < least:
+            best, least = (program, planned, plan), cost
+    assert best is not None
+    return best
 
 
 def _planned(program: Program, regions: Sequence[PlanRegion], aim: Aim) -> tuple[Program, MemoryPlan]:
