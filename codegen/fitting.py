@@ -18,6 +18,7 @@ from edgekit.codegen.memory.overlap import overlapped
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import Program
 from edgekit.codegen.streaming.choice import Chooser
+from edgekit.codegen.streaming.choosers import Choosers
 from edgekit.codegen.streaming.costs import Costs
 from edgekit.codegen.streaming.far_weights import WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
@@ -51,6 +52,7 @@ def lower_and_plan(
     objective: str = "time",
     dma: bool = False,
     weights: WeightMemory | None = None,
+    choosers: Choosers | None = None,
 ) -> tuple[Program, MemoryPlan]:
     """The program with the fewest instructions within an arena, and its plan.
 
@@ -66,6 +68,7 @@ def lower_and_plan(
             there is, and the fewest cycles, where those are not the fewest instructions.
         objective: what copies off the chip and back shall save; dma: whether they are made while layers run, see `Aim`.
         weights: where they may stand beside the program flash, for the cost of streams that read them again.
+        choosers: of the graph, where it is planned for several boards.
 
     Raises UnsupportedModel (see `lower`), DoesNotFit (see `plan_memory`), and BadUsage where images are to come in by
     rows and none can.
@@ -75,7 +78,8 @@ def lower_and_plan(
             "--feed rows: no input can come in by rows, as one image of integer codes can that a convolution or a pool "
             "reads, and nothing else: leave the option out"
         )
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", Aim(objective, dma), weights)
+    aim, choosers = Aim(objective, dma), choosers or Choosers(graph)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", aim, weights, choosers)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -121,10 +125,10 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None,
+        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None, choosers: Choosers,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._aim, self._weights = fewest_cycles, aim, weights
+        self._fewest_cycles, self._aim, self._weights, self._choosers = fewest_cycles, aim, weights, choosers
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
@@ -186,29 +190,15 @@ class _Fitter:
     def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
         lowered = order_steps(lowering.program())
-        program, plan = self._planned(lowered, self._aim)
+        _, program, plan = cheapest([lowered], self._regions, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
-
-    def _planned(self, lowered: Program, aim: Aim) -> tuple[Program, MemoryPlan | DoesNotFit]:
-        try:
-            return _planned(lowered, self._regions, aim)
-        except DoesNotFit as error:
-            return lowered, error
 
     def _replacing(self, whole: _Attempt) -> _Attempt:
         """The same, but layers may run again if it is cheaper or fits in no other way, in the order with the fewest
         live bytes or in that of the graph, whichever costs less."""
         cycles = self._cycles(whole.lowering)
         aim = replace(self._aim, cycles=cycles, again=self._tricks.recomputation)
-        found = [(lowered, *self._planned(lowered, aim)) for lowered in _orders(whole)]
-
-        def cost(candidate: tuple[Program, Program, MemoryPlan | DoesNotFit]) -> float:
-            _, program, plan = candidate
-            if isinstance(plan, DoesNotFit):
-                return math.inf
-            return moved_cost(program, plan, aim)
-
-        lowered, program, plan = min(found, key=cost)
+        lowered, program, plan = cheapest(_orders(whole), self._regions, aim)
         again = [cycles[step.node] for step in program.steps if step.again]
         least = self._least(_UNLIMITED, whole.feeds) if again else 0.0
         return replace(whole, lowered=lowered, program=program, plan=plan, cycles=least + sum(again), aim=aim)
@@ -243,7 +233,7 @@ class _Fitter:
         return None
 
     def _chooser(self, capacity: int, fed: bool, streaming: bool = True) -> Chooser:
-        return Chooser(self._graph, self._target, capacity, fed, streaming, self._tricks, self._waits)
+        return self._choosers.of(self._target, capacity, fed, streaming, self._tricks, self._waits)
 
     def _least(self, capacity: int, fed: bool) -> float:
         """The fewest cycles of whole tensors, as estimated, within a capacity if that is enough."""
@@ -279,6 +269,25 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         except DoesNotFit:
             continue
     return program, plan
+
+
+def cheapest(
+    programs: Sequence[Program], regions: Sequence[PlanRegion], aim: Aim
+) -> tuple[Program, Program, MemoryPlan | DoesNotFit]:
+    """Of programs that compute the same the one whose plan costs least, as it is and with what it moves and makes
+    again, and its plan or what does not fit."""
+    best: tuple[Program, Program, MemoryPlan | DoesNotFit] | None = None
+    least = math.inf
+    for program in programs:
+        try:
+            planned, plan = _planned(program, regions, aim)
+        except DoesNotFit as error:
+            best = best or (program, program, error)
+            continue
+        if (cost := moved_cost(planned, plan, aim)) < least:
+            best, least = (program, planned, plan), cost
+    assert best is not None
+    return best
 
 
 def _planned(program: Program, regions: Sequence[PlanRegion], aim: Aim) -> tuple[Program, MemoryPlan]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from edgekit.codegen.attention import Attention
 from edgekit.codegen.integration import Group, RowChain, Tricks, integrate, layers_of
 from edgekit.codegen.lowering.context import Target
-from edgekit.codegen.streaming.buffers import line_buffers, row_bytes
+from edgekit.codegen.streaming.buffers import row_bytes
 from edgekit.codegen.streaming.costs import CALL, MOVED_BYTE, Costs, Options
 from edgekit.codegen.streaming.feeding import fed_by, fed_nodes
 from edgekit.codegen.streaming.integrated_costs import IntegratedCosts
 from edgekit.codegen.streaming.live import Live
 from edgekit.codegen.streaming.reach import runs_by_rows, streamed_inputs, turns
+from edgekit.codegen.streaming.schedules import Schedules
 from edgekit.codegen.streaming.stream import Schedule, Stream, rows_of_work
 from edgekit.codegen.streaming.stripes import Stripe, can_be_cut, stripes_of
 from edgekit.ir import Graph, Node, Value
@@ -25,8 +26,6 @@ MOST_LAYERS = 12
 STRIPES = (2, 3, 4, 6, 8)
 LEAST_COLUMNS = 8
 STRIPED_ROWS = (1, 2, 4)
-# Rounds that are all looked at.
-_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,9 @@ class Candidates:
 
     def __init__(
         self, graph: Graph, target: Target, capacity: int, fed: bool, streaming: bool, tricks: Tricks,
-        waits: Mapping[str, float],
+        waits: Mapping[str, float], schedules: Schedules,
     ) -> None:  # fmt: skip
-        self._graph, self._capacity, self._streaming = graph, capacity, streaming
+        self._graph, self._capacity, self._streaming, self._schedules = graph, capacity, streaming, schedules
         self._images = {value: turn for value in graph.inputs if fed and (turn := fed_by(graph, value)) is not None}
         # Without streams all is integrated but what feeds images; with them, or a part of it.
         taken = () if streaming else [node for turn in self._images.values() for node in fed_nodes(graph, turn)]
@@ -160,15 +159,15 @@ class Candidates:
         as_it_is = image is None and not turns(nodes[0])
         replaced = self._live.replaceable(position, position + len(nodes)) if as_it_is else []
         rows = [r for r in ROWS if 2 * r <= height] if self._streaming else ROWS[:1]
-        plain = {r: Schedule(Stream(nodes, r, image)) for r in rows}
+        plain = {r: self._schedules.of(Stream(nodes, r, image)) for r in rows}
         yield from self._fitting(list(plain.values()), position, live)
         for source in replaced:
-            schedules = [Schedule(Stream(nodes, r, image, source)) for r in rows]
+            schedules = [self._schedules.of(Stream(nodes, r, image, source)) for r in rows]
             replacing = [schedule for schedule in schedules if schedule.can_replace]
             yield from self._fitting(replacing, position, live - source.nbytes)
         if self._streaming and image is None and can_be_cut(nodes):
             for stripes in [n for n in STRIPES if n * LEAST_COLUMNS <= width]:
-                cut = [plain[r].over(stripes) for r in STRIPED_ROWS if r in plain]
+                cut = [self._schedules.over(plain[r], stripes) for r in STRIPED_ROWS if r in plain]
                 yield from self._fitting(cut, position, live)
 
     def _fitting(self, schedules: Sequence[Schedule], position: int, live: int) -> Iterator[Candidate]:
@@ -187,8 +186,7 @@ class Candidates:
 
     def _stream(self, schedule: Schedule, position: int, live: int) -> Candidate:
         stream, rounds = schedule.stream, schedule.rounds
-        # Rounds in the middle of many are alike, and no other one wants more.
-        buffers = line_buffers(schedule, range(rounds) if rounds < _FEW + 2 * len(stream.layers) else (rounds // 2,))
+        buffers = self._schedules.buffers(stream)
         least, parts, moved = live + buffers.fed + buffers.size, list[Part](), 0.0
         for stripe, count in _kinds_of_stripes(stream):
             beside = [0] * len(stream.layers) if stripe is None else _beside(schedule, stripe)

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from edgekit.codegen.integration import USUAL_TRICKS, Group, Tricks
 from edgekit.codegen.lowering.context import Target
 from edgekit.codegen.streaming.candidates import Candidate, Candidates
+from edgekit.codegen.streaming.schedules import Schedules
 from edgekit.codegen.streaming.stream import Stream
 from edgekit.ir import Graph
 
@@ -45,13 +46,16 @@ class Chooser:
             that can be is.
         tricks: how memory is saved.
         waits: for weights off the chip, see `far_waits`.
+        schedules: of the graph, which choosers may share.
     """
 
     def __init__(
         self, graph: Graph, target: Target, capacity: int, fed: bool = False, streaming: bool = True,
-        tricks: Tricks = USUAL_TRICKS, waits: Mapping[str, float] | None = None,
+        tricks: Tricks = USUAL_TRICKS, waits: Mapping[str, float] | None = None, schedules: Schedules | None = None,
     ) -> None:  # fmt: skip
-        self._make = partial(Candidates, graph, target, capacity, fed, streaming, tricks, waits or {})
+        self._make = partial(
+            Candidates, graph, target, capacity, fed, streaming, tricks, waits or {}, schedules or Schedules()
+        )
 
     @cached_property
     def _candidates(self) -> list[list[Candidate]]:

@@ -38,7 +38,8 @@ def analyze(path: Path, shapes: dict[str, list[int]], precision: str, boards: Se
         built = built_form(graph, path.name, precision)
         forecaster = Forecaster(built, floats=precision == "float32")
         ordered = sorted(boards, key=lambda b: (b.ram_total, b.flash_internal.size, b.name))
-        forecasts = [forecaster.board(board) for board in ordered]
+        # The largest first: what is known of streams for much memory holds for less.
+        forecasts = [forecaster.board(board) for board in reversed(ordered)][::-1]
     except UnsupportedModel as error:
         return report | {"unsupported": [asdict(problem) for problem in problems_of(error)]}
     report |= _described(built, layer_types(path), forecaster if ordered else None, ordered[:1])

@@ -14,6 +14,7 @@ from edgekit.codegen.memory.order import QUICK_EFFORT, order_steps
 from edgekit.codegen.memory.region import RESERVE, plan_regions
 from edgekit.codegen.memory.weights import outside_tables
 from edgekit.codegen.program import FEED_ROWS, BufferArg, Program, Step
+from edgekit.codegen.streaming.choosers import Choosers
 from edgekit.codegen.streaming.far_weights import WeightMemory, weight_memory
 from edgekit.errors import DoesNotFit
 from edgekit.forecast.generated import layer_bytes, layer_frame
@@ -92,6 +93,7 @@ class Forecaster:
         """
         require_supported_graph(graph)
         self._graph, self._floats, self._external, self._planner = graph, floats, external, planner
+        self._choosers = Choosers(graph)
         self._built: dict[_Kind, tuple[Program, MemoryPlan] | None] = {}
         self._least: dict[Target, tuple[Program, MemoryPlan]] = {}
 
@@ -134,7 +136,9 @@ class Forecaster:
         if kind not in self._built:
             target, regions, weights = kind
             try:
-                self._built[kind] = self._planner(self._graph, target, regions, self._floats, weights=weights)
+                self._built[kind] = self._planner(
+                    self._graph, target, regions, self._floats, weights=weights, choosers=self._choosers
+                )
             except DoesNotFit:
                 self._built[kind] = None
         return self._built[kind]

@@ -22,8 +22,8 @@ void ek_copy_32(const ek_copy_params *p, const uint32_t *x, uint32_t *y);
 void ek_copy_64(const ek_copy_params *p, const uint64_t *x, uint64_t *y);
 
 /* Copies between memories, one after the other in the order in which they are started, while layers run. Neither end is
- * written, nor the target read, until a wait says that the copy is done. With a data cache, a start cleans what it reads
- * and a wait invalidates what was written. */
+ * written, nor the target read, until a wait says that the copy is done. With a data cache, a start cleans what it
+ * reads and a wait invalidates what was written. */
 void ek_dma_start(uint8_t *to, const uint8_t *from, int32_t bytes);
 
 /* Returns when at most `unfinished` of the copies started so far, the latest ones, are not done. */

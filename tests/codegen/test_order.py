@@ -17,9 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.nas_graphs import NETWORKS, random_wired
 from benchmarks.operator_orders import problem_of as graph_problem
 from edgekit.cli import group
-from edgekit.codegen.memory import PlanRegion, plan_memory, plan_report, validate_plan
+from edgekit.codegen.fitting import cheapest
+from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
+from edgekit.codegen.memory.aim import Aim, moved_cost
 from edgekit.codegen.memory.liveness import lifetimes, live_bytes
-from edgekit.codegen.memory.order import QUICK_EFFORT, best_order, in_order, order_steps
+from edgekit.codegen.memory.order import QUICK_EFFORT, as_lowered, best_order, in_order, order_steps
 from edgekit.codegen.memory.order_problem import Execution, OrderProblem, peak_of, problem_of
 from edgekit.codegen.memory.order_search import find_order
 from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step, StepOrder
@@ -186,3 +188,20 @@ def test_branches_run_one_after_the_other(tmp_path: Path) -> None:
     assert all(row["saved"] == row["arena_without"] - memory["arena"] for row in memory["techniques"])
     page = (tmp_path / "out" / "report.html").read_text()
     assert "What each way of saving memory is worth" in page and "without order of steps" in page
+
+
+def test_the_order_of_the_graph_is_taken_where_less_moves() -> None:
+    layers = [([6, 1], 8), ([3, 4], 4), ([1], 4), ([2, 1], 12), ([6, 5], 12), ([1], 20)]
+    program = _program([(reads, size, False) for reads, size in layers])
+    searched = order_steps(program)
+    assert searched.order is not None and searched.order.peak < max(live_bytes(lifetimes(program)))
+    given = as_lowered(program, searched.order.lower_bound)
+    assert given.order is not None and given.order.peak == max(live_bytes(lifetimes(program)))
+    assert given.order.lower_bound == searched.order.lower_bound and [*given.order.positions] == [*range(6)]
+    regions, aim = [PlanRegion("fast", 32), PlanRegion("slow", 1 << 20, 6.0, True)], Aim("bytes")
+    costs = []
+    for programs in ([searched], [given], [searched, given]):
+        chosen, planned, plan = cheapest(programs, regions, aim)
+        assert isinstance(plan, MemoryPlan)
+        costs.append(moved_cost(planned, plan, aim))
+    assert costs[1] < costs[0] and costs[2] == costs[1] and chosen is given
