@@ -14,6 +14,7 @@ from edgekit.codegen.streaming.choice import Choice, Chooser
 from edgekit.codegen.streaming.costs import Options
 from edgekit.codegen.streaming.far_weights import CODE, WeightMemory, far_waits
 from edgekit.codegen.streaming.feeding import fed_by
+from edgekit.codegen.streaming.schedules import Schedules
 from edgekit.codegen.streaming.stream import Schedule, Stream
 from edgekit.codegen.streaming.stripes import can_be_cut, recomputed_macs
 from edgekit.errors import BadUsage, DoesNotFit, InternalError
@@ -62,7 +63,7 @@ def test_plans_keep_to_the_capacity_of_their_choice(target: Target, seed: int, b
 @pytest.mark.parametrize("seed", range(8))
 def test_what_streams_take_is_known_before_they_are_lowered(target: Target, seed: int) -> None:
     graph = random_network(seed, wider=20)
-    candidates = Candidates(graph, target, PLENTY, False, True, Tricks(), {})
+    candidates = Candidates(graph, target, PLENTY, False, True, Tricks(), {}, Schedules())
     image, stripes = graph.inputs[0], 0
     for candidate in candidates.starting(0):
         stream = candidate.group
