@@ -10,7 +10,7 @@ from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.errors import BadUsage
 from edgekit.forecast import Forecaster
-from edgekit.ir import Array, Graph, Value
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.allocation import Choices, MixedChoice, allocate
@@ -33,6 +33,7 @@ def choose_bits(
     board: Board,
     budget: int,
     progress: Progress,
+    grids: Mapping[Value, QuantType] | None = None,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
 
@@ -41,6 +42,7 @@ def choose_bits(
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
+        grids: of activations, as of `quantize_ranges`.
 
     Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
     """
@@ -48,9 +50,9 @@ def choose_bits(
     if not names:
         raise BadUsage("the model has no weights whose bits could be chosen: use --precision int8")
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
-    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress)
+    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
     progress.stage("forecasting sizes with every number of bits")
-    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], board) for bits in WIDTHS}
+    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board) for bits in WIDTHS}
     code = {bits: forecast.code for bits, forecast in forecasts.items()}
     choices = Choices(
         measured,
@@ -62,7 +64,7 @@ def choose_bits(
         choices = replace(choices, others=others)
         found = allocate(choices, budget)
         chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
-        forecast = _Forecast.of(graph, ranges, chosen, board).total
+        forecast = _Forecast.of(graph, ranges, chosen, grids, board).total
         if forecast <= budget:
             return MixedChoice(found, choices, budget, forecast)
         # What only a mixture needs, such as kernels of two widths.
@@ -78,8 +80,11 @@ class _Forecast:
     layers: Mapping[str, int]
 
     @staticmethod
-    def of(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows], board: Board) -> _Forecast:
-        quantized = quantize_ranges(graph, ranges, coded)
+    def of(
+        graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
+        grids: Mapping[Value, QuantType] | None, board: Board,
+    ) -> _Forecast:  # fmt: skip
+        quantized = quantize_ranges(graph, ranges, coded, grids)
         flash = Forecaster(quantized).board(board).flash
         # Every product as a layer of its own.
         steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps

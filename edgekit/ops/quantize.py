@@ -131,7 +131,8 @@ def known_codes(node: Node) -> bool:
 def near_scales(node: Node) -> bool:
     """the input's scale must be below 2**22 times the output's (2**14 times where a side is int16)."""
     limit = 14 if DType.INT16 in (node.input(0).dtype, node.output.dtype) else 22
-    return not known_codes(node) or requantize_scale(node)[1] <= limit
+    exact = node.output.quant is None or node.output.quant.grid is not None
+    return exact or not known_codes(node) or requantize_scale(node)[1] <= limit
 
 
 class Requantize(_Conversion):
