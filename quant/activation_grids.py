@@ -8,9 +8,8 @@ codes of a power are for what a function or a softmax makes and products alone r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -66,26 +65,18 @@ class ActivationOptions:
 
 @dataclass(frozen=True)
 class ChosenGrid:
-    """The quantization of an activation, and what it is worth.
+    """The quantization of an activation that is not even int8 codes.
 
     Attributes:
         layer: the name of the layer that makes it.
-        sqnr_db: signal to quantization noise of its codes on the samples; uniform_sqnr_db: of even ones of as many bits.
+        grid: that of `quant`.
+        gain_db: of its signal to quantization noise on the samples, over even codes of as many bits.
     """
 
     layer: str
     quant: QuantType
-    sqnr_db: float
-    uniform_sqnr_db: float
-
-    def record(self) -> dict[str, Any]:
-        """As report.json has it."""
-        grid = self.quant.grid
-        bits, exponent = (8, 1.0) if grid is None else (grid.bits, grid.exponent)
-        figures = {"sqnr_db": self.sqnr_db, "uniform_sqnr_db": self.uniform_sqnr_db}
-        return {"name": self.layer, "bits": bits, "exponent": exponent} | {
-            key: None if math.isinf(v) else v for key, v in figures.items()
-        }
+    grid: Grid
+    gain_db: float
 
 
 def narrow_inputs(graph: Graph) -> list[Value]:
@@ -136,12 +127,17 @@ def chosen_grids(
     wide = {} if options.quantizer == "uniform" else _decodable(graph, set(narrow))
     seen = _numbers(graph, samples, [*narrow, *wide])
     power = options.quantizer == "power"
-    found = {value: _narrow_choice(value, seen[value], power) for value in narrow}
+    found = {value: _chosen(value, *_narrow_choice(seen[value], power)) for value in narrow}
     for value, largest in wide.items():
-        choice = _wide_choice(value, seen[value], ranges[value], largest)
-        if choice.quant.grid is not None:
-            found |= {member: choice for member in _moved(value)}
+        quant, gain = _wide_choice(value, seen[value], ranges[value], largest)
+        if gain > _GAIN_DB:
+            found |= dict.fromkeys(_moved(value), _chosen(value, quant, gain))
     return found
+
+
+def _chosen(value: Value, quant: QuantType, gain: float) -> ChosenGrid:
+    assert quant.grid is not None
+    return ChosenGrid(value.name if value.producer is None else value.producer.name, quant, quant.grid, gain)
 
 
 def _decodable(graph: Graph, narrow: set[Value]) -> dict[Value, int]:
@@ -208,8 +204,8 @@ class _Numbers:
 
     def decibels(self, quant: QuantType) -> float:
         """Signal to quantization noise."""
-        error = self.error(quant)
-        return math.inf if error <= 0.0 else 10.0 * math.log10(max(self.signal, 1e-300) / error)
+        tiny = np.finfo(np.float64).tiny
+        return 10.0 * math.log10(max(self.signal, tiny) / max(self.error(quant), tiny))
 
 
 def _limits(quant: QuantType, codes: Array) -> Array:
@@ -237,46 +233,35 @@ def grid_over(low: float, high: float, exponent: float, bits: int, largest: int 
     return QuantType.on_grid((most * step) ** (1.0 / exponent) / largest, Grid(bits, exponent, zero, largest))
 
 
-def _narrow_choice(value: Value, seen: _Numbers, power: bool) -> ChosenGrid:
-    """4 bits: the range, and with it the exponent, of least squared error."""
+def _narrow_choice(seen: _Numbers, power: bool) -> tuple[QuantType, float]:
+    """4 bits, and what a power gains, 0 where codes are even: the range, and with it the exponent, of least error."""
     low, high = float(seen.numbers[0]), float(seen.numbers[-1])
 
-    def best(exponents: Iterator[tuple[float, float]]) -> QuantType:
-        return min((grid_over(low * clip, high * clip, a, 4) for clip, a in exponents), key=seen.error)
+    def made(clip: float, exponent: float) -> QuantType:
+        return grid_over(low * clip, high * clip, exponent, 4)
 
-    even = best((clip, MOST_EXPONENT) for clip in _CLIPS.tolist())
+    even = min((made(clip, MOST_EXPONENT) for clip in _CLIPS.tolist()), key=seen.error)
     if not power:
-        return _choice(value, seen, even, even)
+        return even, 0.0
 
-    def searched() -> Iterator[tuple[float, float]]:
-        for clip in _CLIPS.tolist():
+    def searched(clip: float) -> QuantType:
+        return made(clip, least_exponent(lambda exponent: seen.error(made(clip, exponent))))
 
-            def error(exponent: float, clip: float = clip) -> float:
-                return seen.error(grid_over(low * clip, high * clip, exponent, 4))
-
-            yield clip, least_exponent(error)
-
-    return _choice(value, seen, best(searched()), even)
+    best = min((searched(clip) for clip in _CLIPS.tolist()), key=seen.error)
+    gain = seen.decibels(best) - seen.decibels(even)
+    return (best, gain) if gain > _GAIN_DB else (even, 0.0)
 
 
-def _wide_choice(value: Value, seen: _Numbers, limits: Range, largest: int) -> ChosenGrid:
-    """8 bits: the exponent of least squared error over the value's range."""
+def _wide_choice(value: Value, seen: _Numbers, limits: Range, largest: int) -> tuple[QuantType, float]:
+    """8 bits over the value's range with the exponent of least error, and what that gains."""
     producer = value.producer
     assert producer is not None
-    softmax, fixed = producer.op == "softmax", spec_of(producer.op).fixed_output_quant
-    low, high = (0.0, 1.0) if softmax else limits
+    fixed = spec_of(producer.op).fixed_output_quant
+    low, high = (0.0, 1.0) if producer.op == "softmax" else limits
     even = QuantType.covering(low, high) if fixed is None else QuantType.per_tensor(*fixed)
 
     def made(exponent: float) -> QuantType:
         return grid_over(low, high, exponent, 8, largest)
 
-    return _choice(value, seen, made(least_exponent(lambda exponent: seen.error(made(exponent)))), even)
-
-
-def _choice(value: Value, seen: _Numbers, power: QuantType, even: QuantType) -> ChosenGrid:
-    """The power where it pays."""
-    gained, plain = seen.decibels(power), seen.decibels(even)
-    layer = value.name if value.producer is None else value.producer.name
-    if gained > plain + _GAIN_DB:
-        return ChosenGrid(layer, power, gained, plain)
-    return ChosenGrid(layer, even, plain, plain)
+    best = made(least_exponent(lambda exponent: seen.error(made(exponent))))
+    return best, seen.decibels(best) - seen.decibels(even)

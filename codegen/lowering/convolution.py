@@ -200,8 +200,8 @@ def _call_levels(node: Node, ctx: LoweringContext, rows: int, inputs: int) -> No
 
 
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
-    """ek_fully_connected_s8 by rows, or its vector form, or its DSP form with one widened row of scratch. Codes of a grid
-    by rows, or as lanes on all cores that have those.
+    """ek_fully_connected_s8 by rows, or its vector form, or its DSP form with one widened row of scratch. Codes of a
+    grid by rows, or as lanes on all cores that have those.
     """
     if node.input(0).dtype is DType.FLOAT32:
         lower_fully_connected_f32(node, ctx)

@@ -128,8 +128,8 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_int_matmul_s8 by rows, or its vector or DSP form where twice the accumulators fit 32 bits; ek_int_matmul_levels
-    or its DSP form where a is codes of a grid; or ek_int_matmul_s16.
+    """ek_int_matmul_s8 by rows, or its vector or DSP form where twice the accumulators fit 32 bits;
+    ek_int_matmul_levels or its DSP form where a is codes of a grid; or ek_int_matmul_s16.
     """
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16

@@ -81,14 +81,14 @@ def single_quant(value: Value) -> tuple[float, int]:
 
 
 def steps(value: Value, codes: Array) -> Int64:
-    """The integers of a per-tensor quantized value as steps of its scale from 0; raises ValueError as `single_quant`."""
+    """The integers of a value quantized per tensor as steps of its scale from 0; raises as `single_quant`."""
     single_quant(value)
     assert value.quant is not None
     return value.quant.steps(codes)
 
 
 def reach(value: Value) -> int:
-    """How many steps an int8 activation can be from 0; raises ValueError as `single_quant`."""
+    """How many steps an int8 activation can be from 0; raises as `single_quant`."""
     single_quant(value)
     assert value.quant is not None
     return value.quant.reach

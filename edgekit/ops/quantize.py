@@ -152,7 +152,7 @@ class Requantize(_Conversion):
         return (known_codes, near_scales)
 
     def table(self, node: Node) -> Array:
-        """256 output codes, by the 8-bit input's code minus the input type's minimum; exact where they are of a grid."""
+        """256 output codes, by the 8-bit input's code minus the input type's minimum; of a grid, the nearest."""
         info = np.iinfo(node.input(0).dtype.numpy)
         return self._rescaled(node, np.arange(info.min, info.max + 1, dtype=np.int64))
 
