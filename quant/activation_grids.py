@@ -224,6 +224,7 @@ def grid_over(low: float, high: float, exponent: float, bits: int, largest: int 
     largest: the largest level of 8-bit codes.
     """
     steps = (1 << bits) - 1
+    exponent = float(np.float32(exponent))  # as files hold it
     first, last = (math.copysign(abs(end) ** exponent, end) for end in (min(low, 0.0), max(high, 0.0)))
     step = (last - first) / steps if last > first else 1.0 / steps
     zero = min(max(math.floor(-first / step + 0.5), 0), steps)
