@@ -44,9 +44,23 @@ def test_file_and_report(data: Path, tmp_path: Path) -> None:
         row = rows[layer["name"]]
         assert row["bits"] == layer["bits"] and (row["exponent"] is None) == (row["bits"] == 8)
     lines = _run("quantize", MODEL, *options).stdout.splitlines()
-    assert " ".join(lines[0].split()) == "layer operator bits exponent output of weights of rounding loses most to"
+    assert (
+        " ".join(lines[0].split()) == "layer operator bits exponent codes output of weights of rounding loses most to"
+    )
     assert any("fully_connected" in line and " 3 " in line for line in lines)
     assert lines[-1].startswith("  onnxruntime: ") and sorted(p.name for p in out.parent.iterdir()) == ["w3.onnx"]
+
+
+def test_activations_of_a_power_are_shown_with_what_they_gain(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a4.onnx"
+    options = ["--data", str(data), "--activation-bits", "4", "--activation-quantizer", "power", "-o", str(out)]
+    result = _run("quantize", MODEL, *options, "--json")
+    assert result.exit_code == 0, result.output
+    rows = [row for row in json.loads(result.stdout)["quantization"] if row["output_bits"] is not None]
+    assert {row["output_bits"] for row in rows} == {4, 8}
+    assert all((row["output_gain_db"] > 0.5) == (row["output_exponent"] < 1.0) for row in rows)
+    assert {"softmax", "gelu", "requantize"} <= {row["op"] for row in rows}
+    assert any(" 4 ^0." in line for line in _run("quantize", MODEL, *options).stdout.splitlines())
 
 
 def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path) -> None:
