@@ -3,8 +3,9 @@
 Each finished cell goes to benchmarks/low_bits.json; a later run goes on with those that are missing, in the order of
 their weight, until the minutes are over. Then the table of docs/nupes.md is written anew. Cells are measured on the
 integer graph, by the generated C compiled for this computer (`edgekit.host`), whose first inferences are compared bit
-for bit with the numpy reference. The first and the last product of each network have 8 bits, and so do the activations that
-they read; rows of 4-bit activations are even codes of those, or codes of a power (`edgekit.quant.activation_grids`).
+for bit with the numpy reference. The first and the last product of each network have 8 bits, and so do the activations
+that they read; rows of 4-bit activations are even codes of those, or codes of a power
+(`edgekit.quant.activation_grids`).
 """
 
 from __future__ import annotations
