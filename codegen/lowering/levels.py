@@ -15,9 +15,9 @@ def is_coded(x: Value) -> bool:
 
 
 def levels_table(x: Value, ctx: LoweringContext) -> ConstantArg:
-    """int16 [256]: the level of each code of a coded activation, from -128 on."""
+    """int16 [256]: the level of each code of a coded activation, in the order of bytes."""
     assert x.quant is not None and x.quant.grid is not None
-    return ctx.constant("int16_t", x.quant.grid.levels.astype(np.int16))
+    return ctx.constant("int16_t", np.roll(x.quant.grid.levels, 128).astype(np.int16))
 
 
 def levels_arguments(x: Value, ctx: LoweringContext) -> tuple[str, list[ConstantArg]]:

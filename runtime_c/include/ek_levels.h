@@ -1,4 +1,4 @@
-/* Activations as codes of a grid: each int8 code stands for a level of 16 bits, in a table by the code plus 128. */
+/* Activations as codes of a grid: each int8 code stands for a level of 16 bits, in a table in the order of bytes. */
 #ifndef EK_LEVELS_H
 #define EK_LEVELS_H
 

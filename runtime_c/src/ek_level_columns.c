@@ -1,20 +1,24 @@
 #include "ek_level_columns.h"
 
 /* One row into a column; from quad to quad `next` words. */
-static void widen(const ek_level_rows *rows, int32_t row, uint32_t *column, int32_t next)
+EK_INLINE void widen(const ek_level_rows *rows, int32_t row, uint32_t *column, int32_t next)
 {
     const int8_t *codes = rows->codes + row * rows->pitch;
-    const int16_t *const levels = rows->levels + 128;
-    int32_t left = rows->inputs;
-    for (; left >= 4; left -= 4) {
-        column[0] = ek_pair(levels[codes[0]], levels[codes[2]]);
-        column[1] = ek_pair(levels[codes[1]], levels[codes[3]]);
+    const int16_t *const levels = rows->levels;
+    for (const int8_t *const words = codes + (rows->inputs & ~3); codes != words; column += next) {
+        const uint32_t word = ek_load32(codes);
         codes += 4;
-        column += next;
+        column[0] = ek_pair(levels[word & 0xFFu], levels[(word >> 16) & 0xFFu]);
+        column[1] = ek_pair(levels[(word >> 8) & 0xFFu], levels[word >> 24]);
     }
+    const int32_t left = rows->inputs & 3;
     if (left > 0) {
-        column[0] = ek_pair(levels[codes[0]], left > 2 ? levels[codes[2]] : 0);
-        column[1] = ek_pair(left > 1 ? levels[codes[1]] : 0, 0);
+        int32_t last[4] = {0, 0, 0, 0};
+        for (int32_t i = 0; i < left; ++i) {
+            last[i] = levels[(uint8_t)codes[i]];
+        }
+        column[0] = ek_pair(last[0], last[2]);
+        column[1] = ek_pair(last[1], last[3]);
     }
 }
 
