@@ -63,8 +63,10 @@ def test_activations_of_a_power_are_shown_with_what_they_gain(data: Path, tmp_pa
     assert any(" 4 ^0." in line for line in lines)
 
 
-def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path) -> None:
-    narrow = ["--precision", "w4", "--quantizer", "powerquant", "--data", str(data)]
+@pytest.mark.parametrize("bits", ["8", "4"])
+def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path, bits: str) -> None:
+    activations = ["--activation-bits", bits, "--activation-quantizer", "power" if bits == "4" else "uniform"]
+    narrow = ["--precision", "w4", "--quantizer", "powerquant", "--data", str(data), *activations]
     exported = str(tmp_path / Path(MODEL).name)
     assert _run("quantize", MODEL, *narrow, "-o", exported).exit_code == 0
     for folder, arguments in (("direct", [MODEL, *narrow]), ("through", [exported, "--data", str(data)])):

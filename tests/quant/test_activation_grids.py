@@ -18,8 +18,9 @@ from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.passes import optimise
 from edgekit.quant.activation_grids import ActivationOptions, ChosenGrid, chosen_grids, grid_over, narrow_inputs
+from edgekit.quant.activations import activation_quants
 from edgekit.quant.affine import quantize_ranges
-from edgekit.quant.bits import products_of
+from edgekit.quant.bits import products_of, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.error import layer_errors
 from edgekit.quant.observers import Range
@@ -188,6 +189,23 @@ def test_learning_rounds_as_the_reference() -> None:
         assert given.grad is not None
         inside = limited(torch.from_numpy(x), quant).numpy() == x
         assert np.array_equal(given.grad.numpy() != 0, inside)
+
+
+def test_weights_are_learned_before_four_bit_activations(model: Model) -> None:
+    pytest.importorskip("torch")
+    from edgekit.quant.learning.learn import LearningSettings, learned_weights
+
+    graph, _, chosen = _quantized(model, 4, "power")
+    ranges = calibrate(graph, model[1])
+    grids = {value: grid.quant for value, grid in chosen.items()}
+    quants = activation_quants(graph, ranges, grids)
+    assert all(quants[value].grid == grid.grid for value, grid in chosen.items())
+    bits = dict([item for item in uniform_bits(graph, 4).items() if item[1] == 4][2:5])
+    coded = learned_weights(graph, model[1][:3], quants, bits, "adaround", LearningSettings(2, 0))
+    assert set(coded) == set(bits)
+    learned = quantize_ranges(graph, ranges, coded, grids)
+    narrow = [node for node in learned.nodes if node.name in coded]
+    assert all(node.input(0).quant.grid is not None and node.input(1).quant.codebook is not None for node in narrow)
 
 
 def test_a_graph_without_options_is_as_ever(model: Model) -> None:
