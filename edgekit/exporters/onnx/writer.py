@@ -126,7 +126,7 @@ class OnnxWriter:
                 "remove the layer"
             )
         if value.quant.grid is not None:
-            return self._on_grid(value, real)
+            return self._on_grid(name, value, real)
         parameters = [
             self.constant(f"{value.name} scale", np.array(value.quant.scale[0], np.float32)),
             self.constant(f"{value.name} zero point", np.array(value.quant.zero_point[0] + UINT8_SHIFT, np.uint8)),
@@ -134,12 +134,12 @@ class OnnxWriter:
         codes = self.emit("QuantizeLinear", f"{value.name} codes", [real, *parameters])
         return self.emit("DequantizeLinear", f"{value.name} real", [codes, *parameters])
 
-    def _on_grid(self, value: Value, real: str) -> str:
+    def _on_grid(self, name: str, value: Value, real: str) -> str:
         assert value.quant is not None
         parts = zip(PARAMETERS, grid_parameters(value.quant), strict=True)
         names = [self.constant(f"{value.name} {part}", array) for part, array in parts]
         self._grids = True
-        return self.emit(GRID, f"{value.name} on grid", [real, *names], domain=DOMAIN)
+        return self.emit(GRID, name, [real, *names], domain=DOMAIN)
 
     def _constant_value(self, value: Value) -> str:
         """A constant operand: codes with their scale, or numbers as they are."""

@@ -34,4 +34,9 @@ def on_grid(layer: Layer) -> Value:
     narrow = grid.coded or int(levels.max()) - int(levels.min()) <= _INT8_SPAN
     if (grid.levels != levels).any() or not np.isclose(step, wanted, rtol=1e-4, atol=0.0) or not narrow:
         raise layer.unsupported("its levels and step are not those of its exponent", "export the model again")
-    return settle(layer, operand, QuantType.on_grid(scale, grid))
+    quant = QuantType.on_grid(scale, grid)
+    if operand.quant is None:
+        return settle(layer, operand, quant)
+    output = layer.emit("requantize", [operand], {})
+    output.quant = quant
+    return output
