@@ -24,7 +24,7 @@ from edgekit.codegen.memory import validate_plan
 from edgekit.codegen.memory.region import plan_regions
 from edgekit.codegen.program import Port
 from edgekit.emulators import emulated_board, open_machine
-from edgekit.ir import Array, DType, Graph, QuantType, Value
+from edgekit.ir import Array, DType, Graph, Grid, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes, single_node_graph
@@ -121,6 +121,14 @@ def softmax(rows: int, width: int) -> Graph:
     return single_node_graph("softmax", [_input("x", (rows, width), 0.1)], [output], {"axis": -1, "beta": 1.0})
 
 
+def of_power(graph: Graph, at: str) -> Graph:
+    """The layer with 8-bit codes of a power as its input, or where `at` is "y" as its output."""
+    value = graph.outputs[0] if at == "y" else graph.inputs[0]
+    graph.nodes[0].attrs["double_rounding"] = False
+    value.quant = QuantType.on_grid(1 / 8192 if at == "y" else 8 / 8192, Grid(8, 0.5, 0, 8192))
+    return graph
+
+
 def binary(op: str, elements: int) -> Graph:
     """An elementwise layer of two tensors."""
     shape = (1, elements)
@@ -176,11 +184,15 @@ LAYERS = (
     Layer("projection 196x192x192", lambda: linear(196, 192, 192), 196 * 192 * 192, 1.62, 0.80),
     Layer("QK^T 196x32x196", lambda: matmul(196, 32, 196, True), 196 * 32 * 196, 3.57, 1.2),
     Layer("PV 196x196x32", lambda: matmul(196, 196, 32, False), 196 * 196 * 32, 2.22, 1.1),
+    Layer("PV 196x196x32 of a power", lambda: of_power(matmul(196, 196, 32, False), "a"), 196 * 196 * 32, None, 1.1),
+    Layer("MLP 32x768x192 of a power", lambda: of_power(linear(32, 768, 192), "x"), 32 * 768 * 192, None, 0.85),
+    Layer("MLP 32x768x192", lambda: linear(32, 768, 192), 32 * 768 * 192, None, 0.80),
     Layer("fully connected 256->64", lambda: linear(1, 256, 64), 256 * 64, 2.08, 1.55),
     Layer("depthwise 3x3 64 @16x16", lambda: depthwise(16, 64, 3), 16 * 16 * 64 * 9, 6.55, 4.0),
     Layer("depthwise 3x3 /2 64 @16x16", lambda: depthwise(16, 64, 3, 2), 8 * 8 * 64 * 9, 6.55, 4.0),
     Layer("depthwise 5x5 64 @16x16", lambda: depthwise(16, 64, 5), 16 * 16 * 64 * 25, 4.73, 3.2),
     Layer("softmax 64x196, per element", lambda: softmax(64, 196), 64 * 196, 275, 25),
+    Layer("softmax 64x196 of a power", lambda: of_power(softmax(64, 196), "y"), 64 * 196, None, 25),
     Layer("softmax 1x10, per element", lambda: softmax(1, 10), 10, 275, 25),
     Layer("add, per element", lambda: binary("add", 4096), 4096, 81, 12),
     Layer("mul, per element", lambda: binary("mul", 4096), 4096, 36, 10),
@@ -207,11 +219,15 @@ VECTORS: dict[str, tuple[float | None, float]] = {
     "projection 196x192x192": (0.245, 0.15),
     "QK^T 196x32x196": (1.056, 0.35),
     "PV 196x196x32": (0.668, 0.25),
+    "PV 196x196x32 of a power": (None, 1.1),
+    "MLP 32x768x192 of a power": (None, 0.85),
+    "MLP 32x768x192": (None, 0.15),
     "fully connected 256->64": (None, 0.2),
     "depthwise 3x3 64 @16x16": (2.328, 1.0),
     "depthwise 3x3 /2 64 @16x16": (None, 2.0),
     "depthwise 5x5 64 @16x16": (1.750, 0.6),
     "softmax 64x196, per element": (559, 25),
+    "softmax 64x196 of a power": (None, 25),
     "add, per element": (13.8, 4),
     "mul, per element": (6.8, 5),
     "avg pool 2x2, per input": (1.7, 1.7),

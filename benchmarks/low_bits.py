@@ -3,7 +3,9 @@
 Each finished cell goes to benchmarks/low_bits.json; a later run goes on with those that are missing, in the order of
 their weight, until the minutes are over. Then the table of docs/nupes.md is written anew. Cells are measured on the
 integer graph, by the generated C compiled for this computer (`edgekit.host`), whose first inferences are compared bit
-for bit with the numpy reference. The first and the last product of each network have 8 bits.
+for bit with the numpy reference. The first and the last product of each network have 8 bits, and so do the activations
+that they read; rows of 4-bit activations are even codes of those, or codes of a power
+(`edgekit.quant.activation_grids`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,16 @@ from benchmarks.low_bits_models import SUBJECTS, Subject, float_answers, load
 from benchmarks.low_bits_table import write_page
 from edgekit.errors import InternalError
 from edgekit.host import build_host_model
-from edgekit.ir import Array, Graph
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.reference import run_reference
+from edgekit.quant.activation_grids import ActivationOptions, chosen_grids, narrow_inputs
 from edgekit.quant.activations import activation_quants
-from edgekit.quant.affine import quantize_graph
+from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.learning.generate import generated_inputs
 from edgekit.quant.learning.learn import LearningSettings, learned_weights
+from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import DATA_FREE, GLOBAL, coded_weights
 from edgekit.quant.weights import channel_rows
@@ -38,7 +42,8 @@ from edgekit.quant.weights import channel_rows
 RESULTS = Path(__file__).with_name("low_bits.json")
 RANGE_SAMPLES = 64
 COMPARED = 3
-WIDTHS = (4, 3, 2)
+# Weights and activations; "p" are activations of a power, where that pays.
+WIDTHS = ("w4a8", "w3a8", "w2a8", "w4a4", "w4a4p", "w8a8p", "w8a4", "w8a4p")
 SEEDS = (0, 1, 2)
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
 LEARNED = ("nupes", "adaround", "nupes-free")
@@ -49,27 +54,55 @@ ADAROUND_STEPS = 1000
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure of the table."""
+    """One figure of the table; `width` is "w8a8" or one of WIDTHS."""
 
     subject: str
-    bits: int
+    width: str
     method: str
     seed: int
 
     @property
     def key(self) -> str:
         """Its name in the file of results."""
-        return f"{self.subject}/w{self.bits}a8/{self.method}/{self.seed}"
+        return f"{self.subject}/{self.width}/{self.method}/{self.seed}"
+
+    @property
+    def bits(self) -> int:
+        """Of weights."""
+        return int(self.width[1])
+
+    @property
+    def activations(self) -> ActivationOptions:
+        """Of activations."""
+        return ActivationOptions(int(self.width[3]), "power" if self.width.endswith("p") else "uniform")
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Ranges and grids of a float graph's values."""
+
+    ranges: Mapping[Value, Range]
+    grids: Mapping[Value, QuantType]
+
+    @staticmethod
+    def of(graph: Graph, samples: list[list[Array]], options: ActivationOptions) -> Activations:
+        """By samples; the graph gets the values that 4-bit activations are."""
+        narrow = narrow_inputs(graph) if options.bits == 4 else []
+        ranges = calibrate(graph, samples)
+        chosen = chosen_grids(graph, samples, ranges, options, narrow)
+        return Activations(ranges, {value: grid.quant for value, grid in chosen.items()})
 
 
 def cells() -> Iterator[Cell]:
     """All of them, what matters most first."""
+    narrow = [width for width in WIDTHS if width[1] != "8"]
     for subject in SUBJECTS:
-        yield Cell(subject, 8, "uniform", 0)
-        yield Cell(subject, 8, "mse", 0)
-        yield from (Cell(subject, bits, method, 0) for bits in WIDTHS for method in WITHOUT_DATA)
+        for width in ("w8a8", *(width for width in WIDTHS if width[1] == "8")):
+            yield Cell(subject, width, "uniform", 0)
+            yield Cell(subject, width, "mse", 0)
+        yield from (Cell(subject, width, method, 0) for width in narrow for method in WITHOUT_DATA)
     for seed, method, subject in itertools.product(SEEDS, LEARNED, SUBJECTS):
-        yield from (Cell(subject, bits, method, seed) for bits in WIDTHS)
+        yield from (Cell(subject, width, method, seed) for width in narrow)
 
 
 def answers(graph: Graph, x: Array) -> Array:
@@ -90,15 +123,15 @@ def plan(graph: Graph, bits: int) -> dict[str, int]:
     return dict.fromkeys(names[1:-1], bits)
 
 
-def coded(cell: Cell, subject: Subject, samples: list[list[Array]]) -> dict[str, CodedRows]:
-    """The codes that the cell's method chooses."""
-    graph, bits = subject.graph, plan(subject.graph, cell.bits)
+def coded(cell: Cell, graph: Graph, samples: list[list[Array]], activations: Activations) -> dict[str, CodedRows]:
+    """The codes of weights that the cell's method chooses."""
+    bits = plan(graph, cell.bits)
     if cell.bits == 8:
         layers = [node for node in graph.nodes if node.name in bits]
         return {node.name: DATA_FREE[cell.method](channel_rows(node), 8) for node in layers}
     if cell.method in WITHOUT_DATA:
         return coded_weights(graph, bits, cell.method)
-    quants = activation_quants(graph, calibrate(graph, samples[:RANGE_SAMPLES]))
+    quants = activation_quants(graph, activations.ranges, activations.grids)
     method = "adaround" if cell.method == "adaround" else "nupes"
     settings = LearningSettings(seed=cell.seed)
     if method == "adaround":
@@ -108,14 +141,16 @@ def coded(cell: Cell, subject: Subject, samples: list[list[Array]]) -> dict[str,
 
 def measure(cell: Cell, subject: Subject) -> dict[str, Any]:
     """The cell's figures: percent right, or in agreement with the float model, and CPU seconds of the quantizer."""
-    started = time.process_time()
+    # A copy: 4-bit activations are values of their own.
+    float_graph, started = subject.graph.copied(), time.process_time()
     if cell.method == "nupes-free":
         samples = generated_inputs(subject.graph, GENERATED, cell.seed, subject.span)
     else:
         samples = [[sample] for sample in subject.calibration]
-    codes = coded(cell, subject, samples)
+    activations = Activations.of(float_graph, samples[:RANGE_SAMPLES], cell.activations)
+    codes = coded(cell, float_graph, samples, activations)
     seconds = time.process_time() - started
-    graph = quantize_graph(subject.graph, samples[:RANGE_SAMPLES], coded=codes)
+    graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)
     right = answers(graph, subject.test) == subject.truth
     return {"percent": _percent(right), "cpu_seconds": round(seconds, 1)}
 
@@ -139,9 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Accuracy at low bits of every quantizer.")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many minutes")
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS), choices=SUBJECTS, help="only these models")
-    parser.add_argument(
-        "--widths", nargs="+", type=int, default=list(WIDTHS), help="and, of weights below 8 bits, these"
-    )
+    parser.add_argument("--widths", nargs="+", default=list(WIDTHS), choices=WIDTHS, help="and, beside w8a8, these")
     parser.add_argument("--methods", nargs="+", default=list(LEARNED), choices=LEARNED, help="and, of those that learn")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="and these seeds")
     options = parser.parse_args()
@@ -150,7 +183,7 @@ def main() -> int:
     for cell in cells():
         if time.monotonic() - started > 60 * options.minutes:
             break
-        chosen = cell.subject in options.subjects and cell.bits in (8, *options.widths)
+        chosen = cell.subject in options.subjects and cell.width in ("w8a8", *options.widths)
         learned = cell.method in options.methods and cell.seed in options.seeds
         if not chosen or not (learned or cell.method in WITHOUT_DATA) or cell.key in _results():
             continue

@@ -39,15 +39,19 @@ def table(results: Mapping[str, Any]) -> str:
             found = {method: _seeds(results, f"{subject}/{width}/{method}/") for method in COLUMNS}
             means = [sum(values) / len(values) for values in found.values() if values]
             cells = [_cell(values, max(means)) for values in found.values()]
-            lines.append(f"| {width.upper()} | " + " | ".join(cells) + " |")
+            lines.append(f"| {_title(width)} | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
-def _order(width: str) -> tuple[int, int]:
-    """W8A8 first, activations of 4 bits last."""
+def _order(width: str) -> tuple[int, int, bool]:
+    """W8A8 first, activations of 4 bits last, those of a power behind even ones."""
     weights, activations = (int(number) for number in re.findall(r"\d+", width))
-    return -activations, -weights
+    return -activations, -weights, width.endswith("p")
+
+
+def _title(width: str) -> str:
+    return f"{width.removesuffix('p').upper()} power" if width.endswith("p") else width.upper()
 
 
 def _seeds(results: Mapping[str, Any], prefix: str) -> list[float]:

@@ -11,7 +11,7 @@ from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.errors import BadUsage
 from edgekit.forecast import Forecaster
-from edgekit.ir import Array, Graph, Value
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.allocation import Choices, MixedChoice, allocate
@@ -35,6 +35,7 @@ def choose_bits(
     budget: int,
     progress: Progress,
     planner: Planner,
+    grids: Mapping[Value, QuantType] | None = None,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
 
@@ -44,6 +45,7 @@ def choose_bits(
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
         planner: what plans the builds that are forecast.
+        grids: of activations, as of `quantize_ranges`.
 
     Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
     """
@@ -51,9 +53,9 @@ def choose_bits(
     if not names:
         raise BadUsage("the model has no weights whose bits could be chosen: use --precision int8")
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
-    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress)
+    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
     progress.stage("forecasting sizes with every number of bits")
-    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], board, planner) for bits in WIDTHS}
+    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board, planner) for bits in WIDTHS}
     code = {bits: forecast.code for bits, forecast in forecasts.items()}
     choices = Choices(
         measured,
@@ -65,7 +67,7 @@ def choose_bits(
         choices = replace(choices, others=others)
         found = allocate(choices, budget)
         chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
-        forecast = _Forecast.of(graph, ranges, chosen, board, planner).total
+        forecast = _Forecast.of(graph, ranges, chosen, grids, board, planner).total
         if forecast <= budget:
             return MixedChoice(found, choices, budget, forecast)
         # What only a mixture needs, such as kernels of two widths.
@@ -82,9 +84,10 @@ class _Forecast:
 
     @staticmethod
     def of(
-        graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows], board: Board, planner: Planner
+        graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
+        grids: Mapping[Value, QuantType] | None, board: Board, planner: Planner,
     ) -> _Forecast:  # fmt: skip
-        quantized = quantize_ranges(graph, ranges, coded)
+        quantized = quantize_ranges(graph, ranges, coded, grids)
         flash = Forecaster(quantized, planner=planner).board(board).flash
         # Every product as a layer of its own.
         steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps

@@ -11,9 +11,10 @@ from edgekit.boards import Board
 from edgekit.codegen.fitting import Planner, lower_and_plan
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage
-from edgekit.ir import Array, Graph, Value
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
+from edgekit.quant.activation_grids import ActivationOptions, ChosenGrid, chosen_grids, narrow_inputs
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
 from edgekit.quant.calibrate import calibrate
@@ -39,6 +40,7 @@ class Quantization:
         budget_flash: bytes of code and weights that "mixed" may take; None for all that the board has.
         data_free: calibrate, and learn, on inputs that are generated from the model.
         input_range: the lowest and the highest number of an input, for generated ones; None where that is not known.
+        activations: how many bits they have, and whether codes of a power.
     """
 
     precision: str = "int8"
@@ -47,10 +49,12 @@ class Quantization:
     budget_flash: int | None = None
     data_free: bool = False
     input_range: tuple[float, float] | None = None
+    activations: ActivationOptions = field(default_factory=ActivationOptions)
 
     def check(self) -> None:
         """Raise BadUsage for options that go with nothing here, MissingPackage for what is not installed."""
         check_weight_options(self.precision, self.weights)
+        self.activations.check(self.precision)
         if self.budget_flash is not None and self.precision != "mixed":
             raise BadUsage(
                 f"--budget-flash chooses the bits of each layer: give --precision mixed with it, or leave it out with "
@@ -73,12 +77,14 @@ class Quantized:
     Attributes:
         used: the samples that ranges come from.
         low_bits: weights of fewer than 8 bits, None where all have 8.
+        grids: activations that are codes of a power, or of 4 bits.
     """
 
     graph: Graph
     floats: Graph
     used: list[list[Array]]
     low_bits: LowBits | None
+    grids: tuple[ChosenGrid, ...] = ()
 
     @property
     def coded(self) -> Mapping[str, CodedRows]:
@@ -116,19 +122,23 @@ def quantize_model(
     graph = prepared(graph)
     used = [list(s) for s in calibration.samples[:CALIBRATION_SAMPLES]]
     progress.stage(f"calibrating on {len(used)} samples ({wanted.observer})")
+    narrow = narrow_inputs(graph) if wanted.activations.bits == 4 else []
     ranges = calibrate(graph, used, wanted.observer)
+    chosen = chosen_grids(graph, used, ranges, wanted.activations, narrow)
+    grids = {value: grid.quant for value, grid in chosen.items()}
     if wanted.precision != "int8":
         # Learning takes minutes to hours: what no firmware can have is refused before it.
-        require_supported_graph(quantize_ranges(graph, ranges))
-    low_bits = _low_bits(graph, calibration.samples, ranges, wanted, board, progress, planner)
-    quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded)
-    return Quantized(quantized, graph, used, low_bits)
+        require_supported_graph(quantize_ranges(graph, ranges, None, grids))
+    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, planner)
+    quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded, grids)
+    return Quantized(quantized, graph, used, low_bits, tuple(dict.fromkeys(chosen.values())))
 
 
 def _low_bits(
     graph: Graph,
     samples: Sequence[Sequence[Array]],
     ranges: Mapping[Value, Range],
+    grids: Mapping[Value, QuantType],
     wanted: Quantization,
     board: Board | None,
     progress: Progress,
@@ -143,7 +153,7 @@ def _low_bits(
         if board is None:
             raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
         budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
-        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, planner)
+        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, planner, grids)
         bits = mixed.allocation.bits
     else:
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])
@@ -153,4 +163,4 @@ def _low_bits(
             progress.warn("all weights keep 8 bits")
         return None if mixed is None else LowBits(wanted.weights.chosen, bits, {}, mixed=mixed)
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
-    return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress), mixed=mixed)
+    return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress, grids), mixed=mixed)

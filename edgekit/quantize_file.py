@@ -102,7 +102,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
     progress.stage(f"comparing {len(floats)} inputs with the float model and with onnxruntime")
     codes = [codes_of(sample, made.graph.inputs) for sample in floats]
     outputs = [_outputs(made.graph, sample) for sample in progress.track(codes, "comparing")]
-    errors = layer_errors(made.floats, made.graph, floats[:ERROR_SAMPLES], made.coded)
+    errors = layer_errors(made.floats, made.graph, floats[:ERROR_SAMPLES], made.coded, made.grids)
     return {
         "schema": 1,
         "model": options.model.stem,

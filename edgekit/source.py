@@ -249,7 +249,7 @@ def _quantized(
     seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)
     progress.stage("measuring quantization error")
-    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES], made.coded)
+    errors = layer_errors(made.floats, quantized, floats[:ERROR_SAMPLES], made.coded, made.grids)
     alive = remove_dead_channels(quantized)
     return Source(
         model.stem, model, alive, made.floats, codes, labels, origin, floats, errors, calibrated, made.low_bits

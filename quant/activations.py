@@ -12,16 +12,22 @@ from edgekit.ops.conv2d import is_product
 from edgekit.quant.observers import Range
 
 
-def activation_quants(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value, QuantType]:
+def activation_quants(
+    graph: Graph, ranges: Mapping[Value, Range], grids: Mapping[Value, QuantType] | None = None
+) -> dict[Value, QuantType]:
     """The quantization of every graph input and computed value.
 
     Data movement and pooling keep one quantization for all their operands; a group whose values all come from
     operators with one fixed quantization (softmax, sigmoid) has that.
+
+    grids: those of values that are not to be even int8 codes (`edgekit.quant.activation_grids`).
     """
     groups = _Groups(graph)
     chosen = {root: _choose(members, ranges) for root, members in groups.members().items()}
+    fixed = {groups.root(value): quant for value, quant in (grids or {}).items()}
+    chosen |= fixed
     for _ in range(len(chosen) + 1):
-        if not _widen(graph, groups, chosen, ranges):
+        if not _widen(graph, groups, chosen, ranges, set(fixed)):
             break
     return {value: chosen[groups.root(value)] for value in groups.values}
 
@@ -73,8 +79,10 @@ def _fixed_quant(value: Value) -> QuantType | None:
     return None if fixed is None else QuantType.per_tensor(*fixed)
 
 
-def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType], ranges: Mapping[Value, Range]) -> bool:
-    """Raise output scales that the integer arithmetic could not reach; True where one was raised.
+def _widen(
+    graph: Graph, groups: _Groups, chosen: dict[Value, QuantType], ranges: Mapping[Value, Range], fixed: set[Value]
+) -> bool:
+    """Raise output scales that the integer arithmetic could not reach, but those of `fixed`; True where one was raised.
 
     It takes sums that cancel, or layers whose outputs were almost zero on all samples, to need this.
     """
@@ -84,7 +92,7 @@ def _widen(graph: Graph, groups: _Groups, chosen: dict[Value, QuantType], ranges
             continue
         root = groups.root(node.outputs[0])
         least, quant = _least_scale(node, groups, chosen, ranges), chosen[root]
-        if quant.scale[0] < least and _fixed_quant(node.outputs[0]) is None:
+        if quant.scale[0] < least and root not in fixed and _fixed_quant(node.outputs[0]) is None:
             chosen[root] = QuantType.per_tensor(least * (1 + 1e-6), quant.zero_point[0])
             changed = True
     return changed

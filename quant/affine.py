@@ -42,9 +42,17 @@ def quantize_graph(
     return quantize_ranges(graph, calibrate(graph, samples, observer, progress), coded)
 
 
-def quantize_ranges(graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows] | None = None) -> Graph:
-    """`quantize_graph` of values whose ranges `calibrate` has found."""
-    result = _Rewriter(graph, ranges, coded or {}).run()
+def quantize_ranges(
+    graph: Graph,
+    ranges: Mapping[Value, Range],
+    coded: Mapping[str, CodedRows] | None = None,
+    grids: Mapping[Value, QuantType] | None = None,
+) -> Graph:
+    """`quantize_graph` of values whose ranges `calibrate` has found.
+
+    grids: of activations that are not to be even int8 codes (`edgekit.quant.activation_grids`).
+    """
+    result = _Rewriter(graph, ranges, coded or {}, grids or {}).run()
     verify_graph(result, "quantize")
     return result
 
@@ -75,9 +83,12 @@ _FIXED = ("softmax", "int_log_softmax")
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows]) -> None:
+    def __init__(
+        self, graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
+        grids: Mapping[Value, QuantType],
+    ) -> None:  # fmt: skip
         self.graph, self.ranges, self.coded = graph, ranges, coded
-        self.quants = activation_quants(graph, ranges)
+        self.quants = activation_quants(graph, ranges, grids)
         self.values: dict[Value, Value] = {}
         self.nodes: list[Node] = []
 
@@ -112,7 +123,9 @@ class _Rewriter:
         for rounding in _TFLITE_ROUNDING:
             attrs.pop(rounding, None)
         fixed = spec_of(op).fixed_output_quant
-        if op in _FIXED and fixed is not None and output.quant != QuantType.per_tensor(*fixed):
+        own_codes = fixed is None or output.quant == QuantType.per_tensor(*fixed)
+        if op in _FIXED and not own_codes and (output.quant is None or not output.quant.is_coded):
+            assert fixed is not None
             own = Value(output.name, output.shape, DType.INT8, QuantType.per_tensor(*fixed))
             self.nodes.append(Node(op, node.name, operands, [own], attrs))
             self.nodes.append(Node("requantize", f"{node.name} requantize", [own], [output]))

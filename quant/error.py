@@ -13,6 +13,7 @@ from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.reference import run_reference
+from edgekit.quant.activation_grids import ChosenGrid
 from edgekit.quant.power import CodedRows
 
 
@@ -33,6 +34,8 @@ class LayerError:
         weights_sqnr_db: of the output that the integer weights make of exact inputs; None without weights.
         cause: where most of the output's noise comes from: "weights", "codes" (rounding of the output), "inherited"
             (from the layers before), or "none".
+        output_bits, output_exponent, output_gain_db: of an output that is codes of a power, or of 4 bits, and what the
+            power gains over even codes of as many bits; None for even codes of 8.
     """
 
     name: str
@@ -46,6 +49,9 @@ class LayerError:
     weight_sqnr_db: float | None
     weights_sqnr_db: float | None
     cause: str
+    output_bits: int | None = None
+    output_exponent: float | None = None
+    output_gain_db: float | None = None
 
     def record(self) -> dict[str, Any]:
         """As report.json has it: no ratio, null, where there is no noise."""
@@ -84,12 +90,14 @@ def layer_errors(
     int_graph: Graph,
     samples: Sequence[Sequence[Array]],
     coded: Mapping[str, CodedRows] | None = None,
+    grids: Sequence[ChosenGrid] = (),
 ) -> list[LayerError]:
     """One row per node of `int_graph` whose name a node of `float_graph` has too, in execution order.
 
     `samples` are real-valued float32 arrays; the integer graph gets their codes. `coded` are the layers' codes of fewer
-    than 8 bits.
+    than 8 bits, `grids` what their outputs are where that is not even codes of 8 bits.
     """
+    chosen = {grid.layer: grid for grid in grids}
     originals = {node.name: node for node in float_graph.nodes}
     pairs = [
         (node, originals[node.name])
@@ -111,12 +119,15 @@ def layer_errors(
                 made,
             )
     return [
-        _error(node, original, row, weights.get(node), (coded or {}).get(node.name))
+        _error(node, original, row, weights.get(node), (coded or {}).get(node.name), chosen.get(node.name))
         for (node, original), row in zip(pairs, sums, strict=True)
     ]
 
 
-def _error(node: Node, original: Node, sums: _Sums, weights: Array | None, coded: CodedRows | None) -> LayerError:
+def _error(
+    node: Node, original: Node, sums: _Sums, weights: Array | None, coded: CodedRows | None,
+    chosen: ChosenGrid | None,
+) -> LayerError:  # fmt: skip
     of_weights = None
     if weights is not None:
         exact = original.input(1).array.astype(np.float64)
@@ -133,6 +144,7 @@ def _error(node: Node, original: Node, sums: _Sums, weights: Array | None, coded
         of_weights,
         None if weights is None else _decibels(sums.signal, sums.of_weights),
         sums.cause(),
+        *((None, None, None) if chosen is None else (chosen.grid.bits, chosen.grid.exponent, chosen.gain_db)),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadUsage, MissingPackage
-from edgekit.ir import Array, Graph, Value
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.activations import activation_quants
 from edgekit.quant.allocation import MixedChoice
@@ -123,6 +123,7 @@ def choose_weights(
     ranges: Mapping[Value, Range],
     samples: Sequence[Sequence[Array]],
     progress: Progress,
+    grids: Mapping[Value, QuantType] | None = None,
 ) -> LowBits:
     """Codes for the weights of a float graph by the layers' `bits`.
 
@@ -130,6 +131,7 @@ def choose_weights(
         graph: float32, as `quantize_graph` takes it.
         ranges: of its values, for the activations that learning simulates.
         samples: what learning sees, float32, one list of arrays per sample.
+        grids: of activations, as of `activation_quants`.
 
     Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs or a folder
     that cannot be written, BadData for no samples.
@@ -146,7 +148,7 @@ def choose_weights(
     settings = LearningSettings(seed=options.seed or 0)
     if options.iterations is not None:
         settings = replace(settings, iterations=options.iterations)
-    seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges)
+    seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges, grids)
     told: list[LearningProgress] = []
     with progress.parts("learning") as report:
 

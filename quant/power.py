@@ -7,7 +7,7 @@ smaller exponents have more codes near zero, where bell-shaped weights are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,16 +88,20 @@ def search_exponent(layers: Sequence[Array], bits: int) -> float:
     One layer for an exponent of its own, all of a network for the paper's global one. In [0.3, 1].
     """
 
-    def error(point: Array) -> float:
+    return least_exponent(lambda exponent: sum(squared_error(rows, exponent, bits) for rows in layers))
+
+
+def least_exponent(error: Callable[[float], float]) -> float:
+    """The exponent in [0.3, 1] with the least error, by Nelder-Mead."""
+
+    def within(point: Array) -> float:
         exponent = float(point[0])
-        if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT:
-            return float("inf")
-        return sum(squared_error(rows, exponent, bits) for rows in layers)
+        return error(exponent) if LEAST_EXPONENT <= exponent <= MOST_EXPONENT else float("inf")
 
     simplex = np.array([[_START], [_START - 0.1]])
-    found = minimize(error, [_START], method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 1e-4})
+    found = minimize(within, [_START], method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 1e-4})
     # Uniform codes are the end of the range, where the simplex cannot turn.
-    return float(found.x[0]) if found.fun < error(np.array([MOST_EXPONENT])) else MOST_EXPONENT
+    return float(found.x[0]) if found.fun < error(MOST_EXPONENT) else MOST_EXPONENT
 
 
 def codebook_of(exponent: float, bits: int) -> Codebook:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, Graph, Node, Value
+from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.reference import run_reference
 from edgekit.progress import Progress
@@ -25,6 +25,7 @@ def measured_errors(
     coded: Mapping[int, Mapping[str, CodedRows]],
     samples: Sequence[Sequence[Array]],
     progress: Progress,
+    grids: Mapping[Value, QuantType] | None = None,
 ) -> dict[str, dict[int, float]]:
     """By layer and bits, the squared error of the answer relative to its square, all other layers at 8 bits.
 
@@ -36,10 +37,11 @@ def measured_errors(
         graph: float32, with `ranges` of its values.
         coded: by bits, codes by the name of every layer to measure.
         samples: real-valued inputs, float32.
+        grids: of activations, as of `quantize_ranges`.
     """
-    base = quantize_ranges(graph, ranges)
+    base = quantize_ranges(graph, ranges, None, grids)
     narrow = {
-        bits: {n.name: n for n in quantize_ranges(graph, ranges, codes).nodes if n.name in codes}
+        bits: {n.name: n for n in quantize_ranges(graph, ranges, codes, grids).nodes if n.name in codes}
         for bits, codes in coded.items()
         if bits < 8
     }

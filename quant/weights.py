@@ -38,7 +38,7 @@ def quantize_product(
     if coded is not None and coded.bias is not None:
         offsets = coded.bias
     if coded is None:
-        scales = _widened(_scales(flat, x, y), flat, offsets, x.scale[0])
+        scales = _widened(_scales(flat, x, y), flat, offsets, x)
         integers, codebook = round_half_away(flat / scales[:, None]), None
     else:
         integers, scales, codebook = _levels(coded, flat, offsets, x, y)
@@ -68,8 +68,8 @@ def _levels(
     wanted = np.maximum(wanted, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)
     scales = np.maximum(wanted, wanted.max() * 2.0**-SPREAD_BITS)
     integers = codebook.weights(coded.codes)
-    if (_excess(integers, scales, offsets, x.scale[0]) > 1.0).any():
-        scales = _widened(scales, flat, offsets, x.scale[0]).astype(np.float64)
+    if (_excess(integers, scales, offsets, x) > 1.0).any():
+        scales = _widened(scales, flat, offsets, x).astype(np.float64)
     wide = scales > wanted
     if wide.any():
         anew = codebook.weights(power_codes(flat, scales * largest, coded.exponent, coded.bits))
@@ -85,19 +85,19 @@ def _scales(flat: Array, x: QuantType, y: QuantType) -> Array:
     return np.asarray(np.maximum(scales, np.finfo(np.float32).tiny))
 
 
-def _widened(scales: Array, flat: Array, offsets: Array, sx: float) -> Array:
+def _widened(scales: Array, flat: Array, offsets: Array, x: QuantType) -> Array:
     """float32 scales at which sums and bias of every channel fit an accumulator."""
     for _ in range(64):
         wide = scales.astype(np.float32).astype(np.float64)
-        excess = _excess(round_half_away(flat / wide[:, None]), wide, offsets, sx)
+        excess = _excess(round_half_away(flat / wide[:, None]), wide, offsets, x)
         if (excess <= 1.0).all():
             break
         scales = np.where(excess > 1.0, wide * np.minimum(excess, 2.0**20) * 1.01, wide)
     return np.asarray(scales.astype(np.float32))
 
 
-def _excess(integers: Array, scales: Array, offsets: Array, sx: float) -> Array:
+def _excess(integers: Array, scales: Array, offsets: Array, x: QuantType) -> Array:
     """How many times the accumulators' range each channel may reach."""
-    sums = np.abs(integers.astype(np.float64)).sum(axis=1) * _MAX_CODE_DISTANCE
-    excess: Array = (sums + np.abs(offsets) / (sx * scales)) / (MAX_ACCUMULATOR - 1)
+    sums = np.abs(integers.astype(np.float64)).sum(axis=1) * max(_MAX_CODE_DISTANCE, x.reach)
+    excess: Array = (sums + np.abs(offsets) / (x.scale[0] * scales)) / (MAX_ACCUMULATOR - 1)
     return excess

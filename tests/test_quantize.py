@@ -49,8 +49,24 @@ def test_file_and_report(data: Path, tmp_path: Path) -> None:
     assert lines[-1].startswith("  onnxruntime: ") and sorted(p.name for p in out.parent.iterdir()) == ["w3.onnx"]
 
 
-def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path) -> None:
-    narrow = ["--precision", "w4", "--quantizer", "powerquant", "--data", str(data)]
+def test_activations_of_a_power_are_shown_with_what_they_gain(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a4.onnx"
+    options = ["--data", str(data), "--activation-bits", "4", "--activation-quantizer", "power", "-o", str(out)]
+    result = _run("quantize", MODEL, *options, "--json")
+    assert result.exit_code == 0, result.output
+    rows = [row for row in json.loads(result.stdout)["quantization"] if row["output_bits"] is not None]
+    assert {row["output_bits"] for row in rows} == {4, 8}
+    assert all((row["output_gain_db"] > 0.5) == (row["output_exponent"] < 1.0) for row in rows)
+    assert {"softmax", "gelu", "requantize"} <= {row["op"] for row in rows}
+    lines = _run("quantize", MODEL, *options).stdout.splitlines()
+    assert lines[0].split()[:6] == ["layer", "operator", "bits", "exponent", "codes", "output"]
+    assert any(" 4 ^0." in line for line in lines)
+
+
+@pytest.mark.parametrize("bits", ["8", "4"])
+def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: Path, bits: str) -> None:
+    activations = ["--activation-bits", bits, "--activation-quantizer", "power" if bits == "4" else "uniform"]
+    narrow = ["--precision", "w4", "--quantizer", "powerquant", "--data", str(data), *activations]
     exported = str(tmp_path / Path(MODEL).name)
     assert _run("quantize", MODEL, *narrow, "-o", exported).exit_code == 0
     for folder, arguments in (("direct", [MODEL, *narrow]), ("through", [exported, "--data", str(data)])):

@@ -15,6 +15,7 @@ from edgekit.codegen.lowering.coded import (
 )
 from edgekit.codegen.lowering.context import STRUCT_BYTES, LoweringContext
 from edgekit.codegen.lowering.dots import CHANNELS, INPUTS, MOST_RIGHT, four_bytes
+from edgekit.codegen.lowering.levels import is_coded, levels_arguments
 from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
 from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows, reads_single_pixels
 from edgekit.codegen.lowering.requantize import channel_tables, folded_tables, rounding_of, usual_rounding
@@ -41,10 +42,14 @@ def lower_coded_conv2d(node: Node, ctx: LoweringContext, codebook: Codebook) -> 
 
 
 def lower_coded_fully_connected(node: Node, ctx: LoweringContext, codebook: Codebook) -> None:
-    """A fully-connected layer: rows are pixels, but for a single one on DSP cores."""
+    """A fully-connected layer: rows are pixels, but for a single one on DSP cores; of a coded input on those alone."""
     inputs = node.input(1).shape[1]
     rows = node.input(0).elements // inputs
     x, y = ctx.read(node.input(0)), ctx.write(node.output)
+    if is_coded(node.input(0)):
+        layer = coded_layer(node, codebook, 2)
+        _call_lanes(layer, ctx, rows_as_pixels(node, rows), products_of_rows(node, rows), [(x, y)])
+        return
     if ctx.target.dsp and not ctx.target.mve and rows == 1:
         layer = coded_layer(node, codebook, 2)
         coding, channels = layer.channels(ctx)
@@ -93,9 +98,10 @@ def _call_lanes(layer: CodedLayer, ctx: LoweringContext, fields: Fields, product
     weights = ctx.constant("uint8_t", packed_pairs(codes, bits), codes.size)
     params, tiling_params = ctx.struct("ek_conv_params", fields), ctx.struct("ek_tiling", tiling.fields)
     scratch = ctx.scratch(table + tiling.scratch)
-    kernel = f"ek_conv2d_coded_dsp_{rounding}{tiling.loop.suffix}"
+    levels, table_of_levels = levels_arguments(layer.node.input(0), ctx)
+    kernel = f"ek_conv2d_coded_dsp_{levels}{rounding}{tiling.loop.suffix}"
     for x, y in images:
-        ctx.call(kernel, params, tiling_params, coding, x, weights, channels, y, scratch)
+        ctx.call(kernel, params, tiling_params, coding, *table_of_levels, x, weights, channels, y, scratch)
 
 
 def pair_bytes(inputs: int) -> int:

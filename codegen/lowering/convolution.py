@@ -23,6 +23,7 @@ from edgekit.codegen.lowering.float_products import (
     lower_fully_connected_f32,
 )
 from edgekit.codegen.lowering.int16 import lower_fully_connected_s16, lower_windowed_s16
+from edgekit.codegen.lowering.levels import is_coded, levels_arguments, levels_table
 from edgekit.codegen.lowering.planes import planes_of
 from edgekit.codegen.lowering.product_fields import conv_fields, fully_connected_fields, rows_as_pixels
 from edgekit.codegen.lowering.products import is_pointwise, products_of, products_of_rows, reads_single_pixels
@@ -135,9 +136,10 @@ def _call_products(
         ctx.constant("int8_t", interleave_rows(codes[:, products.order], 2)),
     )
     tiling_params, scratch = ctx.struct("ek_tiling", tiling.fields), ctx.scratch(tiling.scratch)
-    kernel = f"ek_conv2d_s8_dsp_{rounding}{tiling.loop.suffix}"
+    levels, table_of_levels = levels_arguments(node.input(0), ctx)
+    kernel = f"ek_conv2d_s8_dsp_{levels}{rounding}{tiling.loop.suffix}"
     for x, y in images:
-        ctx.call(kernel, params, tiling_params, x, packed, records, y, scratch)
+        ctx.call(kernel, params, tiling_params, *table_of_levels, x, packed, records, y, scratch)
 
 
 def lower_depthwise_conv2d(node: Node, ctx: LoweringContext) -> None:
@@ -188,24 +190,38 @@ def _call_strips(node: Node, ctx: LoweringContext, params: ParamsArg, strips: St
         ctx.call(strips.kernel, params, x, table, y, scratch)
 
 
+def _call_levels(node: Node, ctx: LoweringContext, rows: int, inputs: int) -> None:
+    """Codes of a grid, decoded row by row."""
+    tables = int8_weights(node, ctx, scratch=2 * inputs)
+    params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))
+    x, y = ctx.read(node.input(0)), ctx.write(node.output)
+    levels, scratch = levels_table(node.input(0), ctx), tables.scratch or Literal(0)
+    ctx.call("ek_fully_connected_levels", params, levels, x, tables.weights, tables.records, y, scratch)
+
+
 def lower_fully_connected(node: Node, ctx: LoweringContext) -> None:
-    """ek_fully_connected_s8 by rows, or its vector form, or its DSP form with one widened row of scratch."""
+    """ek_fully_connected_s8 by rows, or its vector form, or its DSP form with one widened row of scratch. Codes of a
+    grid by rows, or as lanes on all cores that have those.
+    """
     if node.input(0).dtype is DType.FLOAT32:
         lower_fully_connected_f32(node, ctx)
         return
     if node.input(0).dtype is DType.INT16:
         lower_fully_connected_s16(node, ctx)
         return
+    coded, inputs = is_coded(node.input(0)), node.input(1).shape[1]
+    rows = node.input(0).elements // inputs
+    if coded and not ctx.target.dsp:
+        _call_levels(node, ctx, rows, inputs)
+        return
     if (codebook := codebook_of(node)) is not None:
         lower_coded_fully_connected(node, ctx, codebook)
         return
-    inputs = node.input(1).shape[1]
-    rows = node.input(0).elements // inputs
     whole = [(ctx.read(node.input(0)), ctx.write(node.output))]
-    if ctx.target.mve and (dots := dots_of(node)) is not None:
+    if ctx.target.mve and not coded and (dots := dots_of(node)) is not None:
         _call_dots(node, ctx, rows_as_pixels(node, rows), dots, rows, whole)
         return
-    if ctx.target.dsp and rows > 1:
+    if ctx.target.dsp and (coded or rows > 1):
         params = ctx.struct("ek_conv_params", rows_as_pixels(node, rows))
         table, codes = channel_tables(node, 0, 2)
         _call_products(node, ctx, params, (table, codes), products_of_rows(node, rows), whole)

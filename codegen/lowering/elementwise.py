@@ -13,7 +13,7 @@ from edgekit.ir import DType, Node
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.quantize import Requantize
-from edgekit.ops.softmax import table_of_exponentials
+from edgekit.ops.softmax import power_tables, table_of_exponentials
 from edgekit.ops.spec import is_quantized
 from edgekit.ops.unary import Unary
 
@@ -58,7 +58,7 @@ def _table(node: Node, ctx: LoweringContext, table: np.ndarray[tuple[int, ...], 
 
 
 def lower_softmax(node: Node, ctx: LoweringContext) -> None:
-    """ek_softmax_s8 or ek_softmax_s8_dsp with the exponentials of all 256 differences."""
+    """ek_softmax_s8 or ek_softmax_s8_dsp with the exponentials of all 256 differences; `_power` for codes of a grid."""
     x, y = node.input(0), node.output
     if x.dtype is DType.FLOAT32:
         lower_softmax_f32(node, ctx)
@@ -66,12 +66,15 @@ def lower_softmax(node: Node, ctx: LoweringContext) -> None:
     if x.dtype is DType.INT16:
         lower_softmax_s16(node, ctx)
         return
-    table, width = table_of_exponentials(node), x.shape[-1]
+    width, grid = x.shape[-1], None if y.quant is None else y.quant.grid
+    tables = [table_of_exponentials(node)] + ([] if grid is None else [table_of_exponentials(node, grid.exponent)])
     kernel = "ek_softmax_s8"
     if ctx.target.dsp:
         # By the code, and signed.
-        table, kernel = 2 * table[::-1] - (1 << 31), "ek_softmax_s8_dsp"
-    exponentials = ctx.constant("int32_t", table.astype(np.int32))
+        tables, kernel = [2 * table[::-1] - (1 << 31) for table in tables], "ek_softmax_s8_dsp"
+    if grid is not None:
+        tables, kernel = [*tables, power_tables(grid.exponent)], f"{kernel}_power"
+    exponentials = ctx.constant("int32_t", np.concatenate(tables).astype(np.int32))
     ctx.call(kernel, Literal(x.elements // width), Literal(width), ctx.read(x), exponentials, ctx.write(y))
     ctx.allow_in_place(x, y)
 

@@ -10,6 +10,7 @@ from edgekit.codegen.lowering.coded_products import int8_weights
 from edgekit.codegen.lowering.context import LoweringContext
 from edgekit.codegen.lowering.dots import MOST_RIGHT, fours_of_matmul
 from edgekit.codegen.lowering.int16 import channel_table, clamp_fields, rescale_fields, weight_table
+from edgekit.codegen.lowering.levels import is_coded, levels_arguments, levels_table
 from edgekit.codegen.lowering.plain import binary_fields, matmul_fields, reduce_fields
 from edgekit.codegen.lowering.requantize import LARGEST_RIGHT, output_fields, zero_of_weights
 from edgekit.codegen.lowering.tiling import Products, fastest_tiling
@@ -19,7 +20,7 @@ from edgekit.ir import DType, Node, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import spec_of
 from edgekit.ops.int_binary import INT_BINARY_OPS, IntBinary
-from edgekit.ops.int_products import matmul_scale
+from edgekit.ops.int_products import matmul_scale, product_reach
 from edgekit.ops.int_reduce import product_scale, reverse_scale, scaled_differences, sum_scale
 from edgekit.ops.matmul import matrix_shapes
 from edgekit.ops.resize_bilinear import places_codes, places_f32
@@ -127,8 +128,8 @@ def lower_transpose_conv2d(node: Node, ctx: LoweringContext) -> None:
 
 
 def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
-    """ek_int_matmul_s8 by rows, or its vector or DSP form where twice the accumulators fit 32 bits; or
-    ek_int_matmul_s16.
+    """ek_int_matmul_s8 by rows, or its vector or DSP form where twice the accumulators fit 32 bits;
+    ek_int_matmul_levels or its DSP form where a is codes of a grid; or ek_int_matmul_s16.
     """
     a, b, y = node.input(0), node.input(1), node.output
     scale, wide = matmul_scale(node), y.dtype is DType.INT16
@@ -145,23 +146,30 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     if wide:
         ctx.call(f"ek_{node.op}_s16", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
         return
-    small = (depth * 255 * 255) << max(scale[1], 0) < 1 << 30
+    small = (depth * product_reach(node)) << max(scale[1], 0) < 1 << 30
     rounding = "twice" if small and -LARGEST_RIGHT <= scale[1] <= -1 else "any"
+    coded = is_coded(a)
+    if coded and not (ctx.target.dsp and small and walk["a_column"] == 1):
+        operands = levels_table(a, ctx), ctx.operand(a), ctx.operand(b), ctx.write(y)
+        ctx.call("ek_int_matmul_levels", params, *operands, ctx.scratch(2 * depth))
+        return
     if not ctx.target.dsp or not small:
         copied = (walk["a_column"] != 1) + (walk["b_row"] != 1)
         scratch = ctx.scratch(4 * rows + 2 * depth * copied)
         ctx.call(f"ek_{node.op}_s8_{rounding}", params, ctx.operand(a), ctx.operand(b), ctx.write(y), scratch)
         return
-    if ctx.target.mve and -MOST_RIGHT <= scale[1] <= -1:
+    if ctx.target.mve and not coded and -MOST_RIGHT <= scale[1] <= -1:
         fours, size = fours_of_matmul(depth, columns, ctx.room())
         ctx.call(
             f"ek_{node.op}_s8_mve", params, Literal(fours), ctx.operand(a), ctx.operand(b), ctx.write(y),
             ctx.scratch(size),
         )  # fmt: skip
         return
-    tiling = fastest_tiling(Products(rows, columns, 1, depth, depth, True, not node.attrs["transpose_b"]), ctx.room())
+    turned = not node.attrs["transpose_b"]
+    tiling = fastest_tiling(Products(rows, columns, 1, depth, depth, True, turned, levels=coded), ctx.room())
+    levels, table_of_levels = levels_arguments(a, ctx)
     ctx.call(
-        f"ek_{node.op}_s8_dsp_{rounding}", params, ctx.struct("ek_tiling", tiling.fields),
+        f"ek_{node.op}_s8_dsp_{levels}{rounding}", params, ctx.struct("ek_tiling", tiling.fields), *table_of_levels,
         ctx.operand(a), ctx.operand(b), ctx.write(y), ctx.scratch(tiling.scratch),
     )  # fmt: skip
 

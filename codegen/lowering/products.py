@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.codegen.lowering.coded import codebook_of
+from edgekit.codegen.lowering.levels import is_coded
 from edgekit.codegen.lowering.tiling import Products
 from edgekit.ir import Node
 from edgekit.ops.window import window_of
@@ -35,4 +36,5 @@ def products_of(node: Node, rows: int, columns: int) -> Products:
 def products_of_rows(node: Node, rows: int) -> Products:
     """The products of a fully-connected layer over so many rows."""
     outputs, inputs = node.input(1).shape
-    return Products(rows, outputs, 1, inputs, inputs, inputs % 4 == 0, coded=codebook_of(node) is not None)
+    coded, levels = codebook_of(node) is not None, is_coded(node.input(0))
+    return Products(rows, outputs, 1, inputs, inputs, inputs % 4 == 0, coded=coded, levels=levels)

@@ -83,11 +83,9 @@ def split_shift(shift: Array, double_rounding: bool) -> tuple[Array, Array]:
 def accumulator_reach(node: Node, channel_axis: int) -> Array:
     """How far any partial sum of an output channel can get from its bias, int64 [channels]."""
     weights = node.input(1)
-    zero_x = fp.single_quant(node.input(0))[1]
-    reach = max(abs(-128 - zero_x), abs(127 - zero_x))
     axes = tuple(a for a in range(weights.array.ndim) if a != channel_axis)
     magnitude = np.abs(weights.array.astype(np.int64)) + abs(zero_of_weights(node))
-    total: Array = reach * magnitude.sum(axis=axes)
+    total: Array = fp.reach(node.input(0)) * magnitude.sum(axis=axes)
     return total
 
 

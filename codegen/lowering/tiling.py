@@ -11,6 +11,7 @@ from edgekit.codegen.program import Fields
 
 # Instructions on a Cortex-M7, counted in the emulator; only their ratios matter.
 _GATHER_QUAD = 5
+_GATHER_LEVELS_QUAD = 14
 _GATHER_ROW = 9
 _GATHER_REST = 6
 _GATHER_PIXEL = 80
@@ -62,6 +63,7 @@ class Products:
         pointwise: a pixel is its own window, whole quads of inputs.
         turned: channels stand side by side, and are widened two pairs at a time.
         coded: weights are decoded as they are widened.
+        levels: so are inputs, pixel by pixel (ek_level_columns.h).
     """
 
     pixels: int
@@ -72,6 +74,7 @@ class Products:
     pointwise: bool
     turned: bool = False
     coded: bool = False
+    levels: bool = False
 
     @property
     def pairs(self) -> int:
@@ -104,6 +107,8 @@ class Products:
     @property
     def gathering(self) -> int:
         """Instructions that make one pixel's column."""
+        if self.levels:
+            return _GATHER_LEVELS_QUAD * self.quads + _GATHER_ROW
         if self.pointwise:
             return _GATHER_QUAD * self.quads + _GATHER_ROW
         row = _GATHER_ROW + _GATHER_REST * (self.row % 4)
@@ -112,7 +117,7 @@ class Products:
     @property
     def gathering_bytes(self) -> int:
         """Scratch that gathering takes beside the columns."""
-        return 0 if self.pointwise else 4 * (-(-self.row // 4) + -(-self.rows * (self.row % 4) // 4))
+        return 0 if self.pointwise or self.levels else 4 * (-(-self.row // 4) + -(-self.rows * (self.row % 4) // 4))
 
     @property
     def most_for_speed(self) -> float:

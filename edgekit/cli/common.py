@@ -40,6 +40,20 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             help="How weights of fewer than 8 bits are chosen.  [default: nupes]",
         ),
         click.option(
+            "--activation-bits",
+            type=click.Choice(["8", "4"]),
+            default="8",
+            show_default=True,
+            help="Of what products read, but the first and the last.",
+        ),
+        click.option(
+            "--activation-quantizer",
+            type=click.Choice(["uniform", "power"]),
+            default="uniform",
+            show_default=True,
+            help="Even codes, or codes of a power where they pay: after functions and softmax, and of 4 bits.",
+        ),
+        click.option(
             "--budget-flash",
             type=click.FloatRange(0.0, 1e9, min_open=True),
             metavar="KB",
@@ -76,6 +90,7 @@ def quantization_options(*others: str) -> Callable[[F], F]:
 
 def quantization_of(values: Mapping[str, Any]) -> Quantization:
     """What the options of `quantization_options` ask for."""
+    from edgekit.quant.activation_grids import ActivationOptions
     from edgekit.quant.low_bits import WeightOptions
     from edgekit.quantization import Quantization
 
@@ -89,6 +104,7 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
         None if budget is None else round(1024 * budget),
         values["data_free"],
         values["input_range"],
+        ActivationOptions(int(values["activation_bits"]), values["activation_quantizer"]),
     )
 
 

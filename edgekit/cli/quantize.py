@@ -53,15 +53,25 @@ def command(
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     """A line for each layer that has noise of its own."""
-    lines = [("layer", "operator", "bits", "exponent", "output", "of weights", "of rounding", "loses most to")]
+    lines: list[tuple[str, ...]] = [
+        ("layer", "operator", "bits", "exponent", "codes", "output", "of weights", "of rounding", "loses most to")
+    ]  # fmt: skip
     for row in rows:
         if row["cause"] == "none" or row["op"] in ("reshape", "transpose"):
             continue
         bits = "" if row["bits"] is None else str(row["bits"])
         exponent = "" if row["exponent"] is None else f"{row['exponent']:.2f}"
         figures = [_decibels(row[key]) for key in ("sqnr_db", "weights_sqnr_db", "codes_sqnr_db")]
-        lines.append((short_name(row["name"]), row["op"], bits, exponent, *figures, row["cause"]))
-    return aligned(lines, left=(0, 1, 7))
+        lines.append((short_name(row["name"]), row["op"], bits, exponent, _codes(row), *figures, row["cause"]))
+    if not any(row["output_bits"] for row in rows):
+        lines = [(*line[:4], *line[5:]) for line in lines]
+    return aligned(lines, left=(0, 1, len(lines[0]) - 1))
+
+
+def _codes(row: dict[str, Any]) -> str:
+    """Bits and exponent of an output that is not even codes of 8 bits."""
+    bits, exponent = row["output_bits"], row["output_exponent"]
+    return "" if bits is None else str(bits) if exponent == 1.0 else f"{bits} ^{exponent:.2f}"
 
 
 def _decibels(ratio: float | None) -> str:

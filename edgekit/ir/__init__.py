@@ -3,13 +3,14 @@
 from edgekit.ir.dump import dump_graph
 from edgekit.ir.graph import Array, Graph, Node, Value
 from edgekit.ir.serialize import load_graph, save_graph
-from edgekit.ir.types import Codebook, DType, QuantType
+from edgekit.ir.types import Codebook, DType, Grid, QuantType
 
 __all__ = [
     "Array",
     "Codebook",
     "DType",
     "Graph",
+    "Grid",
     "Node",
     "QuantType",
     "Value",

@@ -31,7 +31,9 @@ def _type(value: Value) -> str:
     if value.quant is None:
         return text
     if value.quant.is_per_tensor:
-        return f"{text} q({value.quant.scale[0]:.9g},{value.quant.zero_point[0]})"
+        grid = value.quant.grid
+        uneven = "" if grid is None else f",grid({grid.bits},{grid.exponent:.9g},{grid.zero},{grid.largest})"
+        return f"{text} q({value.quant.scale[0]:.9g},{value.quant.zero_point[0]}{uneven})"
     return f"{text} q(axis={value.quant.axis},n={len(value.quant.scale)})"
 
 

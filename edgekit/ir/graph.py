@@ -164,6 +164,15 @@ class Graph:
         self.nodes = list(nodes)
         self._last = 0
 
+    def copied(self) -> Graph:
+        """A graph of the same names and attributes that can be changed apart from this one; constants share arrays."""
+        values = {v: Value(v.name, v.shape, v.dtype, v.quant, v.data) for v in self.values()}
+        nodes = [
+            Node(n.op, n.name, [None if v is None else values[v] for v in n.inputs], [values[v] for v in n.outputs],
+                 n.attrs) for n in self.nodes
+        ]  # fmt: skip
+        return Graph(self.name, [values[v] for v in self.inputs], [values[v] for v in self.outputs], nodes)
+
     def values(self) -> Iterator[Value]:
         """Every value once: inputs, then operands and outputs in node order."""
         seen: dict[Value, None] = dict.fromkeys(self.inputs)

@@ -10,9 +10,9 @@ import numpy as np
 
 from edgekit.errors import BadUsage
 from edgekit.ir.graph import Graph, Node, Value
-from edgekit.ir.types import Codebook, DType, QuantType
+from edgekit.ir.types import Codebook, DType, Grid, QuantType
 
-VERSION = 2
+VERSION = 3
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
@@ -78,19 +78,21 @@ def _value_record(value: Value) -> dict[str, Any]:
 
 
 def _quant_record(quant: QuantType) -> dict[str, Any]:
-    book = quant.codebook
+    book, grid = quant.codebook, quant.grid
     return {
         "scale": quant.scale,
         "zero": quant.zero_point,
         "axis": quant.axis,
         "codebook": None if book is None else {"bits": book.bits, "levels": book.levels},
+        "grid": None if grid is None else [grid.bits, grid.exponent, grid.zero, grid.largest],
     }
 
 
 def _quant(record: dict[str, Any]) -> QuantType:
     book = record["codebook"]
     codebook = None if book is None else Codebook(book["bits"], tuple(book["levels"]))
-    return QuantType(tuple(record["scale"]), tuple(record["zero"]), record["axis"], codebook)
+    grid = None if record["grid"] is None else Grid(*record["grid"])
+    return QuantType(tuple(record["scale"]), tuple(record["zero"]), record["axis"], codebook, grid)
 
 
 def _value(index: int, record: dict[str, Any], arrays: Any) -> Value:

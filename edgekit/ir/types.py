@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,20 +94,73 @@ class Codebook:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The few numbers that an activation can be: codes of `bits` bits that are spaced evenly in |x| ** exponent.
+
+    With n the most codes on one side of zero, code c of 0 to 2 ** bits - 1 stands for
+    sign(c - zero) * largest * (|c - zero| / n) ** (1 / exponent), rounded, steps of the value's scale.
+
+    Attributes:
+        bits: 8, and memory holds codes less 128: levels take 16 bits, and readers decode them through a table. Or 4,
+            and memory holds levels plus the zero point, as of any int8 value.
+        exponent: above 0, at most 1, which is even in x too; smaller ones have more codes near zero.
+        zero: the code of 0.
+        largest: the level farthest from zero; 4 bits: at most 255 are between the lowest and the highest level.
+    """
+
+    bits: int
+    exponent: float
+    zero: int
+    largest: int
+
+    @property
+    def coded(self) -> bool:
+        """Whether memory holds codes instead of levels."""
+        return self.bits == 8
+
+    @property
+    def most(self) -> int:
+        """n: the codes on the longer side of zero."""
+        return max(self.zero, (1 << self.bits) - 1 - self.zero)
+
+    @cached_property
+    def levels(self) -> npt.NDArray[np.int64]:
+        """int64 [2 ** bits], by code."""
+        codes = np.arange(1 << self.bits) - self.zero
+        sizes = np.floor(self.largest * (np.abs(codes) / self.most) ** (1.0 / self.exponent) + 0.5)
+        return np.asarray(np.sign(codes) * sizes, np.int64)
+
+    @property
+    def lowest(self) -> int:
+        """What memory holds for code 0, less what it holds for the number 0."""
+        return -self.zero if self.coded else int(self.levels[0])
+
+    def codes(self, steps: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """int64 codes of numbers in steps of the scale: nearest in |x| ** exponent, halves away from 0, saturated."""
+        sizes = np.abs(steps.astype(np.float64)) / self.largest
+        places = np.floor(self.most * np.minimum(sizes, 2.0) ** self.exponent + 0.5)
+        codes = self.zero + np.sign(steps.astype(np.float64)) * places
+        saturated: npt.NDArray[np.int64] = np.clip(codes, 0, (1 << self.bits) - 1).astype(np.int64)
+        return saturated
+
+
+@dataclass(frozen=True)
 class QuantType:
-    """Affine quantization: real = scale * (code - zero_point).
+    """Affine quantization, real = scale * (code - zero_point); with a grid, real = scale * level.
 
     Attributes:
         scale: float32 values, one, or one per index of `axis`.
         zero_point: as many integers, in the value's own code range.
         axis: the channel axis of per-channel quantization, None for per-tensor.
         codebook: what the integers of constant weights may be, where they are stored in less than 8 bits.
+        grid: what an activation may be, where that is not every int8 code; of int8 values per tensor.
     """
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int | None = None
     codebook: Codebook | None = None
+    grid: Grid | None = None
 
     @staticmethod
     def per_tensor(scale: float, zero_point: int) -> QuantType:
@@ -123,22 +177,52 @@ class QuantType:
         zero = int(np.clip(np.floor(-128.0 - low / scale + 0.5), -128, 127))
         return QuantType.per_tensor(scale, zero)
 
+    @staticmethod
+    def on_grid(scale: float, grid: Grid) -> QuantType:
+        """int8 values of a grid, whose code 0 is -128 in memory."""
+        return QuantType((float(np.float32(scale)),), (-128 - grid.lowest,), grid=grid)
+
     @property
     def is_per_tensor(self) -> bool:
         return self.axis is None
 
+    @property
+    def is_coded(self) -> bool:
+        """Whether memory holds codes that stand for levels of a grid, so that readers decode them."""
+        return self.grid is not None and self.grid.coded
+
+    @property
+    def reach(self) -> int:
+        """The most steps of the scale that an int8 value can be from 0."""
+        if self.grid is not None:
+            return self.grid.largest
+        return max(max(abs(-128 - zero), abs(127 - zero)) for zero in self.zero_point)
+
+    def steps(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """int64: the integers in memory of a per-tensor value as steps of its scale from 0."""
+        if self.grid is not None and self.grid.coded:
+            return self.grid.levels[codes.astype(np.int64) + 128]
+        return codes.astype(np.int64) - self.zero_point[0]
+
     def quantize(self, real: npt.NDArray[np.generic], dtype: DType) -> npt.NDArray[np.generic]:
         """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`."""
+        if self.grid is not None:
+            codes = self.grid.codes(real.astype(np.float64) / self.scale[0])
+            held = codes - 128 if self.grid.coded else self.grid.levels[codes] + self.zero_point[0]
+            return held.astype(dtype.numpy)
         info = np.iinfo(dtype.numpy)
         scale, zero = self._broadcast(real.ndim)
         with np.errstate(over="ignore"):
             scaled = real.astype(np.float32) / scale
-        codes = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
-        saturated: npt.NDArray[np.generic] = np.clip(codes, info.min, info.max).astype(dtype.numpy)
+        rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
+        saturated: npt.NDArray[np.generic] = np.clip(rounded, info.min, info.max).astype(dtype.numpy)
         return saturated
 
     def dequantize(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """Real values of codes, computed in float32 as TFLite does."""
+        if self.grid is not None:
+            levels: npt.NDArray[np.float32] = self.steps(codes).astype(np.float32) * np.float32(self.scale[0])
+            return levels
         scale, zero = self._broadcast(codes.ndim)
         real: npt.NDArray[np.float32] = (codes.astype(np.int64) - zero).astype(np.float32) * scale
         return real

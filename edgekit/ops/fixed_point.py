@@ -80,6 +80,20 @@ def single_quant(value: Value) -> tuple[float, int]:
     return quant.scale[0], quant.zero_point[0]
 
 
+def steps(value: Value, codes: Array) -> Int64:
+    """The integers of a value quantized per tensor as steps of its scale from 0; raises as `single_quant`."""
+    single_quant(value)
+    assert value.quant is not None
+    return value.quant.steps(codes)
+
+
+def reach(value: Value) -> int:
+    """How many steps an int8 activation can be from 0; raises as `single_quant`."""
+    single_quant(value)
+    assert value.quant is not None
+    return value.quant.reach
+
+
 def product_multipliers(x: Value, weights: Value, y: Value, single_precision: bool) -> tuple[Int64, Int64]:
     """Per-channel (multiplier, shift) arrays of scale_x * scale_w / scale_y.
 

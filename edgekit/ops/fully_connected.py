@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node
+from edgekit.ir import Array, DType, Grid, Node, QuantType
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.coded_cases import coded_cases
 from edgekit.ops.conv2d import (
@@ -21,6 +21,13 @@ from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape
 
 
+def symmetric_beside_codes(node: Node) -> bool:
+    """weights of an input of codes of a power must be symmetric (zero point 0), and sums rounded once."""
+    x, w = node.input(0).quant, node.input(1).quant
+    simple = w is None or (not any(w.zero_point) and not node.attrs.get("double_rounding"))
+    return x is None or not x.is_coded or simple
+
+
 class FullyConnected(OpSpec):
     """Inputs x [..,I], w [O,I], optional b [O]; attr activation. Output [..,O]."""
 
@@ -29,10 +36,11 @@ class FullyConnected(OpSpec):
     onnx = ("Gemm", "MatMul", "DFT", "STFT")
     tflite = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
     rewrite = "export the weights as constants"
+    decodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
-        return PRODUCT_CONSTRAINTS
+        return (*PRODUCT_CONSTRAINTS, symmetric_beside_codes)
 
     def infer(self, node: Node) -> list[Shape]:
         x, w = node.input(0).shape, node.input(1).shape
@@ -57,8 +65,7 @@ class FullyConnected(OpSpec):
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         x = inputs[0]
         assert x is not None
-        zero = fp.single_quant(node.input(0))[1]
-        acc = (x.astype(np.float64) - zero) @ weight_codes(node).T
+        acc = fp.steps(node.input(0), x).astype(np.float64) @ weight_codes(node).T
         return [product_requantize(node, acc.astype(np.int64) + bias_or_zero(node))]
 
     def macs(self, node: Node) -> int:
@@ -87,3 +94,18 @@ class FullyConnected(OpSpec):
             ((5, 13), (7, 13)), ((1, 37), (9, 37)), ((1, 48), (13, 48)), ((6, 64), (12, 64)), ((1, 32), (6, 32)),
         ]  # fmt: skip
         yield from coded_cases(self, coded, 0, {"activation": "none"}, 350)
+        yield from self._levels_cases(coded)
+
+    def _levels_cases(self, shapes: Sequence[tuple[Shape, Shape]]) -> Iterable[Case]:
+        """Inputs that are codes of a grid, weights of 8 and of fewer bits, and a range of codes that is cut off."""
+        for index, (x_shape, w_shape) in enumerate(shapes):
+            for bits, activation in ((8, "none"), (4, "none"), (8, "relu")):
+                rng, attrs = np.random.default_rng(370 + index), dict[str, object](activation=activation)
+                if bits == 8:
+                    case = product_case(self, f"levels_{index}_{activation}", rng, x_shape, w_shape, 0, 0, attrs)
+                else:
+                    case = next(iter(coded_cases(self, [(x_shape, w_shape)], 0, attrs, 380 + index)))
+                    case = Case(f"levels_{index}_coded", case.graph, case.inputs)
+                grid = Grid(8, 0.5, 60 * index, 1 << 14)
+                case.graph.inputs[0].quant = QuantType.on_grid(6.0 / grid.largest, grid)
+                yield case

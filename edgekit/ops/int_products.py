@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ir import Array, DType, Graph, Grid, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.coded_cases import coded_cases
 from edgekit.ops.conv2d import (
@@ -98,6 +98,7 @@ class IntMatMul(OpSpec):
     summary = "batched matrix product of two tensors of int8 or int16 codes"
     tflite = ("BATCH_MATMUL",)
     rewrite = "dequantize before it, or split the product"
+    decodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -111,7 +112,7 @@ class IntMatMul(OpSpec):
         for index, key in enumerate(("transpose_a", "transpose_b")):
             x = inputs[index]
             assert x is not None
-            centred = x.astype(np.int64) - fp.single_quant(node.input(index))[1]
+            centred = fp.steps(node.input(index), x)
             operands.append(np.swapaxes(centred, -1, -2) if node.attrs[key] else centred)
         acc, scale = operands[0] @ operands[1], matmul_scale(node)
         wide = node.output.dtype is DType.INT16
@@ -145,6 +146,14 @@ class IntMatMul(OpSpec):
                 y.shape = self.infer(graph.nodes[0])[0]
                 data = tuple(random_codes(rng, s, dtype) for s in (first, second))
                 yield Case(f"{dtype.suffix}_{index}", graph, (data,))
+                if dtype is DType.INT8:
+                    yield self._levels_case(f"levels_{index}", graph, data, Grid(8, 0.45, 30 * index, 1 << 13))
+
+    def _levels_case(self, name: str, graph: Graph, data: tuple[Array, ...], grid: Grid) -> Case:
+        """The same product of a first matrix that is codes of a grid."""
+        a, b, y = (Value(v.name, v.shape, v.dtype, v.quant) for v in (*graph.inputs, *graph.outputs))
+        a.quant = QuantType.on_grid(4.0 / grid.largest, grid)
+        return Case(name, single_node_graph(self.name, [a, b], [y], graph.nodes[0].attrs), (data,))
 
 
 def codes_of_one_type(node: Node) -> bool:
@@ -167,7 +176,13 @@ def product_fits(node: Node) -> bool:
     shift, depth = matmul_scale(node)[1], max(1, matrix_shapes(node)[0][-1])
     if node.output.dtype is DType.INT16:
         return (depth << 30) < 1 << 46 and -31 <= shift <= 7
-    return (depth * 255 * 255) << max(shift, 0) < 1 << 31
+    return (depth * product_reach(node)) << max(shift, 0) < 1 << 31
+
+
+def product_reach(node: Node) -> int:
+    """The most that one product of two int8 codes can be: 255 * 255, or what the levels of a grid make of it."""
+    codes = node.input(0).quant
+    return 255 * (codes.reach if codes is not None and codes.is_coded else 255)
 
 
 INT_PRODUCT_OPS: tuple[OpSpec, ...] = (TransposeConv2D(), IntMatMul())

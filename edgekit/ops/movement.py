@@ -17,6 +17,7 @@ class _Movement(OpSpec):
     """One input; any element type, codes keep their quantization."""
 
     shares_quantization = True
+    encodes = decodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:

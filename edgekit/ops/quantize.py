@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ir import Array, DType, Grid, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, random_codes, single_node_graph
 
@@ -122,6 +122,8 @@ def requantize_scale(node: Node) -> tuple[int, int]:
 def known_codes(node: Node) -> bool:
     """both sides must be codes of one positive scale: int8 or uint8, or int8 or int16 where one is int16."""
     sides = (node.input(0), node.output)
+    if all(v.quant is None and v.dtype is DType.FLOAT32 for v in sides):
+        return True
     kinds = _CODES if DType.INT16 in {v.dtype for v in sides} else _SMALL_CODES
     return all(_one_scale(v, kinds) for v in sides)
 
@@ -129,11 +131,12 @@ def known_codes(node: Node) -> bool:
 def near_scales(node: Node) -> bool:
     """the input's scale must be below 2**22 times the output's (2**14 times where a side is int16)."""
     limit = 14 if DType.INT16 in (node.input(0).dtype, node.output.dtype) else 22
-    return not known_codes(node) or requantize_scale(node)[1] <= limit
+    exact = node.output.quant is None or node.output.quant.grid is not None
+    return exact or not known_codes(node) or requantize_scale(node)[1] <= limit
 
 
 class Requantize(_Conversion):
-    """Codes -> codes of another scale, zero point or type.
+    """Codes -> codes of another scale, zero point, type or grid; float numbers stay as they are.
 
     attr float_scale: rounded from a product in float32, as TFLite's concatenation of uint8 codes does.
     """
@@ -142,19 +145,22 @@ class Requantize(_Conversion):
     summary = "8-bit or int16 codes to codes of another quantization"
     tflite = ("QUANTIZE", "CONCATENATION")
     rewrite = "convert again with scales of ordinary size"
+    encodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
         return (known_codes, near_scales)
 
     def table(self, node: Node) -> Array:
-        """256 output codes, by the 8-bit input's code minus the input type's minimum."""
+        """256 output codes, by the 8-bit input's code minus the input type's minimum; of a grid, the nearest."""
         info = np.iinfo(node.input(0).dtype.numpy)
         return self._rescaled(node, np.arange(info.min, info.max + 1, dtype=np.int64))
 
     def _rescaled(self, node: Node, codes: Array) -> Array:
         (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         info, kind = np.iinfo(node.output.dtype.numpy), node.output.dtype.numpy
+        if (quant := _quant(node.output)).grid is not None:
+            return quant.quantize((codes - zx) * sx, node.output.dtype)
         if node.attrs.get("float_scale"):
             factor = np.float32(sx) * (np.float32(1) / np.float32(sy))
             real = codes.astype(np.float32) * factor + np.float32(-zx) * factor
@@ -166,6 +172,10 @@ class Requantize(_Conversion):
     def int_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
         assert inputs[0] is not None
         return [self._rescaled(node, inputs[0].astype(np.int64))]
+
+    def float_reference(self, node: Node, inputs: Sequence[Array | None]) -> list[Array]:
+        assert inputs[0] is not None
+        return [inputs[0]]
 
     def cases(self) -> Iterable[Case]:
         rng = np.random.default_rng(1300)
@@ -182,3 +192,9 @@ class Requantize(_Conversion):
             y = Value("y", (1, 39), to_type, QuantType.per_tensor(*to_quant))
             graph = single_node_graph(self.name, [x], [y], {})
             yield Case(name, graph, ((random_codes(rng, (1, 39), from_type),),))
+        for name, grid in (("grid_signed", Grid(4, 0.6, 7, 127)), ("grid_even", Grid(4, 1.0, 2, 221)),
+                           ("grid_coded", Grid(8, 0.5, 40, 20000))):  # fmt: skip
+            x = Value("x", (1, 39), DType.INT8, QuantType.per_tensor(0.05, 4))
+            y = Value("y", (1, 39), DType.INT8, QuantType.on_grid(4.0 / grid.largest, grid))
+            graph = single_node_graph(self.name, [x], [y], {})
+            yield Case(name, graph, ((random_codes(rng, (1, 39)),),))

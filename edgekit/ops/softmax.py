@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ir import Array, DType, Grid, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops.math_f32 import exp
 from edgekit.ops.reduce import ordered_sum
@@ -27,10 +27,10 @@ class SoftmaxScale:
     diff_min: int
 
 
-def softmax_scale(node: Node) -> SoftmaxScale:
-    """Constants of TFLite's integer softmax."""
+def softmax_scale(node: Node, exponent: float = 1.0) -> SoftmaxScale:
+    """Constants of TFLite's integer softmax, of differences that are `exponent` times as large."""
     scale, _ = fp.single_quant(node.input(0))
-    beta = float(node.attrs["beta"])
+    beta = float(node.attrs["beta"]) * exponent
     real = min(beta * scale * (1 << (31 - SCALED_DIFF_INTEGER_BITS)), float((1 << 31) - 1))
     multiplier, shift = fp.quantize_multiplier(real)
     max_rescaled = ((1 << SCALED_DIFF_INTEGER_BITS) - 1) * (1 << (31 - SCALED_DIFF_INTEGER_BITS)) / 2.0**shift
@@ -76,20 +76,51 @@ def one_over_one_plus_x(a: Array) -> Array:
     return doubled
 
 
-def table_of_exponentials(node: Node) -> Array:
-    """int32 [256]: entry d is exp(-d * beta * scale) as Q0.31, 0 where TFLite leaves the term out."""
-    scale = softmax_scale(node)
+def table_of_exponentials(node: Node, exponent: float = 1.0) -> Array:
+    """int32 [256]: entry d is exp(-d * beta * scale * exponent) as Q0.31, 0 where TFLite leaves the term out."""
+    scale = softmax_scale(node, exponent)
     diffs = -np.arange(256, dtype=np.int64)
     rescaled = fp.multiply_by_quantized_multiplier(diffs, scale.multiplier, scale.shift)
     table: Array = np.where(diffs >= scale.diff_min, exp_on_negative(rescaled), 0)
     return table
 
 
+# Intervals of the table of powers of what is between 1 and 2.
+POWER_INTERVALS = 64
+_OCTAVES = ACCUMULATION_INTEGER_BITS + 1
+
+
+def power_tables(exponent: float) -> Array:
+    """int32 [65 + 13], Q0.31: 255/256 m ** -exponent of m from 1 to 2 in 64 steps; 2 ** (-octave * exponent).
+
+    A power of a share is the power of its exponential times that of the sum of all: so codes that are spaced evenly in
+    the power of a share take no root and no search.
+    """
+    mantissas = 255 / 256 * (1 + np.arange(POWER_INTERVALS + 1) / POWER_INTERVALS) ** -exponent
+    octaves = 2.0 ** (-exponent * np.arange(_OCTAVES))
+    table: Array = np.floor(np.concatenate([mantissas, octaves]) * (1 << 31) + 0.5).astype(np.int64)
+    return np.minimum(table, (1 << 31) - 1)
+
+
+def power_of_sums(total: Array, headroom: Array, exponent: float) -> Array:
+    """255/256 of sums ** -exponent as Q0.31, interpolated; of sums in Q12.19 with so many leading zeros of 32 bits."""
+    table = power_tables(exponent)
+    mantissa = (total << headroom) - (1 << 31)
+    index, rest = mantissa >> 25, (mantissa & ((1 << 25) - 1)) << 6
+    power = table[index] - _mul(table[index] - table[index + 1], rest)
+    return _mul(power, table[POWER_INTERVALS + 1 + ACCUMULATION_INTEGER_BITS - headroom])
+
+
 def unit_softmax_output(node: Node) -> bool:
-    """an int8 softmax's output must have scale 1/256 and zero point -128, an int16 one's 2**-15 and 0."""
+    """an int8 softmax's output must have scale 1/256 and zero point -128, or 8-bit codes of a power whose largest is 1;
+    an int16 one's scale 2**-15 and zero point 0.
+    """
     quant, kind = node.output.quant, node.input(0).dtype
     if quant is None or node.output.dtype is not kind:
         return quant is None
+    if quant.grid is not None and kind is DType.INT8:
+        grid = quant.grid
+        return grid.coded and not grid.zero and quant == QuantType.on_grid(1.0 / grid.largest, grid)
     if kind is DType.INT16:
         moderate = -31 <= softmax_input_scale(node)[1] <= 14 and node.input(0).shape[-1] < 1 << 16
         return quant == QuantType.per_tensor(2.0**-15, 0) and moderate
@@ -107,7 +138,7 @@ def codes_or_float(node: Node) -> bool:
 
 
 class Softmax(OpSpec):
-    """Input x [..,C]; attr beta. Output in 1/256 steps from -128."""
+    """Input x [..,C]; attr beta. Output in 1/256 steps from -128, or codes spaced evenly in a power of the shares."""
 
     name = "softmax"
     summary = "softmax over the last axis"
@@ -115,6 +146,7 @@ class Softmax(OpSpec):
     tflite = ("SOFTMAX",)
     fixed_output_quant = (1 / 256, -128)
     rewrite = "requantize the output to scale 1/256, zero point -128"
+    encodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -134,9 +166,14 @@ class Softmax(OpSpec):
         if inputs[0].dtype == np.int16:
             return [softmax_int16(node, inputs[0])]
         x = inputs[0].astype(np.int64)
-        exponentials = table_of_exponentials(node)[x.max(axis=-1, keepdims=True) - x]
+        differences = x.max(axis=-1, keepdims=True) - x
+        exponentials = table_of_exponentials(node)[differences]
         total = fp.rounding_divide_by_pot(exponentials, ACCUMULATION_INTEGER_BITS).sum(axis=-1, keepdims=True)
         headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)  # leading zeros of an int32
+        if node.output.quant is not None and (grid := node.output.quant.grid) is not None:
+            powers = table_of_exponentials(node, grid.exponent)[differences]
+            scaled = _mul(powers, power_of_sums(total, headroom, grid.exponent))
+            return [np.clip(fp.rounding_divide_by_pot(scaled, 31 - 8) - 128, -128, 127).astype(np.int8)]
         unit_shift = ACCUMULATION_INTEGER_BITS - headroom
         shifted = (total << headroom) - (1 << 31)
         scaled = _mul(exponentials, one_over_one_plus_x(shifted))
@@ -161,6 +198,10 @@ class Softmax(OpSpec):
             graph = single_node_graph(self.name, [x], [y], {"beta": beta})
             flat = np.full(shape, -128, np.int8)
             yield Case(f"c{index}", graph, ((random_codes(rng, shape),), (flat,)))
+            grid = Grid(8, (0.3, 0.55, 1.0)[index % 3], 0, 1 << 14)
+            y = Value("y", shape, DType.INT8, QuantType.on_grid(1.0 / grid.largest, grid))
+            graph = single_node_graph(self.name, [x], [y], {"beta": beta})
+            yield Case(f"power_{index}", graph, ((random_codes(rng, shape),), (flat,)))
             x = Value("x", shape, DType.INT16, QuantType.per_tensor(scale / 256, 0))
             y = Value("y", shape, DType.INT16, QuantType.per_tensor(2.0**-15, 0))
             codes = random_codes(rng, shape, DType.INT16)

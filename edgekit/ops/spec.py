@@ -45,6 +45,7 @@ class OpSpec(ABC):
         rewrite: what a user can do where a constraint fails.
         shares_quantization: the output has the input's quantization (data movement, max pooling).
         fixed_output_quant: (scale, zero point) that the int8 output always has, if any.
+        encodes: it can make int8 values of a grid; decodes: it can read those that are coded, as its first operand.
         keeps_float_constants: constant operands stay real numbers in an integer graph; lowering makes integers of them.
 
     Every operator has up to two forms: on plain numbers (float32, integers, bool: `float_reference`) and on quantized
@@ -59,6 +60,8 @@ class OpSpec(ABC):
     shares_quantization: bool = False
     fixed_output_quant: tuple[float, int] | None = None
     keeps_float_constants: bool = False
+    encodes: bool = False
+    decodes: bool = False
 
     @property
     def constraints(self) -> Sequence[Constraint]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.ir import Graph, Node
+from edgekit.ir import DType, Graph, Node, Value
 from edgekit.ops import spec_of
 from edgekit.ops.spec import check_constraints, is_quantized, require_supported
 
@@ -38,12 +38,26 @@ def _bad_values(node: Node) -> list[str]:
             continue
         if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in value.quant.scale):
             broken.append(f"{where}: tensor {value.name!r} has a scale no trained model has; convert the model again")
+        if value.quant.grid is not None and not _takes_grid(node, value):
+            broken.append(
+                f"{where}: cannot make or read tensor {value.name!r}, whose codes are those of a power or of 4 bits; "
+                "quantize with --activation-quantizer uniform and --activation-bits 8"
+            )
         info = np.iinfo(value.dtype.numpy)
         if not value.is_constant and not value.quant.is_per_tensor:
             broken.append(f"{where}: activation {value.name!r} is quantized per channel; quantize it per tensor")
         if any(not info.min <= z <= info.max for z in value.quant.zero_point):
             broken.append(f"{where}: zero point of {value.name!r} lies outside {value.dtype.value}")
     return broken
+
+
+def _takes_grid(node: Node, value: Value) -> bool:
+    """Whether a layer makes, or reads, a value of a grid as it can; levels that stand in memory all layers read."""
+    assert value.quant is not None
+    spec, read = spec_of(node.op), [index for index, operand in enumerate(node.inputs) if operand is value]
+    if value.dtype is not DType.INT8 or (not read and not spec.encodes):
+        return False
+    return not read or not value.quant.is_coded or (spec.decodes and read == [0])
 
 
 def require_supported_graph(graph: Graph) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Node, QuantType, Value
+from edgekit.ir import Array, DType, Grid, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
 from edgekit.ops import math_f32 as m
 from edgekit.ops.math_f32 import F32
@@ -64,6 +64,7 @@ class Unary(OpSpec):
         self.summary = f"elementwise {name}, a 256-entry table in int8"
         self.exact, self.real, self.parameters, self.types = exact, real or exact, parameters, types
         self.fixed_output_quant = fixed_output_quant
+        self.encodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -99,6 +100,8 @@ class Unary(OpSpec):
             real = self.real((np.arange(-128, 128, dtype=np.float64) - zx) * sx, **self.arguments(node))
         # Poles saturate; what is no number at all (the logarithm of a negative code) gets the code of zero.
         scaled = np.nan_to_num(np.asarray(real, np.float64) / sy, nan=0.0, posinf=1e9, neginf=-1e9)
+        if (quant := node.output.quant) is not None and quant.grid is not None:
+            return np.asarray(quant.quantize(scaled * sy, DType.INT8), np.int8)
         codes: Array = np.clip(np.trunc(scaled + np.copysign(0.5, scaled)) + zy, -128, 127).astype(np.int8)
         return codes
 
@@ -115,6 +118,9 @@ class Unary(OpSpec):
         x = Value("x", shape, DType.INT8, QuantType.per_tensor(0.04, 11))
         y = Value("y", shape, DType.INT8, QuantType.per_tensor(scale, zero))
         yield Case("c0", single_node_graph(self.name, [x], [y], dict(attrs)), ((random_codes(rng, shape),),))
+        if self.name in ("gelu", "sigmoid"):
+            y = Value("y", shape, DType.INT8, QuantType.on_grid(3.0 / 16000, Grid(8, 0.5, 40, 16000)))
+            yield Case("coded", single_node_graph(self.name, [x], [y], dict(attrs)), ((random_codes(rng, shape),),))
         yield from self._tflite_cases()
         for dtype in self.types:
             x, y = Value("x", shape, dtype), Value("y", shape, dtype)

@@ -115,13 +115,12 @@ def pads(node: Node) -> bool:
 
 def _after_product(node: Node, before: CodeRange) -> CodeRange:
     """Accumulators grow by each tap's least and largest product; a padded tap may also be 0."""
-    zero = fp.single_quant(node.input(0))[1]
     weights = centred_weights(node)
     outputs, _, depth = weights.shape
     groups = len(before.low) if node.op == "depthwise_conv2d" else groups_of(node)
     # [outputs, 1, depth]: the channels that an output reads.
     reads = (np.arange(outputs) // (outputs // groups))[:, None, None] * depth + np.arange(depth)
-    ends = [weights * (bound - zero)[reads] for bound in (before.low, before.high)]
+    ends = [weights * fp.steps(node.input(0), bound)[reads] for bound in (before.low, before.high)]
     least, most = np.minimum(*ends), np.maximum(*ends)
     if pads(node):
         least, most = np.minimum(least, 0), np.maximum(most, 0)

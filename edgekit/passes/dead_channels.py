@@ -139,7 +139,7 @@ def _absorbed(sink: Node, codes: CodeRange) -> Array:
 def _new_bias(sink: Node, codes: CodeRange, kept: Array) -> Array:
     """The bias with what the other channels add."""
     weights = centred_weights(sink)
-    centred = np.where(codes.constant, codes.low - fp.single_quant(sink.input(0))[1], 0)
+    centred = np.where(codes.constant, fp.steps(sink.input(0), codes.low), 0)
     centred[kept] = 0
     bias: Array = (weights.sum(axis=1) * centred).sum(axis=1) + bias_or_zero(sink)
     return bias

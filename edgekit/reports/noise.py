@@ -43,6 +43,7 @@ def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "low": decibels is not None and decibels < _LOW_SQNR_DB,
                 "bits": row.get("bits"),
                 "exponent": row.get("exponent"),
+                "output_codes": _output_codes(row),
                 "weight_label": _decibels(row.get("weight_sqnr_db")),
                 "weights_label": _decibels(row.get("weights_sqnr_db")),
                 "codes_label": _decibels(row.get("codes_sqnr_db")),
@@ -50,6 +51,14 @@ def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return layers
+
+
+def _output_codes(row: dict[str, Any]) -> str:
+    """Bits and exponent of an output that is not even int8 codes, and what the exponent gains."""
+    bits, exponent, gain = (row.get(f"output_{key}") for key in ("bits", "exponent", "gain_db"))
+    if not all(text.known(number) for number in (bits, exponent, gain)):
+        return ""
+    return f"{bits} bits" if exponent == 1.0 else f"{bits} bits, a = {exponent:.2f} (+{gain:.1f} dB)"
 
 
 def _decibels(ratio: float | None) -> str:

@@ -151,6 +151,7 @@ OPERATORS: dict[str, Callable[[Node, Operands], Tensor]] = {
     "reduce_prod": lambda node, operands: _reduced(node, operands[0], torch.prod),
     "reduce_max": lambda node, operands: _reduced(node, operands[0], torch.amax),
     "reduce_min": lambda node, operands: _reduced(node, operands[0], torch.amin),
+    "requantize": lambda node, operands: operands[0],
     "reshape": lambda node, operands: operands[0].reshape(node.output.shape),
     "transpose": lambda node, operands: operands[0].permute(node.attrs["perm"]),
     "slice": _slice,

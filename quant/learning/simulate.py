@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from edgekit.ir import Node, QuantType, Value
+from edgekit.ir import Grid, Node, QuantType, Value
 from edgekit.ops.conv2d import channel_axis
 from edgekit.quant.learning.modules import run_node
 
@@ -18,15 +18,24 @@ _MOST_AT_ONCE = 128
 
 
 def fake_quantized(x: Tensor, quant: QuantType) -> Tensor:
-    """Values rounded to those that int8 codes stand for; gradients pass where codes do not saturate."""
+    """Values rounded to those that codes stand for; gradients pass where codes do not saturate."""
     inside = limited(x, quant)
-    scale = quant.scale[0]
-    return inside + ((inside / scale).round() * scale - inside).detach()
+    scale, grid = quant.scale[0], quant.grid
+    rounded = (inside / scale).round() * scale if grid is None else _on_grid(inside.detach(), scale, grid)
+    return inside + (rounded - inside).detach()
+
+
+def _on_grid(x: Tensor, scale: float, grid: Grid) -> Tensor:
+    sizes = (grid.most * (x.abs() / (scale * grid.largest)) ** grid.exponent + 0.5).floor()
+    codes = (x.sign() * sizes + grid.zero).clamp(0, len(grid.levels) - 1)
+    return torch.from_numpy(scale * grid.levels).float()[codes.long()]
 
 
 def limited(x: Tensor, quant: QuantType) -> Tensor:
-    """Values within those that int8 codes stand for, not rounded."""
-    scale, zero = quant.scale[0], quant.zero_point[0]
+    """Values within those that codes stand for, not rounded."""
+    scale, zero, grid = quant.scale[0], quant.zero_point[0], quant.grid
+    if grid is not None:
+        return x.clamp(scale * int(grid.levels[0]), scale * int(grid.levels[-1]))
     return x.clamp(scale * (-128 - zero), scale * (127 - zero))
 
 

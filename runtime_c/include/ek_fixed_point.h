@@ -49,4 +49,15 @@ static inline int32_t ek_one_over_one_plus(int32_t a)
     return x >= 1 << 30 ? INT32_MAX : 2 * x;
 }
 
+/* 255/256 of a sum of exponentials in Q12.19, at least one, to the power of -exponent, as Q0.31. `powers`: those of 1
+ * to 2 in 64 steps, with the factor, between which it interpolates, then those of powers of two. */
+static inline int32_t ek_power_of_sum(uint32_t sum, const int32_t *powers)
+{
+    const int32_t headroom = ek_leading_zeros(sum);
+    const uint32_t mantissa = (sum << headroom) - (UINT32_C(1) << 31);
+    const int32_t *const entry = powers + (mantissa >> 25);
+    const int32_t rest = (int32_t)((mantissa & 0x1FFFFFFu) << 6);
+    return ek_doubling_high_mul(entry[0] - ek_doubling_high_mul(entry[0] - entry[1], rest), powers[65 + 12 - headroom]);
+}
+
 #endif

@@ -196,6 +196,16 @@ void ek_int_matmul_s8_dsp_twice(const ek_int_matmul_params *p, const ek_tiling *
 void ek_int_matmul_s8_dsp_any(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
                               int8_t *y, void *scratch);
 
+/* The same of a matrix a of codes of a grid (ek_levels.h), whose rows are neighbouring codes. */
+void ek_int_matmul_s8_dsp_levels_twice(const ek_int_matmul_params *p, const ek_tiling *t, const int16_t *levels,
+                                       const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+void ek_int_matmul_s8_dsp_levels_any(const ek_int_matmul_params *p, const ek_tiling *t, const int16_t *levels,
+                                     const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+
+/* Row by row, a with any strides. Scratch, 2-byte aligned: a row of levels. */
+void ek_int_matmul_levels(const ek_int_matmul_params *p, const int16_t *levels, const int8_t *a, const int8_t *b,
+                          int8_t *y, void *scratch);
+
 /* ek_int_matmul_s8 on vectors of 128 bit, where left is 0 and right from 1 to 31: `fours` fours of columns at a time.
  * Scratch, 4-byte aligned: their table (ek_dots.h) and two rows of a, each rounded up to sixteen codes. */
 void ek_int_matmul_s8_mve(const ek_int_matmul_params *p, int32_t fours, const int8_t *a, const int8_t *b, int8_t *y,

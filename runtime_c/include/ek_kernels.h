@@ -102,6 +102,18 @@ void ek_conv2d_coded_twice(const ek_conv_params *p, const ek_coded_tile *tile, c
 void ek_conv2d_coded_any(const ek_conv_params *p, const ek_coded_tile *tile, const ek_coding *coding, const int8_t *x,
                          const uint8_t *w, const uint32_t *channels, int8_t *y, void *scratch);
 
+/* The same of a 1x1 convolution at stride 1 without padding, whose input is codes of a grid (ek_levels.h). */
+void ek_conv2d_s8_dsp_levels_once(const ek_conv_params *p, const ek_tiling *t, const int16_t *levels, const int8_t *x,
+                                  const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
+void ek_conv2d_s8_dsp_levels_once_grouped(const ek_conv_params *p, const ek_tiling *t, const int16_t *levels,
+                                          const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
+                                          void *scratch);
+void ek_conv2d_s8_dsp_levels_once_beside(const ek_conv_params *p, const ek_tiling *t, const int16_t *levels,
+                                         const int8_t *x, const int8_t *w, const ek_channel *channels, int8_t *y,
+                                         void *scratch);
+void ek_conv2d_s8_dsp_levels_any(const ek_conv_params *p, const ek_tiling *t, const int16_t *levels, const int8_t *x,
+                                 const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
+
 /* As ek_conv2d_s8_dsp_*, of coded weights in pairs. Scratch: the table of ek_coded_lanes.h, then theirs. Records of
  * channels are wide for any rounding. */
 void ek_conv2d_coded_dsp_once(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding, const int8_t *x,
@@ -122,6 +134,20 @@ void ek_conv2d_coded_dsp_twice_beside(const ek_conv_params *p, const ek_tiling *
                                       void *scratch);
 void ek_conv2d_coded_dsp_any(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding, const int8_t *x,
                              const uint8_t *w, const uint32_t *channels, int8_t *y, void *scratch);
+
+/* The same of coded weights. */
+void ek_conv2d_coded_dsp_levels_once(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding,
+                                     const int16_t *levels, const int8_t *x, const uint8_t *w, const uint32_t *channels,
+                                     int8_t *y, void *scratch);
+void ek_conv2d_coded_dsp_levels_once_grouped(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding,
+                                             const int16_t *levels, const int8_t *x, const uint8_t *w,
+                                             const uint32_t *channels, int8_t *y, void *scratch);
+void ek_conv2d_coded_dsp_levels_once_beside(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding,
+                                            const int16_t *levels, const int8_t *x, const uint8_t *w,
+                                            const uint32_t *channels, int8_t *y, void *scratch);
+void ek_conv2d_coded_dsp_levels_any(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding,
+                                    const int16_t *levels, const int8_t *x, const uint8_t *w, const uint32_t *channels,
+                                    int8_t *y, void *scratch);
 
 /* As ek_conv2d_s8_mve_*, of coded weights (ek_coded_dots.h), of which `fours` times four channels are decoded at a
  * time. Scratch: their table, then two windows. */
@@ -218,6 +244,11 @@ void ek_fully_connected_s8_any(const ek_fully_connected_params *p, const int8_t 
  * Scratch: one row of 16-bit inputs padded to four; 4-byte aligned. */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *x, const int8_t *w,
                                const ek_channel *channels, int8_t *y, void *scratch);
+
+/* x as codes of a grid (ek_levels.h); weights [O,I] and biases as they are. Scratch, 2-byte aligned: a row of levels.
+ */
+void ek_fully_connected_levels(const ek_fully_connected_params *p, const int16_t *levels, const int8_t *x,
+                               const int8_t *w, const ek_channel *channels, int8_t *y, void *scratch);
 
 /* One row, of coded weights in pairs. Scratch: the table of ek_coded_lanes.h, then as above. */
 void ek_fully_connected_coded_dsp(const ek_fully_connected_params *p, const ek_coding *coding, const int8_t *x,
@@ -357,6 +388,11 @@ void ek_softmax_s8(int32_t rows, int32_t width, const int8_t *x, const int32_t *
 
 /* The same; exponentials[255 - d] is twice that of the difference -d, less 2^31. */
 void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
+
+/* The same, of codes that are spaced evenly in a power of the shares: 255 times that less 128. exponentials: their
+ * table as above, then that of their powers, then `powers` of ek_power_of_sum. */
+void ek_softmax_s8_power(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
+void ek_softmax_s8_dsp_power(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y);
 
 /* y[i] = table[x[i]], the table in the order of bytes. y may be x. */
 void ek_table_8(int32_t elements, const uint8_t *x, const uint8_t *table, uint8_t *y);

@@ -1,5 +1,6 @@
 #include "ek_assembly.h"
 #include "ek_integer.h"
+#include "ek_level_columns.h"
 #include "ek_products.h"
 
 /* The rows of a matrix as columns of lanes, or its columns as channels: vectors of `depth` codes, `step` apart, from
@@ -164,8 +165,9 @@ static void widen_columns(void *source, int32_t first, int32_t pairs, uint32_t *
     }
 }
 
-EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b, int8_t *y,
-                        uint32_t *scratch, int32_t rounding)
+/* levels: of the codes of a, 0 where those are numbers themselves; a constant in each instance, as `rounding`. */
+EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const int16_t *levels, const int8_t *a,
+                        const int8_t *b, int8_t *y, uint32_t *scratch, int32_t rounding)
 {
     const ek_matmul_params *w = &p->walk;
     const int32_t quads = (w->k + 3) >> 2, shift = (p->scale.right - 1) & 31;
@@ -193,7 +195,12 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
                            w->n,
                            p->b_zero,
                            constants};
-        ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding, EK_TWOS);
+        if (levels) {
+            ek_level_rows coded = {rows.codes, levels, w->k, w->a_row};
+            ek_multiply_all(&products, ek_gather_levels, &coded, widen_columns, &columns, y, rounding, EK_TWOS);
+        } else {
+            ek_multiply_all(&products, gather_rows, &rows, widen_columns, &columns, y, rounding, EK_TWOS);
+        }
         y += w->m * p->y_row;
     } while (ek_next_row(w->batch.rank + 1, w->batch.shape, index));
 }
@@ -201,11 +208,23 @@ EK_INLINE void multiply(const ek_int_matmul_params *p, const ek_tiling *t, const
 void ek_int_matmul_s8_dsp_twice(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
                                 int8_t *y, void *scratch)
 {
-    multiply(p, t, a, b, y, (uint32_t *)scratch, EK_TWICE_EACH);
+    multiply(p, t, 0, a, b, y, (uint32_t *)scratch, EK_TWICE_EACH);
 }
 
 void ek_int_matmul_s8_dsp_any(const ek_int_matmul_params *p, const ek_tiling *t, const int8_t *a, const int8_t *b,
                               int8_t *y, void *scratch)
 {
-    multiply(p, t, a, b, y, (uint32_t *)scratch, EK_ANY);
+    multiply(p, t, 0, a, b, y, (uint32_t *)scratch, EK_ANY);
+}
+
+void ek_int_matmul_s8_dsp_levels_twice(const ek_int_matmul_params *p, const ek_tiling *t, const int16_t *levels,
+                                       const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+{
+    multiply(p, t, levels, a, b, y, (uint32_t *)scratch, EK_TWICE_EACH);
+}
+
+void ek_int_matmul_s8_dsp_levels_any(const ek_int_matmul_params *p, const ek_tiling *t, const int16_t *levels,
+                                     const int8_t *a, const int8_t *b, int8_t *y, void *scratch)
+{
+    multiply(p, t, levels, a, b, y, (uint32_t *)scratch, EK_ANY);
 }

@@ -72,6 +72,17 @@ EK_INLINE void shares(const int8_t *x, int32_t width, const int32_t *exponential
     }
 }
 
+/* Shares of a row; `entry` as below. */
+static void scaled_row(const int8_t *x, int32_t width, const int32_t *entry, int32_t scale, uint32_t shift, int8_t *y)
+{
+    const uint32_t half = ((uint32_t)scale >> 1) + (UINT32_C(1) << (shift - 1u));
+    if (scale & 1) {
+        shares(x, width, entry, scale, half + 1u, shift, y, 1);
+    } else {
+        shares(x, width, entry, scale, half, shift, y, 0);
+    }
+}
+
 /* `entry` begins 127 - the largest code behind the table's start: a code counted from the least leads to its own
  * difference. */
 static void softmax_row(const int8_t *x, int32_t width, const int32_t *entry, int8_t *y)
@@ -84,18 +95,23 @@ static void softmax_row(const int8_t *x, int32_t width, const int32_t *entry, in
         memset(y, -128, (size_t)width); /* more than 511 equal codes: every share is below half a step */
         return;
     }
-    const uint32_t half = ((uint32_t)scale >> 1) + (UINT32_C(1) << (shift - 1u));
-    if (scale & 1) {
-        shares(x, width, entry, scale, half + 1u, shift, y, 1);
-    } else {
-        shares(x, width, entry, scale, half, shift, y, 0);
-    }
+    scaled_row(x, width, entry, scale, shift, y);
 }
 
 void ek_softmax_s8_dsp(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y)
 {
     for (; rows > 0; --rows) {
         softmax_row(x, width, exponentials + 127 - largest(x, width), y);
+        x += width;
+        y += width;
+    }
+}
+
+void ek_softmax_s8_dsp_power(int32_t rows, int32_t width, const int8_t *x, const int32_t *exponentials, int8_t *y)
+{
+    for (; rows > 0; --rows) {
+        const int32_t *const entry = exponentials + 127 - largest(x, width);
+        scaled_row(x, width, entry + 256, ek_power_of_sum(total(x, width, entry), exponentials + 512), 31 - 8, y);
         x += width;
         y += width;
     }

@@ -17,8 +17,10 @@ from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.models import packaged_model
 from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
-from edgekit.quant.affine import quantize_graph
+from edgekit.quant.activation_grids import ActivationOptions, chosen_grids, narrow_inputs
+from edgekit.quant.affine import quantize_graph, quantize_ranges
 from edgekit.quant.bits import products_of, uniform_bits
+from edgekit.quant.calibrate import calibrate
 from edgekit.quant.prepare import prepared
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.runtimes import compare_with_onnxruntime
@@ -92,6 +94,24 @@ def test_the_packaged_model_comes_back_as_it_was(bits: int, quantizer: str, tmp_
     # Other roundings of sums and functions move some of the ten scores by a few codes.
     assert compared["max_abs_difference"] <= 4.5 * quantized.outputs[0].quant.scale[0]
     assert _steps_apart(tmp_path / "m.onnx", quantized, samples) <= 4.5
+
+
+@pytest.mark.parametrize(("bits", "quantizer"), [(8, "power"), (4, "uniform"), (4, "power")])
+def test_activations_on_a_grid_come_back_as_they_were(bits: int, quantizer: str, tmp_path: Path) -> None:
+    packaged = packaged_model(small=True)
+    samples = packaged.calibration.samples[:4]
+    graph = optimise(import_model(packaged.model_path, {}))
+    narrow = narrow_inputs(graph) if bits == 4 else []
+    ranges = calibrate(graph, samples)
+    chosen = chosen_grids(graph, samples, ranges, ActivationOptions(bits, quantizer), narrow)
+    quantized = quantize_ranges(graph, ranges, None, {value: grid.quant for value, grid in chosen.items()})
+    back = _round_trip(quantized, tmp_path / "m.onnx")
+    assert _facts(back) == _facts(optimise(quantized))
+    assert sum(v.quant is not None and v.quant.grid is not None for v in back.values()) > 3
+    codes = _codes(quantized, samples)
+    compared = compare_with_onnxruntime(tmp_path / "m.onnx", back, codes, _outputs(back, codes))
+    # Where sums fall on the other side of a limit between two of 16 codes, scores move by more than with 256.
+    assert compared["max_abs_difference"] <= (4.5 if bits == 8 else 12.5) * quantized.outputs[0].quant.scale[0]
 
 
 _RNG = np.random.default_rng(7)

@@ -10,6 +10,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgekit.errors import UnsupportedModel
+from edgekit.exporters.onnx.grids import DOMAIN, PARAMETERS, grid_parameters, on_grid
+from edgekit.exporters.onnx.grids import NAME as GRID
 from edgekit.ir import Array, DType, Node, Value
 
 # The first opset with tensors of 4 bits.
@@ -33,6 +35,7 @@ class OnnxWriter:
         self._names: set[str] = set()
         self._own: dict[Value, str] = {}
         self._first: dict[Value, str] = {}
+        self._grids = False
 
     # Names.
 
@@ -71,11 +74,12 @@ class OnnxWriter:
         inputs: Sequence[str],
         attrs: Mapping[str, Any] | None = None,
         output: str | None = None,
+        domain: str = "",
     ) -> str:
         """A node of one output; the name of that, `output` where given."""
         node_name = self.reserve(name)
         output = output or self.reserve(f"{node_name} out")
-        self.nodes.append(helper.make_node(op, list(inputs), [output], node_name, **(attrs or {})))
+        self.nodes.append(helper.make_node(op, list(inputs), [output], node_name, domain=domain, **(attrs or {})))
         return output
 
     # Values.
@@ -121,12 +125,21 @@ class OnnxWriter:
                 f"layer {name!r}: makes {value.dtype.value} that is no int8 code per tensor, which has no QDQ form; "
                 "remove the layer"
             )
+        if value.quant.grid is not None:
+            return self._on_grid(name, value, real)
         parameters = [
             self.constant(f"{value.name} scale", np.array(value.quant.scale[0], np.float32)),
             self.constant(f"{value.name} zero point", np.array(value.quant.zero_point[0] + UINT8_SHIFT, np.uint8)),
         ]
         codes = self.emit("QuantizeLinear", f"{value.name} codes", [real, *parameters])
         return self.emit("DequantizeLinear", f"{value.name} real", [codes, *parameters])
+
+    def _on_grid(self, name: str, value: Value, real: str) -> str:
+        assert value.quant is not None
+        parts = zip(PARAMETERS, grid_parameters(value.quant), strict=True)
+        names = [self.constant(f"{value.name} {part}", array) for part, array in parts]
+        self._grids = True
+        return self.emit(GRID, name, [real, *names], domain=DOMAIN)
 
     def _constant_value(self, value: Value) -> str:
         """A constant operand: codes with their scale, or numbers as they are."""
@@ -146,6 +159,8 @@ class OnnxWriter:
     ) -> onnx.ModelProto:
         """The whole file."""
         graph = helper.make_graph(self.nodes, self.reserve(name), inputs, outputs, self.initializers)
+        domains = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(DOMAIN, 1)] if self._grids else [])
+        functions = [on_grid(OPSET)] if self._grids else []
         return helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="edgekit"
+            graph, opset_imports=domains, functions=functions, ir_version=IR_VERSION, producer_name="edgekit"
         )

@@ -80,7 +80,7 @@ def _apply_fixed(graph: Graph, node: Node) -> None:
     quant, y = QuantType.per_tensor(*fixed), node.output
     if y.quant is None:
         y.quant = quant
-    elif y.quant != quant and node.op == "softmax":
+    elif y.quant != quant and node.op == "softmax" and not y.quant.is_coded:
         target = Value(y.name, y.shape, y.dtype, y.quant)
         graph.replace_value(y, target)
         y.quant = quant
