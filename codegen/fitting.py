@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -36,6 +37,8 @@ MOST_FOR_STRIPES = 1.1
 _UNLIMITED = 1 << 40
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
+# Of several memories, what may be live together where moves, or layers that run again, shall make it fit them.
+_LIVE = (1.0, 0.9, 0.8, 0.7, 0.6)
 
 # `lower_and_plan`, or a partial of it.
 Planner: TypeAlias = "Callable[..., tuple[Program, MemoryPlan]]"
@@ -296,10 +299,13 @@ def _planned(program: Program, regions: Sequence[PlanRegion], aim: Aim) -> tuple
     try:
         plan = plan_memory(program, regions)
     except DoesNotFit:
-        moving = with_moves(program, regions, aim)
-        if moving is program:
-            raise
-        return _moving(program, moving, regions)
+        several = sum(not region.external for region in regions) > 1
+        for share in _LIVE if several else _LIVE[:1]:
+            moving = with_moves(program, regions, aim, share)
+            with suppress(DoesNotFit):
+                if moving is not program:
+                    return _moving(program, moving, regions)
+        raise
     moving = with_moves(program, regions, aim) if plan.external else program
     if moving is program:
         return program, plan

@@ -25,17 +25,20 @@ from edgekit.codegen.program import Buffer, Program
 _TIME = Aim()
 
 
-def with_moves(program: Program, regions: Sequence[PlanRegion], aim: Aim = _TIME) -> Program:
+def with_moves(program: Program, regions: Sequence[PlanRegion], aim: Aim = _TIME, share: float = 1.0) -> Program:
     """The program with what the cheapest replacement moves and makes again; as it is where that does nothing.
 
     Only steps whose cycles the aim knows may run again.
+
+    Args:
+        share: of the memory on the chip that may be live at once: several regions may not have room for all of it.
     """
     inside = [region for region in regions if not region.external]
     outside = [region for region in regions if region.external]
     if not (inside and program.steps):
         return program
     lives = lifetimes(program)
-    prices = _Prices(program, inside, outside[0] if outside else None, aim)
+    prices = _Prices(program, inside, outside[0] if outside else None, aim, share)
     problem = prices.problem(lives)
     tight = [bool(excess) for excess in full_steps(problem)]
     makings = [
@@ -68,15 +71,17 @@ class _Prices:
     inside: Sequence[PlanRegion]
     outside: PlanRegion | None
     aim: Aim
+    share: float
 
     @property
     def _capacity(self) -> int:
-        return sum(region.capacity for region in self.inside)
+        return int(self.share * sum(region.capacity for region in self.inside))
 
     @property
     def _near(self) -> float:
         """Cost of an access on the chip."""
-        return sum(region.access_cost * region.capacity for region in self.inside) / max(1, self._capacity)
+        total = sum(region.capacity for region in self.inside)
+        return sum(region.access_cost * region.capacity for region in self.inside) / max(1, total)
 
     @property
     def _far(self) -> float:

@@ -87,9 +87,9 @@ def _cheapest_with(problem: ReplacementProblem, out: frozenset[int]) -> int | No
     arriving = [n for n, tensor in enumerate(tensors) if tensor.given and n not in out]
     start = sum(tensors[n].outside or 0 for n in out)
     states: dict[_State, int] = {}
-    for near in _subsets(arriving):
-        if len(near) == len(arriving) or problem.movable:
-            states[frozenset(near), frozenset(arriving) - frozenset(near)] = start
+    for inside in _subsets(arriving):
+        if len(inside) == len(arriving) or problem.movable:
+            states[frozenset(inside), frozenset(arriving) - frozenset(inside)] = start
     for step in range(problem.steps):
         reached: dict[_State, int] = {}
         for (near, copies), cost in states.items():
@@ -100,9 +100,9 @@ def _cheapest_with(problem: ReplacementProblem, out: frozenset[int]) -> int | No
     for (near, copies), cost in states.items():
         # Results that stay are live at the end, those that leave are stored.
         results = [n for n, tensor in enumerate(tensors) if tensor.result and n not in out]
-        for kept in _subsets([n for n in results if n in near]):
-            left = [n for n in results if n not in kept and n not in copies]
-            fits = sum(tensors[n].size for n in kept) <= problem.capacity
+        for staying in _subsets([n for n in results if n in near]):
+            left = [n for n in results if n not in staying and n not in copies]
+            fits = sum(tensors[n].size for n in staying) <= problem.capacity
             if fits and (problem.movable or not left) and near.issuperset(left):
                 ends.append(cost + sum(tensors[n].store for n in left))
     return min(ends, default=None)

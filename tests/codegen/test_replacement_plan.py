@@ -104,9 +104,9 @@ def _check(file: ReplacementFile, plan: ReplacementPlan, capacity: int) -> None:
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
         assert not spans or spans[-1][1] <= capacity
     assert cost == plan.cost and plan.lower_bound <= cost
-    for number, tensor in enumerate(file.tensors):
+    for number, described in enumerate(file.tensors):
         ends = [s.last for s in plan.stays if s.tensor == number]
-        if tensor.result and number not in plan.outside:
+        if described.result and number not in plan.outside:
             assert number in copies or len(plan.positions) in ends or number not in read | written
 
 

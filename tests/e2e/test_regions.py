@@ -71,6 +71,13 @@ def test_a_layer_runs_again_where_its_result_has_no_room(tmp_path: Path) -> None
     assert usual["recomputed"]["layers"] == 0 and usual["instructions"]["total"] < report["instructions"]["total"]
 
 
+def test_a_layer_runs_again_where_several_memories_have_no_room(tmp_path: Path) -> None:
+    # Less is live at once than the chip has, but three activations of 272 KB have no places.
+    report = measure(tmp_path, long_skip(side=132), "stm32h743")
+    assert report["fits"] and report["validation"]["bit_exact"]
+    assert report["recomputed"] == {"layers": 1, "macs": 132 * 132 * 3 * 16}
+
+
 @pytest.mark.parametrize(("objective", "moves"), [("bytes", 2), pytest.param("time", 0, marks=pytest.mark.slow)])
 def test_activations_of_a_megabyte_run_from_sdram(tmp_path: Path, objective: str, moves: int) -> None:
     report = measure(tmp_path, hourglass(), "stm32f746", objective)
