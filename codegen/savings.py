@@ -38,8 +38,8 @@ def savings(build: Build, feed: str, tricks: Tricks, program: Program, regions: 
     found.append(_without("work in place", partial(plan_memory, nowhere, regions)))
     order = program.order
     changed = order is not None and list(order.positions) != sorted(order.positions)
-    # Steps that run again have no place in the order of the graph.
-    if order is not None and changed and not any(step.again for step in program.steps):
+    # Steps that run again, and copies, have no place in the order of the graph.
+    if order is not None and changed and not program.moves and not any(step.again for step in program.steps):
         steps = [step for _, step in sorted(zip(order.positions, program.steps, strict=True), key=lambda pair: pair[0])]
         as_in_graph = replace(program, steps=[replace(step, index=index) for index, step in enumerate(steps)])
         found.append(_without("order of steps", partial(plan_memory, as_in_graph, regions)))

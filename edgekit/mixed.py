@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.boards import Board
-from edgekit.codegen.fitting import Planner
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
 from edgekit.errors import BadUsage
@@ -34,7 +33,7 @@ def choose_bits(
     board: Board,
     budget: int,
     progress: Progress,
-    planner: Planner,
+    forecaster: Callable[[Graph], Forecaster],
     grids: Mapping[Value, QuantType] | None = None,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
@@ -44,7 +43,7 @@ def choose_bits(
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
-        planner: what plans the builds that are forecast.
+        forecaster: of the builds.
         grids: of activations, as of `quantize_ranges`.
 
     Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
@@ -55,7 +54,7 @@ def choose_bits(
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
     measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
     progress.stage("forecasting sizes with every number of bits")
-    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board, planner) for bits in WIDTHS}
+    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board, forecaster) for bits in WIDTHS}
     code = {bits: forecast.code for bits, forecast in forecasts.items()}
     choices = Choices(
         measured,
@@ -67,7 +66,7 @@ def choose_bits(
         choices = replace(choices, others=others)
         found = allocate(choices, budget)
         chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
-        forecast = _Forecast.of(graph, ranges, chosen, grids, board, planner).total
+        forecast = _Forecast.of(graph, ranges, chosen, grids, board, forecaster).total
         if forecast <= budget:
             return MixedChoice(found, choices, budget, forecast)
         # What only a mixture needs, such as kernels of two widths.
@@ -85,10 +84,10 @@ class _Forecast:
     @staticmethod
     def of(
         graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
-        grids: Mapping[Value, QuantType] | None, board: Board, planner: Planner,
+        grids: Mapping[Value, QuantType] | None, board: Board, forecaster: Callable[[Graph], Forecaster],
     ) -> _Forecast:  # fmt: skip
         quantized = quantize_ranges(graph, ranges, coded, grids)
-        flash = Forecaster(quantized, planner=planner).board(board).flash
+        flash = forecaster(quantized).board(board).flash
         # Every product as a layer of its own.
         steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps
         layers = {quantized.nodes[step.node].name: step.weight_bytes for step in steps}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgekit.boards import Board
-from edgekit.codegen.fitting import Planner, lower_and_plan
 from edgekit.data import Dataset
 from edgekit.errors import BadUsage
+from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
@@ -113,9 +113,9 @@ def calibration_samples(
 
 def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
-    planner: Planner = lower_and_plan,
+    forecaster: Callable[[Graph], Forecaster] = Forecaster,
 ) -> Quantized:  # fmt: skip
-    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, `planner` plans builds for it.
+    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, by the builds of `forecaster`.
 
     Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
     """
@@ -126,10 +126,12 @@ def quantize_model(
     ranges = calibrate(graph, used, wanted.observer)
     chosen = chosen_grids(graph, used, ranges, wanted.activations, narrow)
     grids = {value: grid.quant for value, grid in chosen.items()}
+    if not wanted.activations.plain and not chosen:
+        progress.warn("all activations keep even codes of 8 bits: no other codes pay")
     if wanted.precision != "int8":
         # Learning takes minutes to hours: what no firmware can have is refused before it.
         require_supported_graph(quantize_ranges(graph, ranges, None, grids))
-    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, planner)
+    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, forecaster)
     quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded, grids)
     return Quantized(quantized, graph, used, low_bits, tuple(dict.fromkeys(chosen.values())))
 
@@ -142,7 +144,7 @@ def _low_bits(
     wanted: Quantization,
     board: Board | None,
     progress: Progress,
-    planner: Planner,
+    forecaster: Callable[[Graph], Forecaster],
 ) -> LowBits | None:
     """The weights of fewer than 8 bits that the precision asks for."""
     mixed = None
@@ -153,7 +155,7 @@ def _low_bits(
         if board is None:
             raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
         budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
-        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, planner, grids)
+        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, forecaster, grids)
         bits = mixed.allocation.bits
     else:
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])

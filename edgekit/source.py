@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -16,6 +16,7 @@ from edgekit.codegen.fitting import Planner, lower_and_plan
 from edgekit.codegen.integration import Tricks
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadData, BadUsage
+from edgekit.forecast import Forecaster
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.ops.effort import require_moderate
@@ -97,6 +98,11 @@ class BuildOptions:
             dma=self.dma,
         )
 
+    @property
+    def forecaster(self) -> Callable[[Graph], Forecaster]:
+        """What forecasts builds like this one."""
+        return partial(Forecaster, external=self.external, planner=self.planner)
+
     def check(self) -> None:
         """Raise BadUsage for options that contradict each other."""
         self.quantization.check()
@@ -108,13 +114,17 @@ class BuildOptions:
     @property
     def notes(self) -> list[str]:
         """What was asked for without effect."""
-        if self.optimize != "ram":
-            return []
-        if self.precision == "float32":
-            return ["--optimize ram has no effect with --precision float32: layers of floats run whole, not by rows"]
-        if "streaming" in self.disabled:
-            return ["--optimize ram has no effect with --disable streaming: it makes the arena smaller by streams"]
-        return []
+        found = []
+        if self.optimize == "ram" and self.precision == "float32":
+            found.append(
+                "--optimize ram has no effect with --precision float32: layers of floats run whole, not by rows"
+            )
+        elif self.optimize == "ram" and "streaming" in self.disabled:
+            found.append("--optimize ram has no effect with --disable streaming: it makes the arena smaller by streams")
+        if not self.external or load_board(self.board).external_ram is None:
+            given = {"--dma": self.dma, "--off-chip bytes": self.objective == "bytes"}
+            found += [f"{name} has no effect: there is no RAM off the chip" for name, used in given.items() if used]
+        return found
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,11 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
     imported = optimised(model, options, progress)
     if not is_float(imported) and options.precision != "int8":
         raise BadUsage(f"{model.name} is quantized already: build it with --precision int8")
+    if not is_float(imported) and not options.quantization.activations.plain:
+        raise BadUsage(
+            f"{model.name} is quantized already: leave --activation-bits and --activation-quantizer out, or give the "
+            "float model"
+        )
     calibrates = options.calibration is not None or options.quantization.data_free
     if calibrates and not (is_float(imported) and options.precision != "float32"):
         raise BadUsage(f"{model.name} is built as it is, which takes no --calibration or --data-free: leave it out")
@@ -240,7 +255,8 @@ def _quantized(
     weights = quantization.weights
     weights = replace(weights, resume=weights.resume or learning_folder(options.output))
     board = load_board(options.board)
-    made = quantize_model(graph, calibration, replace(quantization, weights=weights), board, progress, options.planner)
+    quantization = replace(quantization, weights=weights)
+    made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster)
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]

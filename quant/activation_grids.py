@@ -7,8 +7,9 @@ codes of a power are for what a function or a softmax makes and products alone r
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,8 @@ _CLIPS = np.linspace(1.0, 0.3, 29)
 # Levels of 8-bit codes are 16-bit numbers; with fewer than this for one side, a power gains nothing.
 _LARGEST_LEVEL, _LEAST_LEVELS = 32767, 1024
 _MAX_ACCUMULATOR = (1 << 30) - 1
+# Of the signal, the error that sums of this length cannot tell from none.
+_ROUNDING = 1e-12
 # What moves codes from one place to another.
 _MOVES = ("reshape", "transpose")
 
@@ -99,8 +102,16 @@ def narrow_inputs(graph: Graph) -> list[Value]:
 
 def _inserted(graph: Graph, reader: Node, x: Value) -> Value:
     narrow = Value(f"{x.name} narrow", x.shape, DType.FLOAT32)
-    graph.insert_before(reader, Node("requantize", f"{reader.name} input", [x], [narrow]))
+    taken = {node.name for node in graph.nodes}
+    name = next(name for name in _names(f"{reader.name} input") if name not in taken)
+    graph.insert_before(reader, Node("requantize", name, [x], [narrow]))
     return narrow
+
+
+def _names(name: str) -> Iterator[str]:
+    """The name, and others like it."""
+    yield name
+    yield from (f"{name} {number}" for number in itertools.count(2))
 
 
 def _is_table(value: Value) -> bool:
@@ -193,14 +204,15 @@ class _Numbers:
         self.signal = float(self._sums[2][-1])
 
     def error(self, quant: QuantType) -> float:
-        """The sum of squared differences to the numbers that codes stand for."""
+        """The sum of squared differences to the numbers that codes stand for, at least what rounding makes of it."""
         codes = np.arange(-128, 128) if quant.grid is None else np.arange(len(quant.grid.levels))
         steps = codes - quant.zero_point[0] if quant.grid is None else quant.grid.levels
         limits = _limits(quant, codes)
         ends = np.concatenate([[0], np.searchsorted(self.numbers, limits), [len(self.numbers)]])
         count, total, squares = (np.diff(sums[ends]) for sums in self._sums)
         levels = steps * quant.scale[0]
-        return float((squares - 2 * levels * total + levels**2 * count).sum())
+        error = float((squares - 2 * levels * total + levels**2 * count).sum())
+        return max(error, _ROUNDING * self.signal)
 
     def decibels(self, quant: QuantType) -> float:
         """Signal to quantization noise."""

@@ -146,3 +146,39 @@ def test_what_no_firmware_can_have_is_refused_before_anything_is_learned(
     arguments = ["--data", str(tmp_path / "d.npz"), "--precision", "w4", "-o", str(tmp_path / "m.onnx")]
     result = _run("quantize", str(model), *arguments)
     assert isinstance(result.exception, UnsupportedModel) and "a scale no trained model has" in str(result.exception)
+
+
+def _three_layers(folder: Path) -> Path:
+    constants = {name: np.eye(4, dtype=np.float32) for name in ("a", "b", "c")}
+    layers = [
+        node("MatMul", "x a", "s"),
+        node("Sqrt", "s", "t"),
+        node("MatMul", "t b", "u"),
+        node("MatMul", "u c", "y"),
+    ]
+    return save(make_model(layers, [1, 4], constants), folder)
+
+
+def test_numbers_that_are_none_have_the_code_of_zero(tmp_path: Path) -> None:
+    model = _three_layers(tmp_path)
+    np.savez(tmp_path / "positive.npz", x=np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 1, 4))
+    np.savez(tmp_path / "negative.npz", x=np.full((1, 1, 4), -1, np.float32))
+    data = ["--calibration", str(tmp_path / "positive.npz"), "--data", str(tmp_path / "negative.npz")]
+    made = _run("quantize", str(model), *data, "--activation-bits", "4", "-o", str(tmp_path / "m.onnx"))
+    assert made.exit_code == 0, made.output
+
+
+def test_activations_that_keep_their_codes_are_told(tmp_path: Path) -> None:
+    constants = {name: np.eye(4, dtype=np.float32) for name in ("a", "b")}
+    model = save(make_model([node("MatMul", "x a", "t"), node("MatMul", "t b", "y")], [1, 4], constants), tmp_path)
+    np.savez(tmp_path / "d.npz", x=np.ones((2, 1, 4), np.float32))
+    options = ["--data", str(tmp_path / "d.npz"), "--activation-bits", "4", "-o", str(tmp_path / "m.onnx")]
+    assert "all activations keep even codes of 8 bits" in _run("quantize", str(model), *options).stderr
+
+
+def test_activations_of_a_quantized_model_are_its_own(data: Path, tmp_path: Path) -> None:
+    exported = str(tmp_path / "q.onnx")
+    assert _run("quantize", MODEL, "--data", str(data), "-o", exported).exit_code == 0
+    for option in (["--activation-bits", "4"], ["--activation-quantizer", "power"]):
+        built = _run("build", exported, "--board", "stm32f103", *option, "-o", str(tmp_path / "out"))
+        assert isinstance(built.exception, BadUsage) and "is quantized already" in str(built.exception)

@@ -17,7 +17,12 @@ EFFORT = 500_000_000
 @click.argument("problem", type=click.Path(path_type=Path))
 @click.option("--capacity", type=click.IntRange(1), help="Bytes to stay within.  [default: as few as can be found]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where it goes.  [default: standard output]")
-@click.option("--effort", type=click.IntRange(1, 1000), default=1, help="How long to search, times 5 s or so.  [1]")
+@click.option(
+    "--effort",
+    type=click.IntRange(1, 1000),
+    default=1,
+    help="How long to search, times 5 s or so; of a JSON problem, orders alone.  [1]",
+)
 @click.option("--order", type=click.Choice(["given", "free"]), default="given", help="Of a JSON problem.  [given]")
 @json_option
 def command(problem: Path, capacity: int | None, output: Path | None, effort: int, order: str, as_json: bool) -> None:
@@ -28,7 +33,7 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
     A .json file has steps and the tensors that they read and write: what does not fit the capacity is moved off the
     chip and fetched again, or made again, at least cost; --order free looks for the order of steps, too.
     """
-    if problem.suffix == ".json":
+    if problem.suffix.lower() == ".json":
         from edgekit.cli.plan_replacement import plan
 
         plan(problem, capacity, output, effort, order == "free", as_json)
@@ -39,6 +44,8 @@ def command(problem: Path, capacity: int | None, output: Path | None, effort: in
     from edgekit.codegen.memory.validate_placement import validate_placement
     from edgekit.errors import BadUsage
 
+    if order == "free":
+        raise BadUsage("--order free is for .json problems, whose steps may change places: leave it out")
     task = read_problem(problem)
     found = place(task.blocks, capacity, effort * EFFORT)
     fits = capacity is None or found.peak <= capacity

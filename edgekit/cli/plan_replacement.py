@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def plan(
         raise BadUsage("how many bytes are there? Give --capacity, or capacity in the file")
     found = plan_replacement(file, capacity, free_order, effort)
     if found is None:
-        need, name = max((sum(file.tensors[t].size for t in {*s.reads, *s.writes}), s.name) for s in file.steps)
+        need, name = max((_least(file, {*step.reads, *step.writes}), step.name) for step in file.steps)
         known = f"step {name!r} alone needs {need} B" if need > capacity else "give more --capacity"
         print(f"error: does not fit: no plan for {capacity} B was found; {known}", file=sys.stderr)
         raise SystemExit(1)
@@ -44,6 +45,11 @@ def plan(
     bound = f"no {orders} costs less" if found.proven else f"lower bound {found.lower_bound}"
     say = sys.stderr if output is None else sys.stdout
     print(f"{len(file.steps)} steps in {found.peak} B of {capacity} B cost {found.cost}: {bound}", file=say)
+
+
+def _least(file: ReplacementFile, used: Iterable[int]) -> int:
+    """Bytes that a step takes of the capacity: of its tensors, those that may not live outside."""
+    return sum(file.tensors[number].size for number in used if file.tensors[number].outside is None)
 
 
 def _record(file: ReplacementFile, found: ReplacementPlan, capacity: int) -> dict[str, Any]:

@@ -136,10 +136,13 @@ class Grid:
         return -self.zero if self.coded else int(self.levels[0])
 
     def codes(self, steps: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-        """int64 codes of numbers in steps of the scale: nearest in |x| ** exponent, halves away from 0, saturated."""
-        sizes = np.abs(steps.astype(np.float64)) / self.largest
+        """int64 codes of numbers in steps of the scale: nearest in |x| ** exponent, halves away from 0, saturated; NaN
+        has the code of 0.
+        """
+        numbers = np.nan_to_num(steps.astype(np.float64), nan=0.0)
+        sizes = np.abs(numbers) / self.largest
         places = np.floor(self.most * np.minimum(sizes, 2.0) ** self.exponent + 0.5)
-        codes = self.zero + np.sign(steps.astype(np.float64)) * places
+        codes = self.zero + np.sign(numbers) * places
         saturated: npt.NDArray[np.int64] = np.clip(codes, 0, (1 << self.bits) - 1).astype(np.int64)
         return saturated
 

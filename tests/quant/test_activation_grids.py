@@ -212,3 +212,13 @@ def test_a_graph_without_options_is_as_ever(model: Model) -> None:
     graph, samples = model
     ranges: dict[Value, Range] = calibrate(graph, samples)
     assert chosen_grids(graph, samples, ranges, ActivationOptions()) == {}
+
+
+def test_inserted_layers_have_names_of_their_own(model: Model) -> None:
+    first = narrow_inputs(model[0].copied())[0]
+    name = first.producer.name if first.producer is not None else ""
+    graph = model[0].copied()
+    graph.nodes[0].name = name
+    narrow_inputs(graph)
+    names = [node.name for node in graph.nodes]
+    assert len(set(names)) == len(names) and f"{name} 2" in names

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgekit import mixed, quantization
+from edgekit import mixed, quantization, source
 from edgekit.boards import load_board
 from edgekit.cli import group
 from edgekit.data import Dataset
@@ -142,13 +142,14 @@ def test_sizes_of_a_mixture_are_those_of_the_build_that_is_asked_for(
     planners: list[Any] = []
 
     class Recorded(Forecaster):
-        def __init__(self, *arguments: Any, planner: Any) -> None:
+        def __init__(self, graph: Graph, planner: Any, external: bool) -> None:
             planners.append(planner)
-            super().__init__(*arguments, planner=planner)
+            assert not external
+            super().__init__(graph, planner=planner, external=external)
 
-    monkeypatch.setattr(mixed, "Forecaster", Recorded)
+    monkeypatch.setattr(source, "Forecaster", Recorded)
     arguments = ["build", "--board", "stm32f103", "--precision", "mixed", "--quantizer", "mse", "--samples", "1"]
-    arguments += ["--optimize", "ram", "--disable", "overwriting", "-o", str(tmp_path / "out")]
+    arguments += ["--optimize", "ram", "--disable", "overwriting", "--internal-only", "-o", str(tmp_path / "out")]
     assert CliRunner().invoke(group, arguments).exit_code == 0
     assert planners and {planner.keywords["optimize"] for planner in planners} == {"ram"}
     assert not any(planner.keywords["tricks"].overwriting for planner in planners)
