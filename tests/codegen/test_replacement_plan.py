@@ -201,3 +201,20 @@ def test_what_a_free_order_does_not_allow_is_said(tmp_path: Path) -> None:
     path.write_text("[" * 100_000)
     with pytest.raises(BadData, match="not JSON"):
         read_replacement(path)
+
+
+def test_options_are_for_their_kind_of_problem(tmp_path: Path) -> None:
+    (tmp_path / "net.csv").write_text("id,lower,upper,size\na,0,1,4\n")
+    refused = CliRunner().invoke(group, ["plan", str(tmp_path / "net.csv"), "--order", "free"])
+    assert isinstance(refused.exception, BadUsage) and ".json" in str(refused.exception)
+    path = tmp_path / "NET.JSON"
+    path.write_text(json.dumps(NET))
+    assert _run(path)[0] == 0
+
+
+def test_what_may_live_outside_is_not_what_a_step_needs(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    tensors = [{"name": "a", "size": 8, "outside": 1}, {"name": "b", "size": 8}]
+    path.write_text(json.dumps({"tensors": tensors, "steps": [{"name": "s", "reads": ["a"], "writes": ["b"]}]}))
+    result = CliRunner().invoke(group, ["plan", str(path), "--capacity", "4"])
+    assert result.exit_code == 1 and "step 's' alone needs 8 B" in result.stderr
