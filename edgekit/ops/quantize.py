@@ -143,6 +143,7 @@ class Requantize(_Conversion):
 
     name = "requantize"
     summary = "8-bit or int16 codes to codes of another quantization"
+    onnx = ("edgekit.OnGrid",)
     tflite = ("QUANTIZE", "CONCATENATION")
     rewrite = "convert again with scales of ordinary size"
     encodes = True

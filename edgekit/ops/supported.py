@@ -10,11 +10,12 @@ from edgekit.ops.spec import check_constraints, is_quantized, require_supported
 
 # Products and quotients of three scales inside stay finite and non-zero in double precision.
 MIN_SCALE, MAX_SCALE = 1e-30, 1e30
+_EVEN_CODES = "quantize with --activation-quantizer uniform and --activation-bits 8"
 
 
 def unsupported_layers(graph: Graph) -> list[str]:
-    """One text per broken constraint, naming layer and rewrite."""
-    broken = [text for node in graph.nodes for text in _bad_values(node)]
+    """One text per broken constraint, naming layer (or the model's input or output) and rewrite."""
+    broken = _bad_ports(graph) + [text for node in graph.nodes for text in _bad_values(node)]
     # A spec's own constraints may rely on values that make sense.
     return broken or [text for node in graph.nodes for text in check_constraints(node, spec_of(node.op))]
 
@@ -22,6 +23,17 @@ def unsupported_layers(graph: Graph) -> list[str]:
 def broken_rules(node: Node) -> list[str]:
     """What keeps one layer from being built: values that make no sense, or else the first constraint it breaks."""
     return _bad_values(node) or check_constraints(node, spec_of(node.op))
+
+
+def _bad_ports(graph: Graph) -> list[str]:
+    """Inputs and outputs whose codes the caller cannot make or read by a scale and zero point alone."""
+    inputs = [v.name for v in graph.inputs if v.quant is not None and v.quant.grid is not None]
+    outputs = [v.name for v in graph.outputs if v.quant is not None and v.quant.is_coded]
+    why, rewrite = "of the model has codes of a power or of 4 bits", "by QuantizeLinear and DequantizeLinear"
+    return [
+        *(f"input {name!r} {why}; round it {rewrite} first, or {_EVEN_CODES}" for name in inputs),
+        *(f"output {name!r} {why}; round it {rewrite} instead, or {_EVEN_CODES}" for name in outputs),
+    ]
 
 
 def _bad_values(node: Node) -> list[str]:
@@ -41,7 +53,7 @@ def _bad_values(node: Node) -> list[str]:
         if value.quant.grid is not None and not _takes_grid(node, value):
             broken.append(
                 f"{where}: cannot make or read tensor {value.name!r}, whose codes are those of a power or of 4 bits; "
-                "quantize with --activation-quantizer uniform and --activation-bits 8"
+                f"{_EVEN_CODES}"
             )
         info = np.iinfo(value.dtype.numpy)
         if not value.is_constant and not value.quant.is_per_tensor:
@@ -61,5 +73,5 @@ def _takes_grid(node: Node, value: Value) -> bool:
 
 
 def require_supported_graph(graph: Graph) -> None:
-    """Raise UnsupportedModel naming every layer that breaks a constraint."""
+    """Raise UnsupportedModel naming every layer, input and output that breaks a constraint."""
     require_supported(unsupported_layers(graph))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.importers.onnx.file import NodeRecord
+from edgekit.importers.onnx.file import FunctionRecord, NodeRecord
 from edgekit.importers.onnx.tensors import MAX_CONSTANT_BYTES, MAX_ELEMENTS, dense
 from edgekit.ir import Array, Codebook, DType, Node, QuantType, Value
 from edgekit.ops import spec_of
@@ -75,8 +75,8 @@ class GraphBuilder:
     are plain numbers of the file's own types.
     """
 
-    def __init__(self, opset: int, quantized: bool) -> None:
-        self.opset, self.quantized = opset, quantized
+    def __init__(self, opset: int, quantized: bool, functions: Mapping[str, FunctionRecord]) -> None:
+        self.opset, self.quantized, self.functions = opset, quantized, functions
         # How many definitions and branches (edgekit.importers.onnx.definitions, .branches) the current layer stands in.
         self.depth = 0
         # How many operators of branches have been translated.

@@ -13,7 +13,7 @@ import onnx
 from onnx import FunctionProto, NodeProto, defs, helper, numpy_helper
 
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
-from edgekit.importers.onnx.file import ModelRecord, NodeRecord, Unreadable, node_record
+from edgekit.importers.onnx.file import FunctionRecord, ModelRecord, NodeRecord, Unreadable, node_record
 
 MAX_DEPTH = 8
 Translate = Callable[[GraphBuilder, ModelRecord, Path], None]
@@ -32,25 +32,35 @@ def expand_definition(layer: Layer, translate: Translate) -> list[Operand]:
 
     Raises UnsupportedModel where the model's opset has no definition, or the definition needs what is not built.
     """
-    builder = layer.builder
     function = _function(layer)
-    if function is None or builder.depth >= MAX_DEPTH:
+    if function is None or layer.builder.depth >= MAX_DEPTH:
         raise layer.unsupported(f"has no definition in opset {layer.opset}", "export with a newer opset")
     opset = next((o.version for o in function.opset_import if o.domain in ("", "ai.onnx")), layer.opset)
+    nodes = tuple(node_record(i, n, Path()) for i, n in enumerate(_bound(function, layer)))
+    return expand_function(
+        layer, FunctionRecord(opset, tuple(function.input), tuple(function.output), nodes), translate
+    )
+
+
+def expand_function(layer: Layer, function: FunctionRecord, translate: Translate) -> list[Operand]:
+    """Translate the nodes of a function in the layer's place; the operands of its outputs, in order."""
+    builder = layer.builder
+    if builder.depth >= MAX_DEPTH:
+        raise layer.unsupported(f"stands in {builder.depth} other layers", f"nest at most {MAX_DEPTH} of them")
     prefix = builder.unique_name(f"{layer.name} part")
-    names = {"": ""} | dict(zip(function.input, layer.record.inputs, strict=False))
-    names |= {formal: "" for formal in function.input if formal not in names}
+    names = {"": ""} | dict(zip(function.inputs, layer.record.inputs, strict=False))
+    names |= {formal: "" for formal in function.inputs if formal not in names}
     outer = builder.opset
-    builder.opset, builder.depth = opset, builder.depth + 1
+    builder.opset, builder.depth = function.opset, builder.depth + 1
     try:
-        nodes = [renamed(node_record(i, n, Path()), names, prefix) for i, n in enumerate(_bound(function, layer))]
-        wanted = [names[formal] for formal, given in zip(function.output, layer.record.outputs, strict=False) if given]
+        nodes = [renamed(record, names, prefix) for record in function.nodes]
+        wanted = [names[formal] for formal, given in zip(function.outputs, layer.record.outputs, strict=False) if given]
         if not wanted:
-            raise layer.bad(f"has no output that its definition makes ({', '.join(function.output)})")
-        translate(builder, ModelRecord(opset, nodes, [], wanted, {}), Path(layer.name))
+            raise layer.bad(f"has no output that its definition makes ({', '.join(function.outputs)})")
+        translate(builder, ModelRecord(function.opset, nodes, [], wanted, {}), Path(layer.name))
         return [
             builder.tensors[names[formal]] if given else builder.tensors[wanted[0]]
-            for formal, given in zip(function.output, layer.record.outputs, strict=False)
+            for formal, given in zip(function.outputs, layer.record.outputs, strict=False)
         ]
     finally:
         builder.opset, builder.depth = outer, builder.depth - 1

@@ -8,9 +8,10 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
+from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, ValueInfoProto
 
 from edgekit.errors import BadModel, UnsupportedModel
+from edgekit.exporters.onnx.grids import DOMAIN
 from edgekit.importers.limits import MAX_OPERANDS
 from edgekit.importers.onnx.tensors import is_narrow, read_narrow, read_tensor, require_few_listed, type_name
 from edgekit.ir import Array
@@ -24,7 +25,7 @@ OLDEST_OPSET = 6
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An attribute as it stands in the file: a subgraph, which only If reads, or a kind that no operator reads.
+    """An attribute as it stands in the file: a subgraph, which only If reads, or one that no operator reads.
 
     `folder` is the model's.
     """
@@ -46,6 +47,16 @@ class NodeRecord:
 
 
 @dataclass(frozen=True)
+class FunctionRecord:
+    """The file's own definition of an operator by others; its names are formal."""
+
+    opset: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[NodeRecord, ...]
+
+
+@dataclass(frozen=True)
 class InputRecord:
     """A graph input; a dimension is None where it is not a number, shape is None where the file has none."""
 
@@ -56,7 +67,12 @@ class InputRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the file says, with initializers as arrays; `narrow` are those of integers of 4 bits."""
+    """What the file says, with initializers as arrays.
+
+    Attributes:
+        narrow: initializers that are integers of 4 bits.
+        functions: definitions of the operators of edgekit's own domain.
+    """
 
     opset: int
     nodes: list[NodeRecord]
@@ -64,6 +80,7 @@ class ModelRecord:
     outputs: list[str]
     initializers: dict[str, Array] = field(repr=False)
     narrow: frozenset[str] = frozenset()
+    functions: dict[str, FunctionRecord] = field(default_factory=dict)
 
 
 def read_onnx(path: Path) -> ModelRecord:
@@ -111,7 +128,31 @@ def _record(model: onnx.ModelProto, path: Path) -> ModelRecord:
         [output.name for output in graph.output],
         initializers,
         frozenset(tensor.name for tensor in graph.initializer if is_narrow(tensor)),
+        _functions(model, path),
     )
+
+
+def _functions(model: onnx.ModelProto, path: Path) -> dict[str, FunctionRecord]:
+    """Definitions by operator; those of other domains are of operators that edgekit does not build."""
+    records: dict[str, FunctionRecord] = {}
+    for function in model.functions:
+        if function.domain != DOMAIN:
+            continue
+        op = f"{function.domain}.{function.name}"
+        if op in records:
+            raise BadModel(f"{path.name} defines {op} twice")
+        records[op] = function_record(function, path.parent)
+    return records
+
+
+def function_record(function: FunctionProto, folder: Path) -> FunctionRecord:
+    """A definition; opset 0 where it names no version of ONNX's operators."""
+    if len(function.node) > MAX_NODES:
+        raise BadModel(f"function {function.name!r} has {len(function.node)} operators, over the limit of {MAX_NODES}")
+    require_few_listed([a.t for node in function.node for a in node.attribute], function.name)
+    opset = next((int(o.version) for o in function.opset_import if o.domain in ("", "ai.onnx")), 0)
+    nodes = tuple(node_record(index, node, folder) for index, node in enumerate(function.node))
+    return FunctionRecord(opset, tuple(function.input), tuple(function.output), nodes)
 
 
 def _opset(model: onnx.ModelProto, path: Path) -> int:
@@ -145,6 +186,8 @@ def node_record(index: int, node: NodeProto, folder: Path) -> NodeRecord:
 
 def _attribute(attribute: AttributeProto, folder: Path) -> Any:
     kind = attribute.type
+    if attribute.ref_attr_name:
+        return Unreadable(attribute, folder)
     if kind == AttributeProto.FLOAT:
         return float(attribute.f)
     if kind == AttributeProto.INT:

@@ -1,13 +1,26 @@
-"""Activations on a grid: calls of `edgekit.OnGrid`, which `edgekit.exporters.onnx.grids` describes."""
+"""Activations on a grid: calls of `edgekit.OnGrid`, which `edgekit.exporters.onnx.grids` describes.
+
+The file has to define the function as the exporter does. Where a model is taken as plain numbers, its body is computed.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
+import onnx
+
+from edgekit.exporters.onnx.grids import DOMAIN, NAME
+from edgekit.exporters.onnx.grids import on_grid as definition
 from edgekit.importers.onnx.builder import Constant, Layer
+from edgekit.importers.onnx.file import FunctionRecord, function_record
 from edgekit.importers.onnx.quantization import settle
 from edgekit.ir import Grid, QuantType, Value
 
+ON_GRID = f"{DOMAIN}.{NAME}"
+# The first opset whose DequantizeLinear takes the int16 levels.
+_OLDEST_OPSET = 21
 # Bits by the number of levels.
 _WIDTHS = {256: 8, 16: 4}
 _LARGEST_LEVEL = 32767
@@ -15,8 +28,14 @@ _LARGEST_LEVEL = 32767
 _INT8_SPAN = 255
 
 
-def on_grid(layer: Layer) -> Value:
-    """The input with a quantization on the grid, by a node of its own where it has another one already."""
+def on_grid(layer: Layer) -> Value | None:
+    """The input with a quantization on the grid, by a node of its own where it has another one already.
+
+    Outside QDQ models None, which leaves the layer to its definition.
+    """
+    _require_definition(layer)
+    if not layer.builder.quantized:
+        return None
     operand = layer.operand(0)
     if isinstance(operand, Constant):
         raise layer.unsupported("rounds constants", "round them before the export")
@@ -40,3 +59,29 @@ def on_grid(layer: Layer) -> Value:
     output = layer.emit("requantize", [operand], {})
     output.quant = quant
     return output
+
+
+def _require_definition(layer: Layer) -> None:
+    function = layer.builder.functions.get(ON_GRID)
+    if function is None:
+        raise layer.unsupported("the file does not define the function", "export the model again")
+    known = _OLDEST_OPSET <= function.opset <= onnx.defs.onnx_opset_version()
+    if not known or _form(function) != _exported_form():
+        raise layer.unsupported("the file defines the function in another way", "export the model again")
+
+
+@lru_cache(maxsize=1)
+def _exported_form() -> object:
+    return _form(function_record(definition(_OLDEST_OPSET), Path()))
+
+
+def _form(function: FunctionRecord) -> object:
+    """A function without its names: tensors are numbers, in the order in which they are made."""
+    places = {name: index for index, name in enumerate(function.inputs)}
+    made, nodes = len(function.inputs), []
+    for node in function.nodes:
+        reads = [places.get(name) for name in node.inputs]
+        places |= {name: made + index for index, name in enumerate(node.outputs)}
+        made += len(node.outputs)
+        nodes.append((node.op, reads, len(node.outputs), sorted((key, repr(v)) for key, v in node.attrs.items())))
+    return len(function.inputs), nodes, [places.get(name) for name in function.outputs]

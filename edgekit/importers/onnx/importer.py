@@ -13,8 +13,9 @@ from edgekit.importers.onnx import constants
 from edgekit.importers.onnx.branches import expand_branch
 from edgekit.importers.onnx.builder import Constant, GraphBuilder, Layer, Operand
 from edgekit.importers.onnx.codebooks import check_narrow, gathered_weights, stored
-from edgekit.importers.onnx.definitions import expand_definition, has_definition
+from edgekit.importers.onnx.definitions import expand_definition, expand_function, has_definition
 from edgekit.importers.onnx.file import InputRecord, ModelRecord, NodeRecord, read_onnx
+from edgekit.importers.onnx.grids import ON_GRID
 from edgekit.importers.onnx.operators import DEFAULT_REWRITE, REWRITES, TRANSLATORS
 from edgekit.importers.onnx.qdq import settle_quantization
 from edgekit.importers.onnx.qlinear import as_qdq
@@ -27,6 +28,8 @@ from edgekit.ops.spec import check_constraints, require_supported
 
 # Multiply-accumulates that one layer of constants may cost at import.
 MAX_FOLDED_MACS = 1 << 24
+# What makes a model a description of an integer graph.
+_MAKES_CODES = ("QuantizeLinear", "DequantizeLinear", ON_GRID)
 # Layers that read a constant as weights, and those that only look at it another way.
 _READS_FILLS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Identity", "Dropout", "Transpose", "Reshape")
 
@@ -47,8 +50,8 @@ def import_onnx(
     remove. Axes that the file leaves open come from `shapes`, by input name; an open first axis is 1.
 
     Args:
-        literal: take QuantizeLinear and DequantizeLinear as the arithmetic on plain numbers that they are, instead
-            of as the description of an integer graph.
+        literal: take QuantizeLinear, DequantizeLinear and edgekit.OnGrid as the arithmetic on plain numbers that they
+            are, instead of as the description of an integer graph.
         bound: inputs by name that are constants from now on.
 
     Raises BadModel for a malformed file, BadUsage for shapes that do not fit it, UnsupportedModel naming every
@@ -65,8 +68,8 @@ def graph_of(
         counts = f"{len(record.inputs)} inputs and {len(record.outputs)} outputs"
         raise BadModel(f"{path.name} has {counts}, over the limit of {MAX_OPERANDS}")
     record = as_qdq(record, literal)
-    quantized = not literal and any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in record.nodes)
-    builder = GraphBuilder(record.opset, quantized)
+    quantized = not literal and any(node.op in _MAKES_CODES for node in record.nodes)
+    builder = GraphBuilder(record.opset, quantized, record.functions)
     for name, array in record.initializers.items():
         builder.tensors[name] = stored(name, array, name in record.narrow)
     unknown = (set(shapes) | set(bound)) - {info.name for info in record.inputs}
@@ -215,6 +218,8 @@ def _translate(layer: Layer) -> Sequence[Operand]:
         return tuple(expand_branch(layer, translate_all))
     if result is not None:
         results = (result,) if isinstance(result, (Value, Constant)) else tuple(result)
+    elif record.op in builder.functions:
+        results = tuple(expand_function(layer, builder.functions[record.op], translate_all))
     elif has_definition(record.op):
         results = tuple(expand_definition(layer, translate_all))
     else:

@@ -73,7 +73,7 @@ TRANSLATORS: dict[str, Translator] = {
     "DeformConv": sampling.deform_conv,
     "DFT": spectra.dft,
     "DepthToSpace": movement.depth_to_space,
-    "edgekit.OnGrid": grids.on_grid,
+    grids.ON_GRID: grids.on_grid,
     "DequantizeLinear": quantization.dequantize_linear,
     "Det": products.det,
     "Div": elementwise.div,
