@@ -138,7 +138,7 @@ class _Fitter:
 
     @cached_property
     def _waits(self) -> dict[str, float]:
-        return {} if self._weights is None else far_waits(self._graph, self._target, self._weights)
+        return {} if self._weights is None else far_waits(self._graph, self._target, self._weights, self._floats)
 
     @cached_property
     def _costs(self) -> Costs:

@@ -39,9 +39,9 @@ def weight_memory(board: Board, external: bool) -> WeightMemory | None:
     return WeightMemory(near.size - board.vector_offset, far.size, far.wait_per_byte - near.wait_per_byte)
 
 
-def far_waits(graph: Graph, target: Target, memory: WeightMemory) -> dict[str, float]:
+def far_waits(graph: Graph, target: Target, memory: WeightMemory, floats: bool = False) -> dict[str, float]:
     """By layer, cycles that each call waits for each number of its weights; only layers with some off the chip."""
-    program = lower(graph, target, groups=())
+    program = lower(graph, target, floats, groups=())
     far = outside_tables(program, memory.room - CODE, memory.outside)
     waits: dict[str, float] = {}
     numbers = {node.name: constant_numbers(node) for node in graph.nodes}

@@ -112,9 +112,7 @@ def power_of_sums(total: Array, headroom: Array, exponent: float) -> Array:
 
 
 def unit_softmax_output(node: Node) -> bool:
-    """an int8 softmax's output must have scale 1/256 and zero point -128, or 8-bit codes of a power whose largest is 1;
-    an int16 one's scale 2**-15 and zero point 0.
-    """
+    """an int8 softmax must make codes of scale 1/256 and zero point -128, or a power's up to 1; int16 2**-15 and 0"""
     quant, kind = node.output.quant, node.input(0).dtype
     if quant is None or node.output.dtype is not kind:
         return quant is None
