@@ -10,8 +10,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgekit.errors import UnsupportedModel
-from edgekit.exporters.onnx.grids import DOMAIN, PARAMETERS, grid_parameters, on_grid
-from edgekit.exporters.onnx.grids import NAME as GRID
+from edgekit.importers.onnx.grid_function import DOMAIN, PARAMETERS, grid_parameters, on_grid
+from edgekit.importers.onnx.grid_function import NAME as GRID
 from edgekit.ir import Array, DType, Node, Value
 
 # The first opset with tensors of 4 bits.

@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, ValueInfoProto
 
 from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.exporters.onnx.grids import DOMAIN
 from edgekit.importers.limits import MAX_OPERANDS
+from edgekit.importers.onnx.grid_function import DOMAIN
 from edgekit.importers.onnx.tensors import is_narrow, read_narrow, read_tensor, require_few_listed, type_name
 from edgekit.ir import Array
 

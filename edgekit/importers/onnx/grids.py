@@ -1,4 +1,4 @@
-"""Activations on a grid: calls of `edgekit.OnGrid`, which `edgekit.exporters.onnx.grids` describes.
+"""Activations on a grid: calls of `edgekit.OnGrid`, which `edgekit.importers.onnx.grid_function` describes.
 
 The file has to define the function as the exporter does. Where a model is taken as plain numbers, its body is computed.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from edgekit.exporters.onnx.grids import DOMAIN, NAME
-from edgekit.exporters.onnx.grids import on_grid as definition
 from edgekit.importers.onnx.builder import Constant, Layer
 from edgekit.importers.onnx.file import FunctionRecord, function_record
+from edgekit.importers.onnx.grid_function import DOMAIN, NAME
+from edgekit.importers.onnx.grid_function import on_grid as definition
 from edgekit.importers.onnx.quantization import settle
 from edgekit.ir import Grid, QuantType, Value
 

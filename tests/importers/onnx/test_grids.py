@@ -13,8 +13,8 @@ from onnx import helper
 
 from edgekit import onnx_backend
 from edgekit.errors import BadModel, UnsupportedModel
-from edgekit.exporters.onnx.grids import PARAMETERS, grid_parameters, on_grid
 from edgekit.importers import import_model
+from edgekit.importers.onnx.grid_function import PARAMETERS, grid_parameters, on_grid
 from edgekit.ir import Grid, QuantType
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
