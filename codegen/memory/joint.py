@@ -10,13 +10,13 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.codegen.memory.search_arrays import HEADERS, lists_of
 from edgekit.toolchains.native import shared_library
 
 SOURCE = Path(__file__).with_name("joint_search.c")
@@ -150,15 +150,10 @@ def _problem_arrays(problem: JointProblem) -> dict[str, NDArray[Any]]:
         "store": np.array(problem.stores, np.int64),
         "fetch": np.array(problem.fetches, np.int64),
         "writer": np.array(writer, np.int32),
-        **_lists("touch_start", "touches", problem.touches),
-        **_lists("user_start", "users", users),
-        **_lists("before_start", "before", before),
+        **lists_of("touch_start", "touches", problem.touches),
+        **lists_of("user_start", "users", users),
+        **lists_of("before_start", "before", before),
     }
-
-
-def _lists(start: str, members: str, lists: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int32]]:
-    starts = list(accumulate((len(part) for part in lists), initial=0))
-    return {start: np.array(starts, np.int32), members: np.array([*chain(*lists), 0], np.int32)}
 
 
 def _state_arrays(room: int, step_words: int, tensor_words: int) -> dict[str, NDArray[Any]]:
@@ -176,4 +171,4 @@ def _state_arrays(room: int, step_words: int, tensor_words: int) -> dict[str, ND
 
 @cache
 def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(str(shared_library(SOURCE, libc=False)))
+    return ctypes.CDLL(str(shared_library(SOURCE, HEADERS, libc=False)))

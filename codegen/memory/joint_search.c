@@ -10,8 +10,7 @@
  * can take the place of something that dies in it, costs no more to move and has no copy yet: whatever happened to that
  * one until later can happen to what the step writes.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "bit_sets.h"
 
 enum { NONE_BELOW, FOUND, GAVE_UP };
 enum { MOST_WAITING = 64 };
@@ -38,27 +37,6 @@ typedef struct {
     int32_t *order;                  /* Where to note the steps that run, or NULL. */
     int32_t steps, tensors, step_words, tensor_words, states, most_states, table_mask, heap, most_heap, ran;
 } ek_joint;
-
-static bool has(const uint64_t *set, int32_t item)
-{
-    return set[item >> 6] >> (item & 63) & 1;
-}
-
-static void put(uint64_t *set, int32_t item)
-{
-    set[item >> 6] |= (uint64_t)1 << (item & 63);
-}
-
-static void drop(uint64_t *set, int32_t item)
-{
-    set[item >> 6] &= ~((uint64_t)1 << (item & 63));
-}
-
-static void copy_words(uint64_t *to, const uint64_t *from, int32_t words)
-{
-    for (int32_t i = 0; i < words; i++)
-        to[i] = from[i];
-}
 
 static uint64_t *done_of(const ek_joint *j, int32_t state)
 {

@@ -7,8 +7,7 @@
  * anywhere in it (the segments of J. W. H. Liu, "An application of generalized tree pebbling to sparse matrix
  * factorization", 1987).
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "bit_sets.h"
 
 enum { NONE_BELOW, FOUND, GAVE_UP };
 enum { LONGEST_CHAIN = 24 };
@@ -37,27 +36,12 @@ typedef struct {
     int32_t steps, words, states, most_states, table_mask, heap, most_heap;
 } ek_order;
 
-static bool is_done(const uint64_t *done, int32_t step)
-{
-    return done[step >> 6] >> (step & 63) & 1;
-}
-
-static void set_done(uint64_t *done, int32_t step)
-{
-    done[step >> 6] |= (uint64_t)1 << (step & 63);
-}
-
-static void set_open(uint64_t *done, int32_t step)
-{
-    done[step >> 6] &= ~((uint64_t)1 << (step & 63));
-}
-
 static bool touched(const ek_order *o, const uint64_t *done, int32_t tensor)
 {
     if (o->given[tensor])
         return true;
     for (int32_t i = o->user_start[tensor]; i < o->user_start[tensor + 1]; i++)
-        if (is_done(done, o->users[i]))
+        if (has(done, o->users[i]))
             return true;
     return false;
 }
@@ -68,7 +52,7 @@ static bool dies(const ek_order *o, const uint64_t *done, int32_t tensor, int32_
     if (o->stays[tensor])
         return false;
     for (int32_t i = o->user_start[tensor]; i < o->user_start[tensor + 1]; i++)
-        if (o->users[i] != step && !is_done(done, o->users[i]))
+        if (o->users[i] != step && !has(done, o->users[i]))
             return false;
     return true;
 }
@@ -107,10 +91,10 @@ static int64_t run(ek_order *o, const uint64_t *done, int32_t step, int64_t live
 
 static bool is_ready(const ek_order *o, const uint64_t *done, int32_t step)
 {
-    if (is_done(done, step))
+    if (has(done, step))
         return false;
     for (int32_t i = o->before_start[step]; i < o->before_start[step + 1]; i++)
-        if (!is_done(done, o->before[i]))
+        if (!has(done, o->before[i]))
             return false;
     return true;
 }
@@ -125,7 +109,7 @@ static int32_t chain(ek_order *o, uint64_t *done, int32_t step, int64_t *live, i
         int64_t after;
         if (run(o, done, step, now, &after) > most)
             break;
-        set_done(done, step);
+        put(done, step);
         list[length++] = step;
         now = after;
         if (now <= least) {
@@ -142,7 +126,7 @@ static int32_t chain(ek_order *o, uint64_t *done, int32_t step, int64_t *live, i
         step = next;
     }
     while (length > best)
-        set_open(done, list[--length]);
+        drop(done, list[--length]);
     if (best)
         *live = least;
     return best;
@@ -161,7 +145,7 @@ static int32_t run_free(ek_order *o, uint64_t *done, int64_t *live, int64_t most
         }
         int32_t kept = 0;
         for (int32_t i = 0; i < *count; i++)
-            if (!is_done(done, list[i]))
+            if (!has(done, list[i]))
                 list[kept++] = list[i];
         for (int32_t k = length; k < length + ran; k++) {
             int32_t step = o->order[k];
@@ -268,8 +252,7 @@ static bool arrive(ek_order *o, int32_t parent, int32_t by, int64_t peak, int64_
             return false;
         state = o->states++;
         o->table[at] = state + 1;
-        for (int32_t i = 0; i < o->words; i++)
-            o->done[(int64_t)state * o->words + i] = o->reached[i];
+        copy_words(o->done + (int64_t)state * o->words, o->reached, o->words);
         o->closed[state] = 0;
         o->live[state] = live;
         o->left[state] = left;
@@ -286,11 +269,10 @@ static int32_t leave(ek_order *o, int32_t from, int32_t step, int64_t peak, int6
 {
     const uint64_t *done = o->done + (int64_t)from * o->words;
     int32_t count = 0, length = 0;
-    for (int32_t i = 0; i < o->words; i++)
-        o->reached[i] = done[i];
+    copy_words(o->reached, done, o->words);
     if (step >= 0) {
         run(o, o->reached, step, *live, live);
-        set_done(o->reached, step);
+        put(o->reached, step);
         o->order[length++] = step;
     }
     for (int32_t i = 0; i < o->steps; i++)

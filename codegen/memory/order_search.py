@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.codegen.memory.order_problem import Execution, OrderProblem
+from edgekit.codegen.memory.search_arrays import HEADERS, lists_of
 from edgekit.toolchains.native import shared_library
 
 SOURCE = Path(__file__).with_name("order_search.c")
@@ -73,19 +73,14 @@ def find_order(problem: OrderProblem, most: int, tries: int, least: int = 0) -> 
 def _problem_arrays(problem: OrderProblem) -> dict[str, NDArray[Any]]:
     return {
         "size": np.array(problem.sizes, np.int64),
-        **_lists("tensor_start", "tensors", problem.touches),
-        **_lists("user_start", "users", problem.users),
-        **_lists("before_start", "before", problem.before),
-        **_lists("after_start", "after", problem.after),
-        **_lists("pair_start", "pairs", [list(chain(*pairs)) for pairs in problem.in_place]),
+        **lists_of("tensor_start", "tensors", problem.touches),
+        **lists_of("user_start", "users", problem.users),
+        **lists_of("before_start", "before", problem.before),
+        **lists_of("after_start", "after", problem.after),
+        **lists_of("pair_start", "pairs", [list(chain(*pairs)) for pairs in problem.in_place]),
         "given": np.array(problem.given, np.uint8),
         "stays": np.array(problem.stays, np.uint8),
     }
-
-
-def _lists(start: str, members: str, lists: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int32]]:
-    starts = list(accumulate((len(part) for part in lists), initial=0))
-    return {start: np.array(starts, np.int32), members: np.array([*chain(*lists), 0], np.int32)}
 
 
 def _state_arrays(room: int, words: int, steps: int) -> dict[str, NDArray[Any]]:
@@ -105,4 +100,4 @@ def _state_arrays(room: int, words: int, steps: int) -> dict[str, NDArray[Any]]:
 
 @cache
 def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(str(shared_library(SOURCE, libc=False)))
+    return ctypes.CDLL(str(shared_library(SOURCE, HEADERS, libc=False)))
