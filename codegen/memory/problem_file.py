@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.codegen.memory.block import Block
+from edgekit.codegen.memory.problem_text import MAX_NUMBER, read_text
 from edgekit.errors import BadData
 
 # Other names of columns, as MiniMalloc takes them.
 ALIASES = {"buffer": "id", "buffer_id": "id", "start": "lower", "begin": "lower"}
 COLUMNS = ("id", "lower", "upper", "end", "size", "alignment", "offset")
-MAX_BYTES, MAX_BLOCKS = 1 << 24, 10_000
-MAX_NUMBER = 1 << 40
+MAX_BLOCKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,7 @@ def read_problem(path: Path) -> Problem:
 
     Raises BadData naming the line where the file is not of this kind.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read(MAX_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadData(f"{path}: not readable as text ({type(error).__name__})") from error
-    if len(text) > MAX_BYTES:
-        raise BadData(f"{path}: larger than {MAX_BYTES} characters")
+    text = read_text(path, "utf-8-sig")
     try:
         reader = csv.reader(io.StringIO(text))
         lines = [(reader.line_num, tuple(field.strip() for field in row)) for row in reader if row]

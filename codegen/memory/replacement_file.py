@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.codegen.memory.problem_text import MAX_NUMBER, read_text
 from edgekit.errors import BadData
 
-MAX_BYTES = 1 << 24
 MAX_STEPS, MAX_TENSORS = 2_000, 10_000
-MAX_NUMBER = 1 << 40
 _FIELDS = {
     "file": {"capacity", "alignment", "tensors", "steps"},
     "tensor": {"name", "size", "store", "fetch", "outside", "result"},
@@ -60,13 +59,7 @@ def read_replacement(path: Path) -> ReplacementFile:
 
     Raises BadData naming the tensor or step where the file is not of this kind.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadData(f"{path}: not readable as text ({type(error).__name__})") from error
-    if len(text) > MAX_BYTES:
-        raise BadData(f"{path}: larger than {MAX_BYTES} characters")
+    text = read_text(path)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
