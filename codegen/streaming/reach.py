@@ -52,20 +52,20 @@ def window_rows(node: Node) -> Window | None:
 
 def reach_of(node: Node) -> Reach:
     """The rows that a layer reads of each of its computed inputs."""
-    window = window_rows(node)
-    if window is None:
-        return Reach(node.output.shape[1])
-    rows = (window.kernel[0] - 1) * window.dilation[0] + 1
-    return Reach(window.input[0], rows, window.stride[0], window.before[0])
+    return _reach_along(node, 0)
 
 
 def across_of(node: Node) -> Reach:
     """The columns that a layer reads of each of its computed inputs, as `reach_of` its rows."""
+    return _reach_along(node, 1)
+
+
+def _reach_along(node: Node, axis: int) -> Reach:
     window = window_rows(node)
     if window is None:
-        return Reach(node.output.shape[2])
-    columns = (window.kernel[1] - 1) * window.dilation[1] + 1
-    return Reach(window.input[1], columns, window.stride[1], window.before[1])
+        return Reach(node.output.shape[1 + axis])
+    size = (window.kernel[axis] - 1) * window.dilation[axis] + 1
+    return Reach(window.input[axis], size, window.stride[axis], window.before[axis])
 
 
 def runs_by_rows(node: Node) -> bool:
