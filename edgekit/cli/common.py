@@ -20,6 +20,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
 
+def _activation_options() -> tuple[Callable[[F], F], ...]:
+    return (
+        click.option(
+            "--activation-bits",
+            type=click.Choice(["8", "4"]),
+            default="8",
+            show_default=True,
+            help="Of what products read, but the first and the last.",
+        ),
+        click.option(
+            "--activation-quantizer",
+            type=click.Choice(["uniform", "power"]),
+            default="uniform",
+            show_default=True,
+            help="Even codes, or codes of a power where they pay: after functions and softmax, and of 4 bits.",
+        ),
+    )
+
+
 def quantization_options(*others: str) -> Callable[[F], F]:
     """The options of `edgekit.quantization.Quantization`; `others` are precisions beside those of quantized models.
 
@@ -39,20 +58,7 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             type=click.Choice(["uniform", "mse", "powerquant", "adaround", "nupes"]),
             help="How weights of fewer than 8 bits are chosen.  [default: nupes]",
         ),
-        click.option(
-            "--activation-bits",
-            type=click.Choice(["8", "4"]),
-            default="8",
-            show_default=True,
-            help="Of what products read, but the first and the last.",
-        ),
-        click.option(
-            "--activation-quantizer",
-            type=click.Choice(["uniform", "power"]),
-            default="uniform",
-            show_default=True,
-            help="Even codes, or codes of a power where they pay: after functions and softmax, and of 4 bits.",
-        ),
+        *_activation_options(),
         click.option(
             "--budget-flash",
             type=click.FloatRange(0.0, 1e9, min_open=True),
