@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from click.testing import CliRunner
-from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.cli import group
 from edgekit.codegen.integration import integrate, layers_of
@@ -20,6 +18,7 @@ from edgekit.ir import Array, Node
 from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
 from edgekit.quant.affine import quantize_graph
+from tests.importers.onnx.helpers import ModelBuilder
 
 TOKENS, WIDTH, HEADS = 83, 12, 2
 RNG = np.random.default_rng(5)
@@ -35,23 +34,8 @@ CASES: dict[str, tuple[list[Array], str]] = {
 }
 
 
-class Block:
+class Block(ModelBuilder):
     """A pre-norm attention with its residual sum, as exporters write it."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, Array] = {}
-
-    def add(self, op: str, *inputs: str | Array, **attrs: Any) -> str:
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        output = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, names, [output], name=f"{op} {output}", **attrs))
-        return output
-
-    def _constant(self, array: Array) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants[name] = array if array.dtype == np.int64 else array.astype(np.float32)
-        return name
 
     def linear(self, x: str) -> str:
         product = self.add("MatMul", x, RNG.normal(0, 0.3, (WIDTH, WIDTH)))
@@ -72,10 +56,7 @@ class Block:
             scores = self.add("Add", scores, bias)
         mixed = self.add("Transpose", self.add("MatMul", self.add("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
         y = self.add("Add", "x", self.linear(self.add("Reshape", mixed, np.array([1, TOKENS, WIDTH]))))
-        ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, TOKENS, WIDTH]) for name in ("x", y)]
-        initializers = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "block", ports[:1], ports[1:], initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        return self.made(y, [1, TOKENS, WIDTH], [1, TOKENS, WIDTH])
 
 
 def saved(folder: Path, biases: list[Array], scale_on: str = "q") -> Path:

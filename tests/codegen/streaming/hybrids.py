@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph
 from edgekit.passes import optimise
 from edgekit.quant.affine import quantize_graph
 from edgekit.quant.prepare import prepared
+from tests.importers.onnx.helpers import ModelBuilder
 
 
-class Hybrid:
+class Hybrid(ModelBuilder):
     """Nodes and weights under construction.
 
     Args:
@@ -26,70 +25,52 @@ class Hybrid:
 
     def __init__(self, image: int = 64, channels: int = 16, width: int = 24, heads: int = 2) -> None:
         self._image, self._channels, self._width, self._heads = image, channels, width, heads
+        super().__init__()
         self._rng = np.random.default_rng(7)
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, Array] = {}
-
-    def _add(self, op: str, *inputs: str | Array, **attrs: Any) -> str:
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        output = f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(op, names, [output], name=f"{op}_{len(self._nodes)}", **attrs))
-        return output
-
-    def _constant(self, array: Array) -> str:
-        name = f"c{len(self._constants)}"
-        self._constants[name] = array if array.dtype == np.int64 else array.astype(np.float32)
-        return name
 
     def _conv(self, x: str, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> str:
         shape = (outputs, inputs // groups, kernel, kernel)
         weights = self._rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape)
         pads = [kernel // 2] * 4
-        y = self._add("Conv", x, weights, self._rng.normal(0, 0.1, outputs), kernel_shape=[kernel] * 2, pads=pads,
-                      strides=[stride] * 2, group=groups)  # fmt: skip
-        return self._add("Clip", y, np.float32(0), np.float32(6))
+        y = self.add("Conv", x, weights, self._rng.normal(0, 0.1, outputs), kernel_shape=[kernel] * 2, pads=pads,
+                     strides=[stride] * 2, group=groups)  # fmt: skip
+        return self.add("Clip", y, np.float32(0), np.float32(6))
 
     def _linear(self, x: str, inputs: int, outputs: int) -> str:
-        product = self._add("MatMul", x, self._rng.normal(0, inputs**-0.5, (inputs, outputs)))
-        return self._add("Add", product, self._rng.normal(0, 0.1, outputs))
+        product = self.add("MatMul", x, self._rng.normal(0, inputs**-0.5, (inputs, outputs)))
+        return self.add("Add", product, self._rng.normal(0, 0.1, outputs))
 
     def _norm(self, x: str) -> str:
-        return self._add("LayerNormalization", x, np.ones(self._width), np.zeros(self._width), axis=-1)
+        return self.add("LayerNormalization", x, np.ones(self._width), np.zeros(self._width), axis=-1)
 
     def _attention(self, x: str, tokens: int) -> str:
         rows, depth = self._norm(x), self._width // self._heads
         split = np.array([1, tokens, self._heads, depth])
         q, k, v = (
-            self._add("Transpose", self._add("Reshape", self._linear(rows, self._width, self._width), split), perm=perm)
+            self.add("Transpose", self.add("Reshape", self._linear(rows, self._width, self._width), split), perm=perm)
             for perm in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
         )
-        scores = self._add("Softmax", self._add("MatMul", self._add("Mul", q, np.float32(depth**-0.5)), k), axis=-1)
-        mixed = self._add("Transpose", self._add("MatMul", scores, v), perm=[0, 2, 1, 3])
-        merged = self._add("Reshape", mixed, np.array([1, tokens, self._width]))
-        return self._add("Add", x, self._linear(merged, self._width, self._width))
+        scores = self.add("Softmax", self.add("MatMul", self.add("Mul", q, np.float32(depth**-0.5)), k), axis=-1)
+        mixed = self.add("Transpose", self.add("MatMul", scores, v), perm=[0, 2, 1, 3])
+        merged = self.add("Reshape", mixed, np.array([1, tokens, self._width]))
+        return self.add("Add", x, self._linear(merged, self._width, self._width))
 
     def model(self) -> onnx.ModelProto:
         """Input "x" float32 [1, 3, image, image], output "y" float32 [1, 10]."""
         c, wide, d = self._channels, 4 * self._channels, self._width
         x = self._conv("x", 3, c, 3, 2)
         inner = self._conv(self._conv(self._conv(x, c, wide, 1), wide, wide, 3, groups=wide), wide, c, 1)
-        x = self._add("Add", x, inner)
+        x = self.add("Add", x, inner)
         x = self._conv(self._conv(self._conv(x, c, wide, 1), wide, wide, 3, 2, groups=wide), wide, d, 1)
         side = (self._image + 3) // 4
         tokens = side * side
-        x = self._add("Transpose", self._add("Reshape", x, np.array([1, d, tokens])), perm=[0, 2, 1])
+        x = self.add("Transpose", self.add("Reshape", x, np.array([1, d, tokens])), perm=[0, 2, 1])
         x = self._attention(x, tokens)
-        hidden = self._add("Relu", self._linear(self._norm(x), d, 4 * d))
-        x = self._add("Add", x, self._linear(hidden, 4 * d, d))
-        pooled = self._add("ReduceMean", x, axes=[1], keepdims=0)
+        hidden = self.add("Relu", self._linear(self._norm(x), d, 4 * d))
+        x = self.add("Add", x, self._linear(hidden, 4 * d, d))
+        pooled = self.add("ReduceMean", x, axes=[1], keepdims=0)
         y = self._linear(pooled, d, 10)
-        ports = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("x", [1, 3, self._image, self._image]), (y, [1, 10]))
-        ]
-        initializers = [numpy_helper.from_array(array, name) for name, array in self._constants.items()]
-        graph = helper.make_graph(self._nodes, "hybrid", ports[:1], ports[1:], initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        return self.made(y, [1, 3, self._image, self._image], [1, 10])
 
     def samples(self, count: int = 2) -> Array:
         """Random images."""

@@ -47,6 +47,36 @@ def make_model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
+class ModelBuilder:
+    """Nodes and weights under construction; nodes have names of their own."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, npt.NDArray[Any]] = {}
+
+    def add(self, op: str, *inputs: str | npt.NDArray[Any] | np.generic, **attrs: Any) -> str:
+        """A node of values by name and of constants, float32 but for int64; the name of its output."""
+        names = [value if isinstance(value, str) else self._constant(np.asarray(value)) for value in inputs]
+        output = f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op, names, [output], name=f"{op} {output}", **attrs))
+        return output
+
+    def _constant(self, array: npt.NDArray[Any]) -> str:
+        name = f"c{len(self._constants)}"
+        self._constants[name] = array if array.dtype == np.int64 else array.astype(np.float32)
+        return name
+
+    def made(self, y: str, shape: Sequence[int], output: Sequence[int]) -> onnx.ModelProto:
+        """The model from the input "x" to `y`, float32, of these shapes."""
+        ports = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, list(sizes))
+            for name, sizes in (("x", shape), (y, output))
+        ]
+        initializers = [numpy_helper.from_array(array, name) for name, array in self._constants.items()]
+        graph = helper.make_graph(self._nodes, "built", ports[:1], ports[1:], initializers)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def save(model: onnx.ModelProto, folder: Path) -> Path:
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())
