@@ -1,4 +1,4 @@
-"""Accuracy at 8 to 2 bits for every way to choose codes: `python -m benchmarks.low_bits [--minutes M]`.
+"""Accuracy at 8 to 2 bits for every way to choose codes: `python -m benchmarks.low_bits [--minutes M] [--jobs N]`.
 
 Each finished cell goes to benchmarks/low_bits.json; a later run goes on with those that are missing, in the order of
 their weight, until the minutes are over. Then the table of docs/nupes.md is written anew. Cells are measured on the
@@ -14,8 +14,11 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from edgekit.quant.activation_grids import ActivationOptions, chosen_grids, narr
 from edgekit.quant.activations import activation_quants
 from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.calibrate import calibrate
+from edgekit.quant.learning.arithmetic import DEVICES
 from edgekit.quant.learning.generate import generated_inputs
 from edgekit.quant.learning.learn import LearningSettings, learned_weights
 from edgekit.quant.observers import Range
@@ -123,7 +127,9 @@ def plan(graph: Graph, bits: int) -> dict[str, int]:
     return dict.fromkeys(names[1:-1], bits)
 
 
-def coded(cell: Cell, graph: Graph, samples: list[list[Array]], activations: Activations) -> dict[str, CodedRows]:
+def coded(
+    cell: Cell, graph: Graph, samples: list[list[Array]], activations: Activations, device: str
+) -> dict[str, CodedRows]:
     """The codes of weights that the cell's method chooses."""
     bits = plan(graph, cell.bits)
     if cell.bits == 8:
@@ -133,26 +139,45 @@ def coded(cell: Cell, graph: Graph, samples: list[list[Array]], activations: Act
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, activations.ranges, activations.grids)
     method = "adaround" if cell.method == "adaround" else "nupes"
-    settings = LearningSettings(seed=cell.seed)
+    settings = LearningSettings(seed=cell.seed, device=device)
     if method == "adaround":
-        settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed)
+        settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed, device)
     return learned_weights(graph, samples, quants, bits, method, settings)
 
 
-def measure(cell: Cell, subject: Subject) -> dict[str, Any]:
-    """The cell's figures: percent right, or in agreement with the float model, and CPU seconds of the quantizer."""
+def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
+    """The cell's figures: percent right, or in agreement with the float model, and seconds of the quantizer: of one
+    core, or by the clock with a GPU.
+    """
     # A copy: 4-bit activations are values of their own.
-    float_graph, started = subject.graph.copied(), time.process_time()
+    clock = time.process_time if device == "cpu" else time.monotonic
+    float_graph, started = subject.graph.copied(), clock()
     if cell.method == "nupes-free":
         samples = generated_inputs(subject.graph, GENERATED, cell.seed, subject.span)
     else:
         samples = [[sample] for sample in subject.calibration]
     activations = Activations.of(float_graph, samples[:RANGE_SAMPLES], cell.activations)
-    codes = coded(cell, float_graph, samples, activations)
-    seconds = time.process_time() - started
+    codes = coded(cell, float_graph, samples, activations, device)
+    seconds = clock() - started
     graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)
     right = answers(graph, subject.test) == subject.truth
-    return {"percent": _percent(right), "cpu_seconds": round(seconds, 1)}
+    return {"percent": _percent(right), f"{device}_seconds": round(seconds, 1)}
+
+
+@cache
+def _subject(name: str) -> Subject:
+    """Loaded once in each process."""
+    return load(name)
+
+
+def _float_figures(name: str) -> dict[str, Any]:
+    subject = _subject(name)
+    right = float_answers(subject.graph, subject.test) == subject.truth
+    return {"title": subject.title, "percent": _percent(right)}
+
+
+def _figures(cell: Cell, device: str) -> dict[str, Any]:
+    return measure(cell, _subject(cell.subject), device)
 
 
 def _percent(right: Array) -> float:
@@ -169,6 +194,20 @@ def _keep(key: str, figures: dict[str, Any]) -> None:
     RESULTS.write_text(json.dumps(_results() | {key: figures}, indent=1, sort_keys=True) + "\n")
 
 
+def _measure_all(wanted: Sequence[Cell], end: float, pool: Executor, jobs: int, device: str) -> None:
+    """In their order, begun before `end`; each is kept as soon as it is there."""
+    left, running = iter(wanted), dict[Future[dict[str, Any]], Cell]()
+    while True:
+        for cell in itertools.islice(left, jobs - len(running) if time.monotonic() < end else 0):
+            running[pool.submit(_figures, cell, device)] = cell
+        if not running:
+            return
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            key = running.pop(done).key
+            print(key, done.result(), flush=True)
+            _keep(key, done.result())
+
+
 def main() -> int:
     """Measure what is missing, then write the page."""
     parser = argparse.ArgumentParser(description="Accuracy at low bits of every quantizer.")
@@ -177,23 +216,22 @@ def main() -> int:
     parser.add_argument("--widths", nargs="+", default=list(WIDTHS), choices=WIDTHS, help="and, beside w8a8, these")
     parser.add_argument("--methods", nargs="+", default=list(LEARNED), choices=LEARNED, help="and, of those that learn")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="and these seeds")
+    parser.add_argument("--learn-on", default="cpu", choices=DEVICES, help="what learning computes on")
+    parser.add_argument("--jobs", type=int, default=1, help="cells measured at once, each in a process of its own")
     options = parser.parse_args()
-    loaded: dict[str, Subject] = {}
-    started = time.monotonic()
-    for cell in cells():
-        if time.monotonic() - started > 60 * options.minutes:
-            break
-        chosen = cell.subject in options.subjects and cell.width in ("w8a8", *options.widths)
-        learned = cell.method in options.methods and cell.seed in options.seeds
-        if not chosen or not (learned or cell.method in WITHOUT_DATA) or cell.key in _results():
-            continue
-        if cell.subject not in loaded:
-            subject = loaded[cell.subject] = load(cell.subject)
-            right = float_answers(subject.graph, subject.test) == subject.truth
-            _keep(cell.subject, {"title": subject.title, "percent": _percent(right)})
-        found = measure(cell, loaded[cell.subject])
-        print(cell.key, found, flush=True)
-        _keep(cell.key, found)
+    wanted = [
+        cell
+        for cell in cells()
+        if cell.subject in options.subjects
+        and cell.width in ("w8a8", *options.widths)
+        and (cell.method in WITHOUT_DATA or (cell.method in options.methods and cell.seed in options.seeds))
+        and cell.key not in _results()
+    ]
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        missing = dict.fromkeys(cell.subject for cell in wanted if cell.subject not in _results())
+        for name, found in zip(missing, pool.map(_float_figures, missing), strict=True):
+            _keep(name, found)
+        _measure_all(wanted, time.monotonic() + 60 * options.minutes, pool, options.jobs, options.learn_on)
     write_page(_results())
     return 0
 

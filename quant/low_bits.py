@@ -35,12 +35,14 @@ class WeightOptions:
         iterations: steps of learning for each block; the whole network at the end has 5 to 10 times as many.
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
+        device: what learning computes on, "cpu" or "cuda" ("cpu").
     """
 
     quantizer: str | None = None
     iterations: int | None = None
     seed: int | None = None
     resume: Path | None = None
+    device: str | None = None
 
     @property
     def chosen(self) -> str:
@@ -65,7 +67,7 @@ class LowBits:
         bits: of the weights of every product, by its name.
         coded: codes by the name of each product that has fewer than 8.
         samples: how many the learning saw; 0 for quantizers that look at the weights alone.
-        iterations, seed: of learning, else None.
+        iterations, seed, device: of learning, else None.
         mixed: how `bits` were chosen for a budget, None where they follow a rule.
     """
 
@@ -75,6 +77,7 @@ class LowBits:
     samples: int = 0
     iterations: int | None = None
     seed: int | None = None
+    device: str | None = None
     mixed: MixedChoice | None = None
 
     def record(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class LowBits:
             "samples": self.samples,
             "iterations": self.iterations,
             "seed": self.seed,
+            "device": self.device,
             "mixed": None if self.mixed is None else self.mixed.record(),
             "layers": [
                 {"name": name, "bits": bits} | ({} if self.mixed is None else self.mixed.layer_record(name))
@@ -93,9 +97,15 @@ class LowBits:
 
 
 def check_weight_options(precision: str, options: WeightOptions) -> None:
-    """Raise BadUsage for options that go with nothing here, MissingPackage where learning lacks torch."""
+    """Raise BadUsage for options that go with nothing here, MissingPackage where learning lacks torch.
+
+    A device to learn on that is not there is BadUsage too.
+    """
     narrow = precision == "mixed" or WEIGHT_BITS.get(precision, 8) < 8
-    learning = {"--iterations": options.iterations, "--seed": options.seed, "--resume": options.resume}
+    learning = {
+        "--iterations": options.iterations, "--seed": options.seed, "--resume": options.resume,
+        "--learn-on": options.device,
+    }  # fmt: skip
     given = {"--quantizer": options.quantizer} | learning
     used = next((name for name, value in given.items() if value is not None), None)
     if used is not None and not narrow:
@@ -108,6 +118,11 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
         raise BadUsage(f"{used} is for quantizers that learn ({', '.join(LEARNED)}): {options.chosen} takes none")
     if narrow and options.learns:
         require_torch(f"the quantizer {options.chosen} learns", "give --quantizer powerquant")
+        if options.device is not None:
+            # Imported here: torch takes seconds, and need not be installed.
+            from edgekit.quant.learning.arithmetic import device_named
+
+            device_named(options.device)
 
 
 def require_torch(what: str, instead: str) -> None:
@@ -133,8 +148,8 @@ def choose_weights(
         samples: what learning sees, float32, one list of arrays per sample.
         grids: of activations, as of `activation_quants`.
 
-    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs or a folder
-    that cannot be written, BadData for no samples.
+    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs, a device
+    that is not there or a folder that cannot be written, BadData for no samples.
     """
     name = options.chosen
     if not options.learns:
@@ -145,7 +160,7 @@ def choose_weights(
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise BadUsage(f"{name} learns models with one input and one output: give --quantizer powerquant for this one")
 
-    settings = LearningSettings(seed=options.seed or 0)
+    settings = LearningSettings(seed=options.seed or 0, device=options.device or "cpu")
     if options.iterations is not None:
         settings = replace(settings, iterations=options.iterations)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges, grids)
@@ -161,4 +176,4 @@ def choose_weights(
     used = told[-1].samples
     if used < len(seen):
         progress.warn(f"learned from {used} of {len(seen)} samples: more of them would take too much memory")
-    return LowBits(name, bits, coded, used, settings.iterations, settings.seed)
+    return LowBits(name, bits, coded, used, settings.iterations, settings.seed, settings.device)

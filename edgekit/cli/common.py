@@ -73,6 +73,9 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             help="Folder where learning keeps finished blocks and goes on from.  [default: OUTPUT.learning]",
         ),
         click.option(
+            "--learn-on", type=click.Choice(["cpu", "cuda"]), help="What learning computes on.  [default: cpu]"
+        ),
+        click.option(
             "--data-free", is_flag=True, help="Calibrate and learn on inputs that are generated from the model."
         ),
         click.option(
@@ -106,7 +109,7 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
     return Quantization(
         values["precision"],
         values["observer"],
-        WeightOptions(values["quantizer"], values["iterations"], values["seed"], values["resume"]),
+        WeightOptions(values["quantizer"], values["iterations"], values["seed"], values["resume"], values["learn_on"]),
         None if budget is None else round(1024 * budget),
         values["data_free"],
         values["input_range"],

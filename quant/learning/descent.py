@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Node
@@ -42,7 +43,7 @@ def descend(
     """
     optimizer = torch.optim.Adam([group for rows in learned.values() for group in rows.groups()])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
-    told: list[float] = []
+    told: list[Tensor] = []
     for step in range(steps):
         replaced = {name: operands_of(nodes[name], rows(), rows.bias()) for name, rows in learned.items()}
         total, reported = loss(replaced, step / steps)
@@ -57,21 +58,22 @@ def descend(
         schedule.step()
         for rows in learned.values():
             rows.settle()
-        told.append(reported.item())
+        told.append(reported.detach())
         tenths = TENTHS * (step + 1) // steps
         if report is not None and TENTHS * step // steps < tenths < TENTHS:
             report(tenths, _mean_of_last(told, steps))
     return _mean_of_last(told, steps) if told else None
 
 
-def _mean_of_last(told: list[float], steps: int) -> float:
-    return float(np.mean(told[-max(1, steps // TENTHS) :]))
+def _mean_of_last(told: list[Tensor], steps: int) -> float:
+    return float(torch.stack(told[-max(1, steps // TENTHS) :]).double().mean())
 
 
 def _finite(total: Tensor, learned: Mapping[str, LearnedRows]) -> bool:
     """Whether the loss is finite, and every gradient that it gave."""
-    gradients = (p.grad for rows in learned.values() for p in rows.parameters() if p.grad is not None)
-    return all(bool(torch.isfinite(x).all()) for x in (total, *gradients))
+    gradients = [p.grad for rows in learned.values() for p in rows.parameters() if p.grad is not None]
+    # The largest of all magnitudes: one answer to wait for.
+    return bool(torch.isfinite(get_total_norm([total.detach(), *gradients], math.inf)))
 
 
 def relative_error(made: Tensor, exact: Tensor) -> Tensor:

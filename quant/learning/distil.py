@@ -13,7 +13,7 @@ from edgekit.quant.learning.axes import space_axes
 from edgekit.quant.learning.blocks import Block
 from edgekit.quant.learning.descent import descend, relative_error
 from edgekit.quant.learning.reconstruct import BATCH
-from edgekit.quant.learning.simulate import Replaced, limited, run_nodes
+from edgekit.quant.learning.simulate import Part, Replaced, rounded_if_coarse
 from edgekit.quant.learning.variation import varied
 from edgekit.quant.learning.weights import LearnedRows
 
@@ -29,16 +29,20 @@ class Distillation:
     Args:
         graph: float32, with one input and one output.
         blocks: of the graph.
-        quants: of activations, whose limits are simulated.
+        quants: of activations: limits are simulated, and the rounding of few bits.
+        device: where the samples are.
     """
 
-    def __init__(self, graph: Graph, blocks: Sequence[Block], quants: Mapping[Value, QuantType]) -> None:
-        self.source, self.quants, self.space = graph.inputs[0], quants, space_axes(graph)
+    def __init__(
+        self, graph: Graph, blocks: Sequence[Block], quants: Mapping[Value, QuantType], device: torch.device
+    ) -> None:
+        self.quants, self.space = quants, space_axes(graph)
         # A softmax at the end is part of the loss: its input is compared.
         self.softmax: Node | None = graph.nodes[-1] if graph.nodes[-1].op == "softmax" else None
         self.nodes = graph.nodes if self.softmax is None else graph.nodes[:-1]
         end = self.nodes[-1].output
         made = {node.output for node in self.nodes} - {end}
+        self.part = Part(self.nodes, graph.inputs[0], device)
         self.wanted = [*(block.output for block in blocks if block.output in made), end]
 
     def learn(
@@ -57,8 +61,8 @@ class Distillation:
         def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
             x = varied(samples, self.space, BATCH, generator)
             with torch.no_grad():
-                exact = run_nodes(self.nodes, self.source, x, self.wanted, {}, {})
-            made = run_nodes(self.nodes, self.source, x, self.wanted, replaced, self.quants, limited)
+                exact = self.part.run(x, self.wanted, {}, {})
+            made = self.part.run(x, self.wanted, replaced, self.quants, rounded_if_coarse)
             within = [relative_error(y, t) for y, t in zip(made[:-1], exact[:-1], strict=True)]
             output = self._output_loss(made[-1], exact[-1])
             return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output

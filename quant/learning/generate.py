@@ -17,10 +17,10 @@ from torch import Tensor
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Graph, Node
 from edgekit.ops.conv2d import is_product
+from edgekit.quant.learning.arithmetic import settled_arithmetic
 from edgekit.quant.learning.axes import LEAST_AXIS, space_axes
 from edgekit.quant.learning.modules import has_form, run_product
-from edgekit.quant.learning.simulate import run_nodes
-from edgekit.quant.learning.threads import one_thread
+from edgekit.quant.learning.simulate import Part
 
 _INSTEAD = "give samples with --data or --calibration, without --data-free"
 _MOST_CHANNELS = 16
@@ -44,7 +44,7 @@ def generated_inputs(
     rng = np.random.default_rng(seed)
     axes = space_axes(graph)
     noise = torch.from_numpy(np.stack([_natural_noise(rng, shape, axes) for _ in range(count)]))
-    with one_thread():
+    with settled_arithmetic():
         mean, size = _first_layer_wants(graph, noise)
     if span is None:
         return [[sample] for sample in (mean + size * noise).numpy()]
@@ -90,7 +90,7 @@ def _first_layer_wants(graph: Graph, noise: Tensor) -> tuple[Tensor, float]:
         """[N, channels, positions]"""
         with torch.no_grad():
             if before:
-                (x,) = run_nodes(before, graph.inputs[0], x, [first.input(0)], {}, {})
+                (x,) = Part(before, graph.inputs[0], x.device).run(x, [first.input(0)], {}, {})
             made = torch.stack([run_product(first, sample) for sample in x])
         return made.movedim(_channels_of(first), 1).flatten(2)
 

@@ -16,13 +16,13 @@ from torch import Tensor
 from edgekit.errors import BadData, BadUsage, UnsupportedModel
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
+from edgekit.quant.learning.arithmetic import device_named, settled_arithmetic
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
 from edgekit.quant.learning.descent import TENTHS
 from edgekit.quant.learning.distil import Distillation
 from edgekit.quant.learning.reconstruct import learn_block
-from edgekit.quant.learning.simulate import Replaced, operands_of, run_all
+from edgekit.quant.learning.simulate import Part, Replaced, operands_of
 from edgekit.quant.learning.store import BlockStore
-from edgekit.quant.learning.threads import one_thread
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.low_bits import LEARNED
 from edgekit.quant.power import CodedRows, power_positions
@@ -49,12 +49,14 @@ class LearningSettings:
         iterations: steps for each block.
         final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
             fewer the bits, the farther the codes have to go.
-        seed: of the order of samples; the same seed gives the same codes.
+        seed: of the order of samples; the same seed gives the same codes on the same device.
+        device: "cpu" or "cuda".
     """
 
     iterations: int = 300
     final: int | None = None
     seed: int = 0
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,9 @@ def learned_weights(
         resume_folder: finished blocks are kept here, and taken from here by a later call with the same graph,
             samples and options; created where it does not exist.
 
-    Raises BadUsage for another method's name or a folder that cannot be written, UnsupportedModel for a graph that
-    cannot be learned through, BadData for no samples, or such that do not fit it.
+    Raises BadUsage for another method's name, a device that is not there or a folder that cannot be written,
+    UnsupportedModel for a graph that cannot be learned through, BadData for no samples, such that do not fit it, or
+    more than a GPU's memory holds.
     """
     if method not in LEARNED:
         raise BadUsage(f"no learned quantizer named {method!r}: use {', '.join(LEARNED)}")
@@ -116,8 +119,14 @@ def learned_weights(
     used = samples[: max(1, _MOST_BYTES // widest(blocks_of(graph)))]
     stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(used)])
     learning = _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder)
-    with one_thread():
-        return learning.run(progress)
+    try:
+        with settled_arithmetic():
+            return learning.run(progress)
+    except torch.OutOfMemoryError as error:
+        raise BadData(
+            f"the GPU has too little memory to learn from {len(stacked)} samples: give fewer of them, or learn on the "
+            "processor with --learn-on cpu"
+        ) from error
 
 
 class _Learning:
@@ -128,6 +137,7 @@ class _Learning:
         self.graph, self.quants, self.settings, self.nupes = graph, quants, settings, method == "nupes"
         self.blocks = blocks_of(graph)
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
+        self.device = device_named(settings.device)
         self.samples = torch.from_numpy(samples)
         self.found = coded_weights(graph, bits, LEARNED[method])
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
@@ -135,33 +145,39 @@ class _Learning:
         self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
-        count = len(self.blocks)
-        parts = count + (TENTHS if self.nupes else 0)
-
         def tell(done: int, name: str, loss: float | None) -> None:
             if progress is not None:
                 progress(LearningProgress(done, parts, name, len(self.samples), loss))
 
-        exact = coded = self.samples
+        parts = len(self.blocks) + (TENTHS if self.nupes else 0)
+        self._learn_blocks(tell)
+        if self.nupes:
+            self._learn_whole(tell)
+        return self.found
+
+    def _learn_blocks(self, tell: Callable[[int, str, float | None], None]) -> None:
+        exact = coded = self.samples.to(self.device)
         for index, block in enumerate(self.blocks):
-            target = run_all(block.nodes, block.source, exact, {}, {})
+            part = Part(block.nodes, block.source, self.device)
+            target = part.run_all(exact, {}, {})
             names = [node.name for node in block.products if node.name in self.found]
-            learn = partial(learn_block, block, coded, target, self.quants, self.settings.iterations)
+            learn = partial(learn_block, part, block.products, coded, target, self.quants, self.settings.iterations)
             loss = self._stage(index, names, learn)
             # First, so that the float block's input is freed before another tensor of all samples is made.
             exact = target
-            coded = run_all(block.nodes, block.source, coded, self._replaced(block), self.quants)
+            coded = part.run_all(coded, self._replaced(block), self.quants)
             tell(index + 1, block.output.name, loss)
-        if self.nupes:
-            whole = Distillation(self.graph, self.blocks, self.quants)
-            name = self.graph.outputs[0].name
-            steps = self.settings.final
-            if steps is None:
-                narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
-                steps = self.settings.iterations * _FINAL_STEPS // narrowest
-            learn = partial(whole.learn, self.samples, steps, lambda n, loss: tell(count + n, name, loss))
-            tell(parts, name, self._stage(count, list(self.found), learn))
-        return self.found
+
+    def _learn_whole(self, tell: Callable[[int, str, float | None], None]) -> None:
+        whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
+        name = self.graph.outputs[0].name
+        steps = self.settings.final
+        if steps is None:
+            narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
+            steps = self.settings.iterations * _FINAL_STEPS // narrowest
+        samples = self.samples.to(self.device)
+        learn = partial(whole.learn, samples, steps, lambda tenths, loss: tell(count + tenths, name, loss))
+        tell(count + TENTHS, name, self._stage(count, list(self.found), learn))
 
     def _stage(
         self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float | None]
@@ -171,7 +187,7 @@ class _Learning:
             return None
         kept = self.store.load(str(index), {name: self.found[name] for name in names})
         if kept is None:
-            learned = {name: self._rows(name, first=index < len(self.blocks)) for name in names}
+            learned = {name: self._rows(name, first=index < len(self.blocks)).to(self.device) for name in names}
             # Each stage draws of its own: going on from a store makes no difference.
             seeded = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + index)
             loss = learn(learned, seeded)
@@ -196,13 +212,13 @@ class _Learning:
         return Nupes(start, positions, bias, unit, _FINAL_RATE / (start.bits - 1))
 
     def _replaced(self, block: Block) -> Replaced:
-        return {n.name: replaced_by(n, self.found[n.name]) for n in block.products if n.name in self.found}
+        return {n.name: replaced_by(n, self.found[n.name], self.device) for n in block.products if n.name in self.found}
 
 
-def replaced_by(node: Node, coded: CodedRows) -> dict[int, Tensor]:
+def replaced_by(node: Node, coded: CodedRows, device: torch.device) -> dict[int, Tensor]:
     """Operands that a product has with these codes."""
-    bias = None if coded.bias is None else torch.from_numpy(coded.bias).float()
-    return operands_of(node, torch.from_numpy(coded.values).float(), bias)
+    bias = None if coded.bias is None else torch.from_numpy(coded.bias).float().to(device)
+    return operands_of(node, torch.from_numpy(coded.values).float().to(device), bias)
 
 
 def _own_bias(node: Node) -> Array | None:

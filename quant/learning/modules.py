@@ -22,6 +22,8 @@ def has_form(node: Node) -> bool:
 def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, Tensor] | None = None) -> Tensor:
     """The node's output, with the operands whose indices are in `replaced` taken from there.
 
+    Constants that `known` lacks are read from the graph.
+
     Raises UnsupportedModel for an operator without a form here.
     """
     operands: list[Tensor] = []
@@ -29,7 +31,7 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
         if replaced and index in replaced:
             operands.append(replaced[index])
         elif value is not None:
-            operands.append(torch.from_numpy(value.array.copy()) if value.is_constant else known[value])
+            operands.append(known[value] if value in known else constant(value))
     if not has_form(node):
         raise UnsupportedModel(
             f"layer {node.name!r} ({node.op}): weights cannot be learned through it; use --quantizer "
@@ -39,9 +41,14 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
     return _ACTIVATIONS[node.attrs.get("activation", "none")](form(node, operands))
 
 
+def constant(value: Value) -> Tensor:
+    """A constant's numbers; a copy, for torch writes to arrays that it shares."""
+    return torch.from_numpy(value.array.copy())
+
+
 def run_product(node: Node, x: Tensor) -> Tensor:
     """A product's sums, before its activation."""
-    operands = [torch.from_numpy(v.array.copy()) for v in node.inputs[1:] if v is not None]
+    operands = [constant(v) for v in node.inputs[1:] if v is not None]
     return _PRODUCTS[node.op](node, [x, *operands])
 
 

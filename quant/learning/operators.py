@@ -23,13 +23,13 @@ def padded(node: Node, x: Tensor, value: float, around: bool = True) -> Tensor:
 
 def _window_sums(node: Node, x: Tensor) -> Tensor:
     channels = x.shape[1]
-    ones = torch.ones(channels, 1, *node.attrs["kernel"])
+    ones = torch.ones(channels, 1, *node.attrs["kernel"], device=x.device)
     return functional.conv2d(x, ones, None, node.attrs["stride"], 0, node.attrs.get("dilation", (1, 1)), channels)
 
 
 def _avg_pool2d(node: Node, operands: Operands) -> Tensor:
     x = operands[0].permute(0, 3, 1, 2)
-    ones = torch.ones(1, 1, *x.shape[2:])
+    ones = torch.ones(1, 1, *x.shape[2:], device=x.device)
     if node.attrs.get("count_padding", False):
         top, left, bottom, right = node.attrs["padding"]
         counted = padded(node, functional.pad(ones, (left, right, top, bottom), value=1.0), 0.0, around=False)
@@ -66,7 +66,7 @@ def _slice(node: Node, operands: Operands) -> Tensor:
     y, attrs = operands[0], node.attrs
     for axis, (start, step, size) in enumerate(zip(attrs["starts"], attrs["steps"], attrs["sizes"], strict=True)):
         if (start, step, size) != (0, 1, y.shape[axis]):
-            y = y.index_select(axis, start + step * torch.arange(size))
+            y = y.index_select(axis, start + step * torch.arange(size, device=y.device))
     return y
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from edgekit.ir import QuantType, Value
-from edgekit.quant.learning.blocks import Block
+from edgekit.ir import Node, QuantType, Value
 from edgekit.quant.learning.descent import descend
-from edgekit.quant.learning.simulate import Replaced, run_nodes
+from edgekit.quant.learning.simulate import Part, Replaced
 from edgekit.quant.learning.weights import LearnedRows
 
 BATCH = 32
@@ -18,7 +17,8 @@ _ROUNDING_WEIGHT = 0.01
 
 
 def learn_block(
-    block: Block,
+    part: Part,
+    products: Sequence[Node],
     x: Tensor,
     target: Tensor,
     quants: Mapping[Value, QuantType],
@@ -29,19 +29,22 @@ def learn_block(
     """Learn the weights of a block's products, in place; squared error over the mean square, as `descend` tells it.
 
     Args:
+        part: the block's nodes.
+        products: those among them whose weights are learned.
         x: float32 [N, *shape], what the block gets from the quantized network before it.
         target: float32 [N, *shape], what the float block makes of what it gets.
         quants: of activations, simulated at every value that has one.
         learned: by the name of a product.
     """
+    output = part.nodes[-1].output
     norm = (target**2).mean() + 1e-12
     count = sum(p.numel() for rows in learned.values() for p in rows.parameters())
 
     def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
-        index = torch.randint(0, len(target), (BATCH,), generator=generator)
-        (made,) = run_nodes(block.nodes, block.source, x[index], [block.output], replaced, quants)
+        index = torch.randint(0, len(target), (BATCH,), generator=generator).to(target.device)
+        (made,) = part.run(x[index], [output], replaced, quants)
         error = ((made - target[index]) ** 2).mean() / norm
         rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
         return error + _ROUNDING_WEIGHT * rounding / count, error
 
-    return descend(learned, {node.name: node for node in block.products}, steps, loss, block.output.name)
+    return descend(learned, {node.name: node for node in products}, steps, loss, output.name)

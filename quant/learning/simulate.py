@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from edgekit.ir import Grid, Node, QuantType, Value
 from edgekit.ops.conv2d import channel_axis
-from edgekit.quant.learning.modules import run_node
+from edgekit.quant.learning.modules import constant, run_node
 
 # Operands of products by the name of the layer: weights under 1, bias under 2.
 Replaced = Mapping[str, Mapping[int, Tensor]]
@@ -28,7 +29,13 @@ def fake_quantized(x: Tensor, quant: QuantType) -> Tensor:
 def _on_grid(x: Tensor, scale: float, grid: Grid) -> Tensor:
     sizes = (grid.most * (x.abs() / (scale * grid.largest)) ** grid.exponent + 0.5).floor()
     codes = (x.sign() * sizes + grid.zero).clamp(0, len(grid.levels) - 1)
-    return torch.from_numpy(scale * grid.levels).float()[codes.long()]
+    return _numbers(grid, scale, x.device)[codes.long()]
+
+
+@lru_cache(maxsize=1024)
+def _numbers(grid: Grid, scale: float, device: torch.device) -> Tensor:
+    """float32, by code."""
+    return torch.from_numpy(scale * grid.levels).float().to(device)
 
 
 def limited(x: Tensor, quant: QuantType) -> Tensor:
@@ -39,45 +46,62 @@ def limited(x: Tensor, quant: QuantType) -> Tensor:
     return x.clamp(scale * (-128 - zero), scale * (127 - zero))
 
 
-def run_nodes(
-    nodes: Sequence[Node],
-    source: Value,
-    x: Tensor,
-    wanted: Sequence[Value],
-    replaced: Replaced,
-    quants: Mapping[Value, QuantType],
-    form: Callable[[Tensor, QuantType], Tensor] = fake_quantized,
-) -> tuple[Tensor, ...]:
-    """What nodes make of a batch at some values, with operands replaced.
+def rounded_if_coarse(x: Tensor, quant: QuantType) -> Tensor:
+    """Rounded where codes have 4 bits, whose error is most of the network's; else within their limits: without the
+    little that 8 bits add, gradients are less noisy.
+    """
+    coarse = quant.grid is not None and quant.grid.bits < 8
+    return fake_quantized(x, quant) if coarse else limited(x, quant)
 
-    Every value that has a quantization, the source too, goes through `form`: rounded, or only limited.
 
-    A batch is an axis before those that the graph knows: any of them may have taken in the graph's own batch of 1.
+class Part:
+    """Nodes of a float graph, in order, that are run again and again on one device.
+
+    Args:
+        nodes: they compute all that they read from `source` and constants.
+        source: the value that a batch is given for.
     """
 
-    def formed(value: Value, x: Tensor) -> Tensor:
-        quant = quants.get(value)
-        return x if quant is None else form(x, quant)
+    def __init__(self, nodes: Sequence[Node], source: Value, device: torch.device) -> None:
+        self.nodes, self.source = nodes, source
+        constants = {value for node in nodes for value in node.inputs if value is not None and value.is_constant}
+        self._constants = {value: constant(value).to(device) for value in constants}
 
-    def of_sample(sample: Tensor) -> tuple[Tensor, ...]:
-        known = {source: formed(source, sample)}
-        for node in nodes:
-            y = run_node(node, known, replaced.get(node.name))
-            known[node.output] = formed(node.output, y)
-        return tuple(known[value] for value in wanted)
+    def run(
+        self,
+        x: Tensor,
+        wanted: Sequence[Value],
+        replaced: Replaced,
+        quants: Mapping[Value, QuantType],
+        form: Callable[[Tensor, QuantType], Tensor] = fake_quantized,
+    ) -> tuple[Tensor, ...]:
+        """What the nodes make of a batch at some values, with operands replaced.
 
-    made: tuple[Tensor, ...] = torch.vmap(of_sample)(x)
-    return made
+        Every value that has a quantization, the source too, goes through `form`: rounded, or only limited.
 
+        A batch is an axis before those that the graph knows: any of them may have taken in the graph's own batch of 1.
+        """
 
-def run_all(
-    nodes: Sequence[Node], source: Value, x: Tensor, replaced: Replaced, quants: Mapping[Value, QuantType]
-) -> Tensor:
-    """The last node's output for any number of samples, without gradients."""
-    last = [nodes[-1].output]
-    with torch.no_grad():
-        parts = [run_nodes(nodes, source, part, last, replaced, quants)[0] for part in x.split(_MOST_AT_ONCE)]
-    return torch.cat(parts)
+        def formed(value: Value, x: Tensor) -> Tensor:
+            quant = quants.get(value)
+            return x if quant is None else form(x, quant)
+
+        def of_sample(sample: Tensor) -> tuple[Tensor, ...]:
+            known = self._constants | {self.source: formed(self.source, sample)}
+            for node in self.nodes:
+                y = run_node(node, known, replaced.get(node.name))
+                known[node.output] = formed(node.output, y)
+            return tuple(known[value] for value in wanted)
+
+        made: tuple[Tensor, ...] = torch.vmap(of_sample)(x)
+        return made
+
+    def run_all(self, x: Tensor, replaced: Replaced, quants: Mapping[Value, QuantType]) -> Tensor:
+        """The last node's output for any number of samples, without gradients."""
+        last = [self.nodes[-1].output]
+        with torch.no_grad():
+            parts = [self.run(samples, last, replaced, quants)[0] for samples in x.split(_MOST_AT_ONCE)]
+        return torch.cat(parts)
 
 
 def operands_of(node: Node, rows: Tensor, bias: Tensor | None) -> dict[int, Tensor]:

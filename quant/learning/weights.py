@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,10 +51,11 @@ class AdaRound(LearnedRows):
     def __init__(self, start: CodedRows, rows: Tensor) -> None:
         super().__init__()
         self.bits, self.n = start.bits, largest_code(start.bits)
-        self.peaks = torch.from_numpy(start.peaks).float()
-        positions = rows / self.peaks.clamp_min(1e-12)[:, None] * self.n
-        self.floor = positions.floor()
-        rest = ((positions - self.floor) - _GAMMA) / (_ZETA - _GAMMA)
+        peaks = torch.from_numpy(start.peaks).float()
+        positions = rows / peaks.clamp_min(1e-12)[:, None] * self.n
+        floor = positions.floor()
+        self.peaks, self.floor = nn.Buffer(peaks), nn.Buffer(floor)
+        rest = ((positions - floor) - _GAMMA) / (_ZETA - _GAMMA)
         self.logits = nn.Parameter(torch.logit(rest.clamp(1e-4, 1 - 1e-4)))
 
     def _up(self) -> Tensor:
@@ -71,7 +73,7 @@ class AdaRound(LearnedRows):
 
     def finished(self) -> CodedRows:
         codes = (self.floor + (self._up() >= 0.5)).clamp(-self.n, self.n)
-        return CodedRows(codes.detach().long().numpy(), self.peaks.double().numpy(), 1.0, self.bits)
+        return CodedRows(_array(codes.long()), _array(self.peaks.double()), 1.0, self.bits)
 
     def groups(self) -> list[dict[str, object]]:
         return [{"params": [self.logits], "lr": 1e-2}]
@@ -99,7 +101,7 @@ class Nupes(LearnedRows):
         self.theta = nn.Parameter(torch.tensor(-math.log(start.exponent)))
         self.log_peaks = nn.Parameter(torch.from_numpy(start.peaks).float().clamp_min(1e-12).log())
         self.moved = nn.Parameter(torch.zeros(len(positions)))
-        self.first_bias = None if bias is None else torch.tensor(bias, dtype=torch.float32)
+        self.first_bias = None if bias is None else nn.Buffer(torch.tensor(bias, dtype=torch.float32))
 
     def _rho(self) -> Tensor:
         return self.theta.clamp(-math.log(MOST_EXPONENT), -math.log(LEAST_EXPONENT)).exp()
@@ -109,7 +111,7 @@ class Nupes(LearnedRows):
 
     def forward(self) -> Tensor:
         levels = codebook_of(self._exponent(), self.bits).levels
-        table = torch.tensor(levels, dtype=torch.float32) / levels[-1]
+        table = torch.tensor(levels, dtype=torch.float32, device=self.theta.device) / levels[-1]
         return _Decode.apply(self.positions, self._rho(), table) * self.log_peaks.exp()[:, None]
 
     def bias(self) -> Tensor | None:
@@ -120,9 +122,9 @@ class Nupes(LearnedRows):
             self.positions.clamp_(-self.n - _BEYOND, self.n + _BEYOND)
 
     def finished(self) -> CodedRows:
-        codes = self.positions.detach().round().clamp(-self.n, self.n).long().numpy()
-        peaks, bias = self.log_peaks.detach().double().exp().numpy(), self.bias()
-        moved = None if bias is None else bias.detach().double().numpy()
+        codes = _array(self.positions.round().clamp(-self.n, self.n).long())
+        peaks, bias = _array(self.log_peaks.double().exp()), self.bias()
+        moved = None if bias is None else _array(bias.double())
         return CodedRows(codes, peaks, self._exponent(), self.bits, moved)
 
     def groups(self) -> list[dict[str, object]]:
@@ -130,6 +132,10 @@ class Nupes(LearnedRows):
             {"params": [self.positions], "lr": self.rate},
             {"params": [self.theta, self.log_peaks, self.moved], "lr": 1e-3},
         ]
+
+
+def _array(x: Tensor) -> Array:
+    return np.asarray(x.detach().cpu().numpy())
 
 
 class _Decode(torch.autograd.Function):
@@ -151,8 +157,9 @@ class _Decode(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
         codes, values, rho = ctx.saved_tensors
         n, sizes = ctx.n, codes.abs().long()
-        smooth = (torch.arange(n + 1) / n).pow(rho)
+        shares = torch.arange(n + 1, device=rho.device) / n
+        smooth = shares.pow(rho)
         # At zero the way is the same to both sides; the largest code has one neighbour.
         slopes = torch.cat([smooth[1:2], (smooth[2:] - smooth[:-2]) / 2, smooth[-1:] - smooth[-2:-1]])
-        logs = torch.cat([torch.zeros(1), (torch.arange(1, n + 1) / n).log()])
+        logs = torch.cat([shares[:1], shares[1:].log()])
         return gradient * slopes[sizes], (gradient * values * logs[sizes]).sum(), None

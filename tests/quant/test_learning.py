@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,14 @@ from edgekit.quant.learning.learn import (  # noqa: E402
     learned_weights,
     replaced_by,
 )
-from edgekit.quant.learning.simulate import run_all  # noqa: E402
+from edgekit.quant.learning.simulate import Part  # noqa: E402
 from edgekit.quant.learning.weights import Nupes  # noqa: E402
 from edgekit.quant.power import CodedRows, power_codes, power_positions  # noqa: E402
 from edgekit.quant.weight_quantizers import coded_weights, nearest  # noqa: E402
 
 SETTINGS = LearningSettings(iterations=40, final=20)
 torch.set_num_threads(1)
+CPU = torch.device("cpu")
 
 
 def _model() -> tuple[Graph, list[list[Array]]]:
@@ -94,11 +96,12 @@ def test_learning_brings_the_output_nearer_to_float(method: str) -> None:
     quants = activation_quants(graph, calibrate(graph, samples[:8]))
     bits = {n.name: 3 for n in graph.nodes if is_product(n)}
     x = torch.from_numpy(np.stack([s[0] for s in samples]))
-    exact = run_all(graph.nodes, graph.inputs[0], x, {}, {})
+    whole = Part(graph.nodes, graph.inputs[0], CPU)
+    exact = whole.run_all(x, {}, {})
 
     def error(coded: dict[str, CodedRows]) -> float:
-        replaced = {n.name: replaced_by(n, coded[n.name]) for n in graph.nodes if is_product(n)}
-        return float(((run_all(graph.nodes, graph.inputs[0], x, replaced, quants) - exact) ** 2).mean())
+        replaced = {n.name: replaced_by(n, coded[n.name], CPU) for n in graph.nodes if is_product(n)}
+        return float(((whole.run_all(x, replaced, quants) - exact) ** 2).mean())
 
     told: list[LearningProgress] = []
     learned = learned_weights(graph, samples, quants, bits, method, SETTINGS, told.append)
@@ -153,3 +156,28 @@ def test_what_cannot_be_learned_is_told() -> None:
     two = Graph(graph.name, graph.inputs, [graph.outputs[0], graph.nodes[3].output], graph.nodes)
     with pytest.raises(UnsupportedModel, match="one input and one output"):
         learned_weights(two, samples, {}, {})
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    graph, samples = _model()
+    with pytest.raises(BadUsage, match="no device named 'tpu'"):
+        learned_weights(graph, samples, {}, {}, settings=LearningSettings(device="tpu"))
+    if not torch.cuda.is_available():
+        with pytest.raises(BadUsage, match="--learn-on cpu"):
+            learned_weights(graph, samples, {}, {}, settings=LearningSettings(device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU")
+@pytest.mark.parametrize("method", ["adaround", "nupes"])
+def test_a_gpu_learns_as_the_processor_does(method: str) -> None:
+    graph, samples = _model()
+    quants = activation_quants(graph, calibrate(graph, samples[:8]))
+    bits = {n.name: 3 for n in graph.nodes if is_product(n)}
+    losses = []
+    for device in ("cpu", "cuda", "cuda"):
+        told: list[LearningProgress] = []
+        settings = replace(SETTINGS, device=device)
+        learned_weights(graph, samples, quants, bits, method, settings, told.append)
+        losses.append([p.loss for p in told])
+    assert losses[1] == pytest.approx(losses[0], rel=0.2)
+    assert losses[2] == pytest.approx(losses[1], rel=0.05)
