@@ -76,6 +76,11 @@ def link(
             # Less padding than counted may stand between the tables.
             kept = sum(constant.size for constant in program.constants if constant.index not in far)
             room = min(room - 1, kept - (error.need - error.have))
+            outside = board.external_flash
+            if weights - room > outside.size:
+                full = f"that is what {error.region} has no room for; use weights of fewer bits, or mixed ones"
+                costs = _costliest(error, board, program, weights)
+                raise DoesNotFit(outside.name, weights - room, outside.size, costs, full) from error
             far = outside_tables(program, room, board.external_flash.size)
             (folder / "src" / f"{name}_weights.c").write_text(emit_weights(name, program, far))
 

@@ -6,27 +6,16 @@ import hashlib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.codegen.emit import literals
+from edgekit.codegen.emit.calls import LayerWriter
 from edgekit.codegen.emit.names import comment_text
 from edgekit.codegen.emit.rendering import template_environment
 from edgekit.codegen.memory.plan import MemoryPlan
-from edgekit.codegen.program import (
-    FEED_ROWS,
-    Arg,
-    BufferArg,
-    ConstantArg,
-    KernelCall,
-    Literal,
-    ParamsArg,
-    Port,
-    Program,
-    Step,
-)
+from edgekit.codegen.program import Arg, BufferArg, KernelCall, Literal, ParamsArg, Port, Program
 
 ARENA_ALIGNMENT = 16
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -50,7 +39,7 @@ class EmittedModel:
 def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = True) -> EmittedModel:
     """Generate the C of a program, its tables only with `weights`. `name` is a C identifier (see names.c_name)."""
     regions = plan.arenas
-    environment = template_environment(_TEMPLATES)
+    environment, writer = template_environment(_TEMPLATES), LayerWriter(name, plan, regions)
     layers = [f"{name}_layer_{step.index:03d}" for step in program.steps]
     values = {
         "name": name,
@@ -63,7 +52,7 @@ def emit_model(name: str, program: Program, plan: MemoryPlan, weights: bool = Tr
         "params": [(f"{name}_params_{p.index}", p.c_type, literals.struct(p.fields)) for p in program.params],
         "constants": _tables(name, program, weights),
         "layers": [
-            (layers[step.index], comment_text(f"{step.op}: {step.name}"), _calls(step, name, plan, regions))
+            (layers[step.index], comment_text(f"{step.op}: {step.name}"), writer.statements(step))
             for step in program.steps
         ],
         "macs": sum(step.macs for step in program.steps if not step.again),
@@ -150,43 +139,3 @@ def element_bytes(c_type: str) -> int:
     """Bytes of one element of a C type that ports and tables have."""
     sizes = {"float": 4, "double": 8}
     return sizes[c_type] if c_type in sizes else int(c_type.strip("uint_")) // 8
-
-
-def _calls(step: Step, name: str, plan: MemoryPlan, regions: list[str]) -> list[str]:
-    """Statements: calls, and loops of several."""
-    statements: list[str] = []
-    for loop, calls in groupby(step.calls, key=lambda call: call.loop):
-        body = [_call(call, name, plan, regions) for call in calls]
-        if loop is None:
-            statements += body
-        else:
-            indented = "\n".join(line.replace("\n", "\n    ") for line in (f"        {text}" for text in body))
-            statements.append(f"for (uint32_t i = 0; i < {loop.times}u; ++i) {{\n{indented}\n    }}")
-    return statements
-
-
-def _call(call: KernelCall, name: str, plan: MemoryPlan, regions: list[str]) -> str:
-    args = ",\n        ".join(_argument(a, name, plan, regions) for a in call.args)
-    function = f"{name}_{FEED_ROWS}" if call.kernel == FEED_ROWS else call.kernel
-    return f"{function}(\n        {args});"
-
-
-def _argument(arg: Arg, name: str, plan: MemoryPlan, regions: list[str]) -> str:
-    if isinstance(arg, BufferArg):
-        place = plan.places[arg.buffer]
-        pointer = f"ctx->arena[{regions.index(place.region)}] + {place.offset + arg.offset}"
-        pointer += f" + {arg.advance}u * i" if arg.advance else ""
-        const = "" if arg.writes else "const "
-        # Through void *: the plan keeps every buffer aligned for its type.
-        return f"({const}{arg.c_type} *)(void *)({pointer})"
-    if isinstance(arg, ConstantArg):
-        table = f"{name}_table_{arg.constant.index}"
-        if arg.c_type is None:
-            return table
-        advance = f" + {arg.advance}u * i" if arg.advance else ""
-        return f"(const {arg.c_type} *)(const void *)((const uint8_t *){table} + {arg.offset}{advance})"
-    if isinstance(arg, ParamsArg):
-        return f"&{name}_params_{arg.params.index}"
-    if isinstance(arg.value, float):
-        return literals.float32(arg.value)
-    return literals.integer(arg.value) + (f" + {arg.advance} * (int32_t)i" if arg.advance else "")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edgekit.codegen.program import Arg, BufferArg, ConstantArg, Literal, ParamsArg, Step
+from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Step
+from edgekit.codegen.repeats import folded
 
 # Arguments that travel in registers; the others go over the stack.
 REGISTERS = 4
+POINTER_BYTES = 4
 Offset = Callable[[BufferArg], int]
 
 FEATURES = (
@@ -20,11 +22,18 @@ FEATURES = (
 
 
 def layer_features(step: Step, offset: Offset) -> dict[str, int]:
-    """How often each of FEATURES occurs in a layer; `offset` gives where a buffer argument points in its arena."""
+    """How often each of FEATURES occurs in a layer's code; `offset` gives where a buffer argument points in its arena.
+
+    Going through a list of tables, or on in a buffer, costs about what an offset does, and a loop what a call does.
+    """
     counts = dict.fromkeys(FEATURES, 0)
-    counts["layer"], counts["call"] = 1, len(step.calls)
+    parts = folded(step.calls)
+    calls: list[KernelCall] = [call for rounds in parts for unit in rounds.units for call in unit.calls]
+    changes = [change for rounds in parts for change in rounds.changes.values()]
+    counts["layer"], counts["call"] = 1, len(calls) + sum(rounds.times > 1 for rounds in parts)
     counts["tail call"] = int(frame_key(step) == "tail call")
-    for call in step.calls:
+    counts["buffer offset"] = len(changes)
+    for call in calls:
         counts["stacked"] += max(0, len(call.args) - REGISTERS)
         for arg in call.args:
             for name in _features(arg, offset):
@@ -47,7 +56,9 @@ def _features(arg: Arg, offset: Offset) -> list[str]:
 
 def layer_bytes(step: Step, offset: Offset, weights: Mapping[str, float]) -> float:
     """Bytes of a layer's function and of the call to it."""
-    return sum(weights[name] * count for name, count in layer_features(step, offset).items())
+    lists = sum(len(tables) for rounds in folded(step.calls) for tables in rounds.pointers)
+    counts = layer_features(step, offset)
+    return sum(weights[name] * count for name, count in counts.items()) + POINTER_BYTES * lists
 
 
 def frame_key(step: Step) -> str:

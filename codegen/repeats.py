@@ -1,0 +1,150 @@
+"""Calls of a layer that repeat, with other tables or further on in their buffers, as loops: heads of an attention."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import TypeAlias
+
+from edgekit.codegen.program import Arg, BufferArg, Constant, ConstantArg, KernelCall, Literal, Loop, Params, ParamsArg
+
+# Calls that a loop must save to be worth its own code, and the most that one round can have.
+LEAST_SAVED, MOST_UNITS = 4, 64
+
+Table: TypeAlias = Constant | Params
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Calls of one inner loop, or a single call without one."""
+
+    loop: Loop | None
+    calls: tuple[KernelCall, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an argument is in later rounds: one table after the other, or `step` bytes or numbers more each time."""
+
+    tables: tuple[Table, ...] = ()
+    step: int = 0
+
+
+# By the numbers of a unit, a call in it and an argument: what is not the same in all rounds.
+Changes: TypeAlias = dict[tuple[int, int, int], Change]
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Calls made several times; `units` are those of the first round."""
+
+    times: int
+    units: tuple[Unit, ...]
+    changes: Changes
+
+    @property
+    def pointers(self) -> list[tuple[Table, ...]]:
+        """The lists of tables that the rounds go through, once each."""
+        return list(dict.fromkeys(change.tables for change in self.changes.values() if change.tables))
+
+
+def folded(calls: Sequence[KernelCall]) -> list[Rounds]:
+    """A layer's calls in order; what does not repeat is one round of one unit."""
+    units, at, found = _units(calls), 0, list[Rounds]()
+    while at < len(units):
+        rounds = max((_rounds(units, at, p) for p in _periods(units, at)), key=_saved, default=None)
+        if rounds is None or _saved(rounds) < LEAST_SAVED:
+            rounds = Rounds(1, (units[at],), {})
+        found.append(rounds)
+        at += rounds.times * len(rounds.units)
+    return found
+
+
+def _units(calls: Sequence[KernelCall]) -> list[Unit]:
+    units: list[Unit] = []
+    for loop, group in groupby(calls, key=lambda call: call.loop):
+        body = tuple(group)
+        units += [Unit(None, (call,)) for call in body] if loop is None else [Unit(loop, body)]
+    return units
+
+
+def _periods(units: Sequence[Unit], at: int) -> list[int]:
+    """Lengths of a first round that another one may follow."""
+    longest = min(MOST_UNITS, (len(units) - at) // 2)
+    return [p for p in range(1, longest + 1) if _alike(units[at], units[at + p])]
+
+
+def _saved(rounds: Rounds) -> int:
+    return (rounds.times - 1) * sum(len(unit.calls) for unit in rounds.units)
+
+
+def _alike(a: Unit, b: Unit) -> bool:
+    """Whether two units are the same but for arguments."""
+    times = [None if unit.loop is None else unit.loop.times for unit in (a, b)]
+    return times[0] == times[1] and [_form(call) for call in a.calls] == [_form(call) for call in b.calls]
+
+
+def _form(call: KernelCall) -> tuple[object, ...]:
+    return call.kernel, [type(arg) for arg in call.args]
+
+
+def _rounds(units: Sequence[Unit], at: int, period: int) -> Rounds:
+    """As many rounds of `period` units as there are from `at` on; at least one."""
+
+    def changes(times: int) -> Changes | None:
+        return _changes([units[at + k * period : at + (k + 1) * period] for k in range(times)])
+
+    # Where some rounds go together, fewer of them do.
+    most = (len(units) - at) // period
+    times = 1 if changes(2) is None else bisect(range(2, most + 1), False, key=lambda n: changes(n) is None) + 1
+    return Rounds(times, tuple(units[at : at + period]), changes(times) or {})
+
+
+def _changes(rounds: Sequence[Sequence[Unit]]) -> Changes | None:
+    """None where units are not alike, or an argument changes otherwise."""
+    if not all(_alike(a, b) for one in rounds[1:] for a, b in zip(rounds[0], one, strict=True)):
+        return None
+    changes: Changes = {}
+    for u, unit in enumerate(rounds[0]):
+        for c, call in enumerate(unit.calls):
+            for a in range(len(call.args)):
+                change = _change([one[u].calls[c].args[a] for one in rounds])
+                if change is None:
+                    return None
+                if change != Change():
+                    changes[u, c, a] = change
+    return changes
+
+
+def _change(args: Sequence[Arg]) -> Change | None:
+    first = args[0]
+    if isinstance(first, BufferArg):
+        others = {(arg.buffer, arg.c_type, arg.writes, arg.advance) for arg in args if isinstance(arg, BufferArg)}
+        return _steady([arg.offset for arg in args if isinstance(arg, BufferArg)]) if len(others) == 1 else None
+    if isinstance(first, Literal):
+        numbers = [arg for arg in args if isinstance(arg, Literal)]
+        if len({arg.advance for arg in numbers}) > 1:
+            return None
+        if all(arg.value == first.value for arg in numbers):
+            return Change()
+        whole = [arg.value for arg in numbers if isinstance(arg.value, int)]
+        return _steady(whole) if len(whole) == len(numbers) else None
+    if isinstance(first, ConstantArg):
+        tables = [arg for arg in args if isinstance(arg, ConstantArg)]
+        if len({(arg.c_type, arg.advance, arg.constant.c_type) for arg in tables}) > 1:
+            return None
+        if len({arg.constant for arg in tables}) == 1:
+            return _steady([arg.offset for arg in tables])
+        return Change(tuple(arg.constant for arg in tables)) if len({arg.offset for arg in tables}) == 1 else None
+    params = [arg.params for arg in args if isinstance(arg, ParamsArg)]
+    if len(set(params)) == 1:
+        return Change()
+    return Change(tuple(params)) if len({p.c_type for p in params}) == 1 else None
+
+
+def _steady(numbers: Sequence[int]) -> Change | None:
+    """The same amount more each time; addresses are counted upwards."""
+    steps = {b - a for a, b in pairwise(numbers)}
+    return Change(step=steps.pop()) if len(steps) == 1 and min(steps) >= 0 else None
