@@ -225,9 +225,7 @@ def _limits(quant: QuantType, codes: Array) -> Array:
     grid, middles = quant.grid, codes[:-1] + 0.5
     if grid is None:
         return np.asarray((middles - quant.zero_point[0]) * quant.scale[0])
-    places = middles - grid.zero
-    sizes = quant.scale[0] * grid.largest * (np.abs(places) / grid.most) ** (1.0 / grid.exponent)
-    return np.asarray(np.sign(places) * sizes)
+    return grid.between(middles) * quant.scale[0]
 
 
 def grid_over(low: float, high: float, exponent: float, bits: int, largest: int = 0) -> QuantType:

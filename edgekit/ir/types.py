@@ -98,7 +98,8 @@ class Grid:
     """The few numbers that an activation can be: codes of `bits` bits that are spaced evenly in |x| ** exponent.
 
     With n the most codes on one side of zero, code c of 0 to 2 ** bits - 1 stands for
-    sign(c - zero) * largest * (|c - zero| / n) ** (1 / exponent), rounded, steps of the value's scale.
+    sign(c - zero) * largest * (|c - zero| / n) ** (1 / exponent), rounded, steps of the value's scale. Only torch and
+    the function of ONNX files say so once more; tests hold them to this.
 
     Attributes:
         bits: 8, and memory holds codes less 128: levels take 16 bits, and readers decode them through a table. Or 4,
@@ -126,9 +127,18 @@ class Grid:
     @cached_property
     def levels(self) -> npt.NDArray[np.int64]:
         """int64 [2 ** bits], by code."""
-        codes = np.arange(1 << self.bits) - self.zero
-        sizes = np.floor(self.largest * (np.abs(codes) / self.most) ** (1.0 / self.exponent) + 0.5)
-        return np.asarray(np.sign(codes) * sizes, np.int64)
+        numbers = self.between(np.arange(1 << self.bits))
+        return np.asarray(np.sign(numbers) * np.floor(np.abs(numbers) + 0.5), np.int64)
+
+    def between(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+        """What codes stand for, in steps of the scale and not rounded; those of places between codes too."""
+        places = codes.astype(np.float64) - self.zero
+        sizes = self.largest * (np.abs(places) / self.most) ** (1.0 / self.exponent)
+        return np.asarray(np.sign(places) * sizes, np.float64)
+
+    def spacing(self, scale: float) -> float:
+        """What |x| ** exponent of real numbers x grows by from code to code."""
+        return float((scale * self.largest) ** self.exponent / self.most)
 
     @property
     def lowest(self) -> int:

@@ -172,6 +172,19 @@ def test_options_that_go_with_nothing_are_refused() -> None:
     ActivationOptions().check("float32")
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+def test_learning_rounds_to_the_reference_for_every_code(grid: Grid) -> None:
+    torch = pytest.importorskip("torch")
+    from edgekit.quant.learning.simulate import fake_quantized
+
+    quant, codes = QuantType.on_grid(1.7 / grid.largest, grid), np.arange(1 << grid.bits)
+    for part in (-0.49, -0.3, 0.0, 0.3, 0.49):
+        x = (grid.between(codes + part) * quant.scale[0]).astype(np.float32)
+        assert np.array_equal(grid.codes(x / np.float64(quant.scale[0])), codes)
+        made = fake_quantized(torch.from_numpy(x), quant).numpy()
+        np.testing.assert_allclose(made, quant.scale[0] * grid.levels, rtol=1e-6, atol=1e-7)
+
+
 def test_learning_rounds_as_the_reference() -> None:
     torch = pytest.importorskip("torch")
     from edgekit.quant.learning.simulate import fake_quantized, limited
