@@ -100,7 +100,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
     progress.stage(f"writing {options.output.name}")
     _publish(made.graph, options.output)
     progress.stage(f"comparing {len(floats)} inputs with the float model and with onnxruntime")
-    codes = [codes_of(sample, made.graph.inputs) for sample in floats]
+    codes = codes_of(floats, made.graph.inputs)
     outputs = [_outputs(made.graph, sample) for sample in progress.track(codes, "comparing")]
     errors = layer_errors(made.floats, made.graph, floats[:ERROR_SAMPLES], made.coded, made.grids)
     return {

@@ -260,7 +260,7 @@ def _quantized(
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
-    codes = [codes_of(s, quantized.inputs) for s in floats]
+    codes = codes_of(floats, quantized.inputs)
     labels = None if test.labels is None else test.labels[: len(codes)]
     seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)

@@ -218,7 +218,7 @@ class QuantType:
         return codes.astype(np.int64) - self.zero_point[0]
 
     def quantize(self, real: npt.NDArray[np.generic], dtype: DType) -> npt.NDArray[np.generic]:
-        """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`."""
+        """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`; NaN has the code of 0."""
         if self.grid is not None:
             codes = self.grid.codes(real.astype(np.float64) / self.scale[0])
             held = codes - 128 if self.grid.coded else self.grid.levels[codes] + self.zero_point[0]
@@ -226,7 +226,7 @@ class QuantType:
         info = np.iinfo(dtype.numpy)
         scale, zero = self._broadcast(real.ndim)
         with np.errstate(over="ignore"):
-            scaled = real.astype(np.float32) / scale
+            scaled = np.nan_to_num(real.astype(np.float32) / scale, nan=0.0, posinf=np.inf, neginf=-np.inf)
         rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
         saturated: npt.NDArray[np.generic] = np.clip(rounded, info.min, info.max).astype(dtype.numpy)
         return saturated

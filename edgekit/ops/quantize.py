@@ -79,7 +79,7 @@ class Quantize(_Conversion):
         x = Value("x", (1, 67), DType.FLOAT32)
         y = Value("y", (1, 67), DType.INT8, QuantType.per_tensor(0.037, -3))
         data = rng.normal(0, 3, (1, 67)).astype(np.float32)
-        data[0, :4] = [1e9, -1e9, 0.0185, -0.0185]
+        data[0, :7] = [1e9, -1e9, 0.0185, -0.0185, np.nan, np.inf, -np.inf]
         yield Case("c0", single_node_graph(self.name, [x], [y], {}), ((data,),))
         y = Value("y", (1, 67), DType.INT16, QuantType.per_tensor(0.00037, 0))
         x = Value("x", (1, 67), DType.FLOAT32)
