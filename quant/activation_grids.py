@@ -174,7 +174,11 @@ def _moved(value: Value) -> list[Value]:
 
 
 def _largest_level(reader: Node, index: int) -> int:
-    """What levels may be so that any sum of products fits; 0 where a layer does not decode that operand."""
+    """What levels may be so that any sum of products fits; 0 where a layer does not decode that operand.
+
+    After the shift to the output's scale the sums of any levels are alike, since larger levels have a smaller scale:
+    that they fit then is up to the output's scale (`edgekit.quant.activations`).
+    """
     if index != 0:
         return 0
     if reader.op == "fully_connected" and reader.input(1).is_constant:

@@ -113,6 +113,36 @@ def test_a_power_is_taken_where_it_pays_and_its_sums_fit(model: Model) -> None:
             assert quant.reach * np.abs(node.input(1).array.astype(np.int64)).sum(axis=1).max() < 1 << 30
 
 
+def _cancelling_product(depth: int, small: float) -> tuple[Graph, list[Array]]:
+    """silu(a) b, and a sample of which one factor of nearly all products is zero."""
+    shapes = {"a": (1, 4, depth), "s": (1, 4, depth), "b": (1, depth, 5), "y": (1, 4, 5)}
+    a, s, b, y = (Value(name, shape, DType.FLOAT32) for name, shape in shapes.items())
+    product = Node("matmul", "product", [s, b], [y], {"transpose_a": False, "transpose_b": False})
+    graph = Graph("g", [a, b], [y], [Node("silu", "silu", [a], [s], {"alpha": 1.0}), product])
+    rng, left, right = np.random.default_rng(0), np.zeros(a.shape, np.float32), np.zeros(b.shape, np.float32)
+    left[..., : depth // 2], right[:, depth // 2 :] = (
+        rng.exponential(1, (4, depth // 2)),
+        rng.normal(size=(depth // 2, 5)),
+    )
+    right[:, 0] = small
+    return graph, [left, right]
+
+
+@pytest.mark.parametrize("quantizer", ["uniform", "power"])
+@pytest.mark.parametrize(("depth", "small"), [(16, 1e-4), (16, 1e-6), (128, 1e-9), (2000, 1e-3)])
+def test_products_whose_sums_cancel_fit_after_the_shift(depth: int, small: float, quantizer: str) -> None:
+    graph, sample = _cancelling_product(depth, small)
+    ranges = calibrate(graph, [sample])
+    chosen = chosen_grids(graph, [sample], ranges, ActivationOptions(8, quantizer))
+    quantized = quantize_ranges(graph, ranges, None, {value: grid.quant for value, grid in chosen.items()})
+    assert bool(chosen) == (quantizer == "power")
+    require_supported_graph(quantized)
+    compiled, rng = build_host_model(quantized), np.random.default_rng(1)
+    ends = [np.full(v.shape, end, np.int8) for v, end in zip(quantized.inputs, (127, -128), strict=True)]
+    for codes in (ends, [rng.integers(-128, 128, v.shape).astype(np.int8) for v in quantized.inputs]):
+        assert np.array_equal(compiled(codes)[0], run_reference(quantized, codes)[quantized.outputs[0]])
+
+
 def test_signal_to_noise_of_the_layers_rises(model: Model) -> None:
     graph, plain, _ = _quantized(model, 8, "uniform")
     same, power, chosen = _quantized(model, 8, "power")
