@@ -18,7 +18,7 @@ from edgekit.passes.recognise_softmax import RecogniseSoftmax
 from edgekit.passes.split_product import SplitProduct
 from edgekit.passes.transpose_matmul import FoldTransposeIntoMatmul
 from edgekit.passes.unordered_affine import DropTransposesAroundScale
-from tests.passes.test_passes import CONV, Maker, check, untouched
+from tests.passes.maker import CONV, Maker, check, untouched
 
 PLAIN = {"activation": "none"}
 BETA = {"beta": 1.0}
