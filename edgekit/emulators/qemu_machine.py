@@ -7,7 +7,6 @@ the program.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from edgekit.emulators.qemu_state import Counts, PluginState
 from edgekit.errors import CheckFailed, ToolchainError
 from edgekit.toolchains import Image
 from edgekit.toolchains.native import shared_library
+from edgekit.toolchains.programs import installed
 
 COMMAND = "qemu-system-arm"
 PLUGIN = Path(__file__).with_name("qemu_count_plugin.c")
@@ -42,10 +42,7 @@ def qemu_binary() -> str:
     Raises:
         ToolchainError: it is not on PATH.
     """
-    found = shutil.which(COMMAND)
-    if found is None:
-        raise ToolchainError(f"{COMMAND} is not installed: apt install qemu-system-arm")
-    return found
+    return installed(COMMAND, "apt install qemu-system-arm")
 
 
 class QemuMachine(Machine):
