@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def states_of(before: Sequence[Sequence[int]], most: int) -> tuple[States, dict[
         steps=len(before), words=words, most=most, table_mask=table - 1, most_heap=4 * most, **addresses(arrays)
     )
     return states, arrays
+
+
+def bits_of(items: Iterable[int], among: int) -> NDArray[np.uint64]:
+    """[words] A set of numbers below `among` as bits."""
+    words = [0] * words_of(among)
+    for item in items:
+        words[item // 64] |= 1 << (item % 64)
+    return np.array(words, np.uint64)
 
 
 def words_of(items: int) -> int:
