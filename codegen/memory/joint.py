@@ -157,22 +157,26 @@ class _Joint(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("size", "store", "fetch", "ahead", "touch_start", "touches")),
         *((name, ctypes.c_void_p) for name in ("user_start", "users", "writer", "within", "near_after")),
         *((name, ctypes.c_void_p) for name in ("copied_after", "near", "copied", "cost", "next", "waiting", "ready")),
-        *((name, ctypes.c_void_p) for name in ("path", "order")),
-        *((name, ctypes.c_int32) for name in ("tensors", "tensor_words", "ran")),
+        *((name, ctypes.c_void_p) for name in ("path", "order", "followed")),
+        *((name, ctypes.c_int32) for name in ("tensors", "tensor_words", "ran", "width")),
     )
 
 
-def search(problem: JointProblem, part: Part, below: int, tries: int, ahead: Sequence[int] = ()) -> Joint:
+def search(
+    problem: JointProblem, part: Part, below: int, tries: int, ahead: Sequence[int] = (), width: int = 0
+) -> Joint:
     """One search: the cheapest way through the part that costs less than `below`; the bound is at most that.
 
     Args:
         tries: states that are made.
         ahead: per step, and for the end, what all that have run none from it on must still cost.
+        width: how many states are followed of each number of steps left, or all of them. The bound is none then.
     """
     steps, tensors = len(problem.reads), len(problem.sizes)
     tensor_words = words_of(tensors)
     room = max(2, min(_STATES_BYTES // (8 * (words_of(steps) + 2 * tensor_words) + STATE_BYTES + 12), tries + 2))
     states, kept = states_of(problem.before, room)
+    states.by_left = width > 0
     kept["done"][: states.words] = bits_of(part.done, steps)
     kept["left"][0] = len(part.within)
     arrays = _problem_arrays(problem) | {
@@ -185,17 +189,18 @@ def search(problem: JointProblem, part: Part, below: int, tries: int, ahead: Seq
         "next": np.empty(room, np.int32),
         "waiting": np.empty(tensors + 1, np.int32),
         **{name: np.empty(steps + 1, np.int32) for name in ("ready", "path")},
+        "followed": np.zeros(steps + 1, np.int32),
     }
     arrays["near"][:tensor_words] = bits_of(part.near, tensors)
     arrays["copied"][:tensor_words] = bits_of(part.copied, tensors)
     state = _Joint(
-        states=states, below=below, tries=tries, capacity=problem.capacity, tensors=tensors, tensor_words=tensor_words,
-        **addresses(arrays),
+        states=states, below=below, tries=tries, capacity=problem.capacity, width=width, tensors=tensors,
+        tensor_words=tensor_words, **addresses(arrays),
     )  # fmt: skip
     order = np.empty(max(1, steps), np.int32)
     result = _library().ek_find_joint(ctypes.byref(state), ctypes.c_void_p(order.ctypes.data))
     found = tuple(int(step) for step in order[: len(part.within)]) if result == _FOUND else None
-    return Joint(found, min(below, int(state.bound)))
+    return Joint(found, 0 if width else min(below, int(state.bound)))
 
 
 def _problem_arrays(problem: JointProblem) -> dict[str, NDArray[Any]]:

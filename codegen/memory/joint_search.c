@@ -6,6 +6,8 @@
  * be fetched, and the steps behind the last one that has run cost at least `ahead`. Of two states with the same steps
  * executed, one is not needed if the other can be turned into it for the difference of their costs.
  *
+ * With a width the search is a beam: states go by steps left, the best of each number are followed, and no bound holds.
+ *
  * A step runs at once if all that it reads is there and nothing has to leave, and if what it writes is dead then, or
  * can take the place of something that dies in it, costs no more to move and has no copy yet: whatever happened to that
  * one until later can happen to what the step writes.
@@ -34,7 +36,9 @@ typedef struct {
     int32_t *next;                   /* By state: another one of the same steps, or -1. */
     int32_t *waiting, *ready, *path; /* Room for all tensors, and all steps. */
     int32_t *order;                  /* Where to note the steps that run, or NULL. */
+    int32_t *followed;               /* By steps left: how many states were. */
     int32_t tensors, tensor_words, ran;
+    int32_t width; /* So many states are followed of each number of steps left, or all: 0. */
 } ek_joint;
 
 static uint64_t *near_of(const ek_joint *j, int32_t state)
@@ -341,9 +345,11 @@ int32_t ek_find_joint(ek_joint *j, int32_t *order)
     all->key[0] = rest_of(j, 0);
     j->bound = all->key[0];
     push(all, 0);
-    while (all->heap && j->bound < j->below) {
+    while (all->heap && (j->width || j->bound < j->below)) {
         const int32_t state = pop(all);
         if (all->closed[state])
+            continue;
+        if (j->width && j->followed[all->left[state]]++ >= j->width)
             continue;
         all->closed[state] = 1;
         if (j->bound < all->key[state])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.memory.joint import JointProblem, best_joint
+from edgekit.codegen.memory.joint_bound import bound_over_orders
+from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.liveness import lifetimes
 from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
 from edgekit.codegen.memory.order_problem import problem_of
@@ -88,14 +90,18 @@ def plan_replacement(file: ReplacementFile, capacity: int, free_order: bool, eff
         return _ordered(file, range(len(file.steps)), capacity)
     joint = _joint(file, capacity)
     least = best_order(problem_of(_program(file.steps, file)), QUICK_EFFORT)
-    orders = dict.fromkeys([tuple(range(len(file.steps))), least.positions])
-    plans = [plan for order in orders if (plan := _ordered(file, order, capacity)) is not None]
-    below = min((plan.cost for plan in plans), default=sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1)
-    found = best_joint(joint, below, effort * JOINT_EFFORT)
-    if found.order is not None and (plan := _ordered(file, found.order, capacity)) is not None:
-        plans.append(plan)
+    orders = [tuple(range(len(file.steps))), least.positions]
+    cheaper = cheaper_order(joint, orders)
+    plans = [plan for order in (cheaper, *orders) if order and (plan := _ordered(file, order, capacity)) is not None]
     best = min(plans, key=lambda plan: plan.cost, default=None)
-    return None if best is None else replace(best, lower_bound=min(best.cost, found.lower_bound))
+    bound = bound_over_orders(joint)
+    if best is None or bound < best.cost:
+        most = sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1
+        found = best_joint(joint, most if best is None else best.cost, effort * JOINT_EFFORT)
+        bound = max(bound, found.lower_bound)
+        plan = None if found.order is None else _ordered(file, found.order, capacity)
+        best = min((p for p in (best, plan) if p is not None), key=lambda plan: plan.cost, default=None)
+    return None if best is None else replace(best, lower_bound=min(best.cost, bound))
 
 
 def _joint(file: ReplacementFile, capacity: int) -> JointProblem:

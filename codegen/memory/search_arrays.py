@@ -23,7 +23,10 @@ class States(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("before_start", "before", "done", "key", "live", "left", "parent")),
         *((name, ctypes.c_void_p) for name in ("by", "closed", "table", "heap_key", "heap_state")),
-        *((name, ctypes.c_int32) for name in ("steps", "words", "count", "most", "table_mask", "heap", "most_heap")),
+        *(
+            (name, ctypes.c_int32)
+            for name in ("steps", "words", "count", "most", "table_mask", "heap", "most_heap", "by_left")
+        ),
     )
 
 

@@ -16,6 +16,7 @@ typedef struct {
     int64_t *heap_key;
     int32_t *heap_state;
     int32_t steps, words, count, most, table_mask, heap, most_heap;
+    int32_t by_left; /* Whether those with the most steps left go first of all. */
 } ek_states;
 
 static uint64_t *done_of(const ek_states *s, int32_t state)
@@ -63,6 +64,8 @@ static int32_t place_of(const ek_states *s, const uint64_t *done)
 static bool goes_first(const ek_states *s, int32_t a, int32_t b)
 {
     const int32_t one = s->heap_state[a], other = s->heap_state[b];
+    if (s->by_left && s->left[one] != s->left[other])
+        return s->left[one] > s->left[other];
     if (s->heap_key[a] != s->heap_key[b])
         return s->heap_key[a] < s->heap_key[b];
     if (s->left[one] != s->left[other])

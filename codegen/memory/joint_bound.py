@@ -1,4 +1,4 @@
-"""Bytes that must move off the chip and back whatever the order of operators is: a bound to hold orders against."""
+"""What must move off the chip and back whatever the order of steps is: a bound to hold orders against."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from benchmarks.nas_graphs import NetworkGraph
+from edgekit.codegen.memory.joint import JointProblem
 
 NODES = 20_000
-# Beyond so many operators that may run before or after another one, only what must wait in any order counts.
+# Beyond so many steps that may run before or after another one, only what must wait in any order counts.
 MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 24
 
 
-def bound_over_orders(graph: NetworkGraph, capacity: int) -> int:
-    """A lower bound on the off-chip bytes beyond the compulsory, for every order.
+def bound_over_orders(problem: JointProblem) -> int:
+    """A lower bound on the cost of moves, for every order.
 
-    While an operator runs, what ran before it is a set that holds with an operator all that it needs; a tensor that
+    While a step runs, what ran before it is a set that holds with a step all that it needs; a tensor that
     something in the set touches, and something outside reads, is there: on the chip or off it. Being off it takes a
-    store, once, and a fetch. Two operators need fetches of their own where a touch of the tensor must come between
-    them. Which set it is, is for the integer program to choose, apart for each operator.
+    store, once, and a fetch. Two steps need fetches of their own where a touch of the tensor must come between
+    them. Which set it is, is for the integer program to choose, apart for each step.
     """
-    model = _Model(graph, capacity)
+    model = _Model(problem)
     if not model.rows:
         return 0
     at = [(r, c, v) for r, (row, _) in enumerate(model.rows) for c, v in row.items()]
@@ -41,32 +41,31 @@ def bound_over_orders(graph: NetworkGraph, capacity: int) -> int:
 
 
 class _Model:
-    """Variables: a tensor is stored; fetched in one of its gaps; off the chip while an operator runs; an operator that
-    may run before or after another runs before it.
+    """Variables: a tensor is stored; fetched in one of its gaps; off the chip while a step runs; a step that may run
+    before or after another runs before it.
     """
 
-    def __init__(self, graph: NetworkGraph, capacity: int) -> None:
+    def __init__(self, problem: JointProblem) -> None:
         self.costs: list[int] = []
         self.rows: list[tuple[dict[int, float], float]] = []
-        self._graph, self._capacity = graph, capacity
-        self._most_loose = MOST_LOOSE if len(graph.operators) <= LARGE else MOST_LOOSE_OF_LARGE
+        self._problem, steps = problem, len(problem.reads)
+        self._most_loose = MOST_LOOSE if steps <= LARGE else MOST_LOOSE_OF_LARGE
         self._touches: dict[int, int] = {}
         self._reads: dict[int, int] = {}
-        for index, operator in enumerate(graph.operators):
-            for tensor in operator.reads:
+        for index, tensors in enumerate(problem.touches):
+            for tensor in problem.reads[index]:
                 self._reads[tensor] = self._reads.get(tensor, 0) | 1 << index
-            for tensor in (*operator.reads, *operator.writes):
+            for tensor in tensors:
                 self._touches[tensor] = self._touches.get(tensor, 0) | 1 << index
-        made = {tensor for operator in graph.operators for tensor in operator.writes}
-        self._stored = {t: self._variable(graph.sizes[t] if t in made else 0) for t in self._touches}
+        self._stored = {tensor: self._variable(problem.stores[tensor]) for tensor in self._touches}
         self._fetched: dict[tuple[int, int], int] = {}
         self._anywhere: list[tuple[int, int]] = []
-        self._before = _ancestors(graph)
+        self._before = _ancestors(problem)
         after = [0] * len(self._before)
         for index, mask in enumerate(self._before):
             for other in _bits(mask):
                 after[other] |= 1 << index
-        for index in range(len(graph.operators)):
+        for index in range(steps):
             self._limit(index, self._before[index], after[index])
         for off, tensor in self._anywhere:
             fetches = [variable for (other, _), variable in self._fetched.items() if other == tensor]
@@ -77,10 +76,9 @@ class _Model:
         return len(self.costs) - 1
 
     def _limit(self, index: int, before: int, after: int) -> None:
-        """While an operator runs, what it touches and what waits on the chip must fit."""
-        operator, sizes = self._graph.operators[index], self._graph.sizes
-        own = {*operator.reads, *operator.writes}
-        loose = ((1 << len(self._graph.operators)) - 1) & ~before & ~after & ~(1 << index)
+        """While a step runs, what it touches and what waits on the chip must fit."""
+        sizes, own = self._problem.sizes, self._problem.touches[index]
+        loose = ((1 << len(self._before)) - 1) & ~before & ~after & ~(1 << index)
         if loose.bit_count() > self._most_loose:
             # Those that must wait in any order.
             loose = 0
@@ -88,7 +86,7 @@ class _Model:
             t for t, touches in self._touches.items()
             if t not in own and touches & (before | loose) and self._reads.get(t, 0) & (after | loose)
         ]  # fmt: skip
-        room = self._capacity - sum(sizes[t] for t in own)
+        room = self._problem.capacity - sum(sizes[t] for t in own)
         if sum(sizes[t] for t in waiting) <= room:
             return
         ran = {other: self._variable(0) for other in _bits(loose)}
@@ -107,7 +105,7 @@ class _Model:
 
     def _wait(self, tensor: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]) -> int:
         """The bytes of a tensor that waits in any order; else a variable that says whether it does, and 0."""
-        size, touches, reads = self._graph.sizes[tensor], self._touches[tensor], self._reads.get(tensor, 0)
+        size, touches, reads = self._problem.sizes[tensor], self._touches[tensor], self._reads.get(tensor, 0)
         if touches & before and reads & after:
             return size
         waits = self._variable(0)
@@ -131,22 +129,20 @@ class _Model:
         known = not touches & ~before & ~after
         gap = touches & before if known else -1
         if (tensor, gap) not in self._fetched:
-            self._fetched[tensor, gap] = self._variable(self._graph.sizes[tensor])
+            self._fetched[tensor, gap] = self._variable(self._problem.fetches[tensor])
         if known:
             self.rows.append(({off: 1.0, self._fetched[tensor, gap]: -1.0}, 0.0))
         else:
             self._anywhere.append((off, tensor))
 
 
-def _ancestors(graph: NetworkGraph) -> list[int]:
-    """Per operator, the set of those that must come before it, a bit each."""
-    producer = {tensor: index for index, operator in enumerate(graph.operators) for tensor in operator.writes}
+def _ancestors(problem: JointProblem) -> list[int]:
+    """Per step, the set of those that must come before it, a bit each."""
     found: list[int] = []
-    for operator in graph.operators:
+    for before in problem.before:
         mask = 0
-        for tensor in operator.reads:
-            if tensor in producer:
-                mask |= found[producer[tensor]] | 1 << producer[tensor]
+        for other in before:
+            mask |= found[other] | 1 << other
         found.append(mask)
     return found
 
