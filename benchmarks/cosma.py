@@ -42,8 +42,8 @@ and validated within the budget.
 
 - **M_R**: the inputs and outputs of the largest operator. **M_H**: half way from there to the least peak found.
 - **bound**: no order of operators moves fewer bytes (`codegen/memory/joint_bound.py`; where it is not reached, a search
-  over orders and moves together, `joint.py`); **bold** where reached, so
-  that the result is proven to be the optimum over all orders. For its own order each result is proven.
+  over orders and moves together, `joint.py`); **bold** where reached, so that the result is proven to be the optimum
+  over all orders. For its own order each result is proven.
 - Peers: operators in the order of creation, or with the least peak; TFLite's allocator (what an operator needs comes
   largest first, into the smallest hole that has room); what leaves is the tensor that is used again latest (Belady),
   or the fewest bytes that make room (greedy). An operator's own tensors that stand in its way are moved by way of
