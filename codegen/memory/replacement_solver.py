@@ -12,8 +12,10 @@ from scipy.sparse import coo_array
 
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, cost_of
 
-# Nodes of the integer program's search tree: an effort that is the same on every computer.
-NODES = 20_000
+# What a build may spend, some minutes' worth; see `Effort`.
+EFFORT = 4_000_000_000
+# What it takes to bound an integer program before the first node of its search tree, in nodes.
+_ROOT = 12
 # Stands for a number of a tensor in a set of what is kept: the other number is that of a remake.
 REMADE = -1
 # Stands for the number of a gap there: the tensor's own uses.
@@ -22,15 +24,35 @@ USES = -1
 Kept = frozenset[tuple[int, int]]
 
 
-def solve(problem: ReplacementProblem, refused: Sequence[Kept] = (), nodes: int = NODES) -> Replacement | None:
-    """The cheapest replacement whose live bytes fit the capacity at every step; None where there is none.
+class Effort:
+    """What integer programs may spend together: nodes of their search trees, the same on every computer. A node takes
+    as long as the square of the program's numbers; forty million are about a second.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def nodes(self, numbers: int) -> int:
+        """How many nodes are left for a program, at least one."""
+        return max(1, self.left // max(1, numbers) ** 2 - _ROOT)
+
+    def spend(self, numbers: int, nodes: int) -> None:
+        """Nodes of a program that has so many numbers in its constraints."""
+        self.left -= (nodes + _ROOT) * numbers**2
+
+
+def solve(
+    problem: ReplacementProblem, refused: Sequence[Kept] = (), effort: Effort | None = None
+) -> Replacement | None:
+    """The cheapest replacement; None where there is none, or none was found.
 
     Args:
         refused: sets of (tensor, number of a gap or USES) and (REMADE, number of a remake) that cannot all be on the
             chip.
-        nodes: effort; where it ends the search, the best solution so far comes with the lower bound reached.
+        effort: where it ends the search, the best solution so far comes with the lower bound reached; it has less
+            afterwards.
     """
-    model = _Model(problem, refused)
+    model, effort = _Model(problem, refused), effort or Effort(EFFORT)
     if not model.fits:
         return None
     if not model.costs:
@@ -43,8 +65,9 @@ def solve(problem: ReplacementProblem, refused: Sequence[Kept] = (), nodes: int 
         integrality=np.ones(len(model.costs)),
         bounds=Bounds(0, 1),
         constraints=model.constraints() or None,
-        options={"node_limit": nodes, "mip_rel_gap": 0.0},
+        options={"node_limit": effort.nodes(model.numbers), "mip_rel_gap": 0.0},
     )
+    effort.spend(model.numbers, outcome.mip_node_count or 0)
     if outcome.x is None:
         return None
     values = np.round(outcome.x)
@@ -220,6 +243,11 @@ class _Model:
             self._rows.append((row, limit))
         else:
             self.fits = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the constraints have."""
+        return sum(len(row) for row, _ in self._rows)
 
     def constraints(self) -> list[LinearConstraint]:
         if not self._rows:
