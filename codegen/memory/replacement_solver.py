@@ -16,6 +16,7 @@ from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, 
 EFFORT = 4_000_000_000
 # What it takes to bound an integer program before the first node of its search tree, in nodes.
 _ROOT = 12
+_MOST_NODES = 1_000_000
 # Stands for a number of a tensor in a set of what is kept: the other number is that of a remake.
 REMADE = -1
 # Stands for the number of a gap there: the tensor's own uses.
@@ -34,7 +35,7 @@ class Effort:
 
     def nodes(self, numbers: int) -> int:
         """How many nodes are left for a program, at least one."""
-        return max(1, self.left // max(1, numbers) ** 2 - _ROOT)
+        return min(_MOST_NODES, max(1, self.left // max(1, numbers) ** 2 - _ROOT))
 
     def spend(self, numbers: int, nodes: int) -> None:
         """Nodes of a program that has so many numbers in its constraints."""
