@@ -9,21 +9,26 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from edgekit.codegen.memory.joint import JointProblem
+from edgekit.codegen.memory.replacement_solver import EFFORT, Effort
 
-NODES = 20_000
-# Beyond so many steps that may run before or after another one, only what must wait in any order counts.
-MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 24
+# Beyond so many steps that may run before or after another one, only what must wait in any order counts; fewer where
+# the integer program would have more than so many numbers in its constraints.
+MOST_LOOSE, MOST_NUMBERS = (40, 24, 12, 0), 40_000
 
 
-def bound_over_orders(problem: JointProblem) -> int:
+def bound_over_orders(problem: JointProblem, effort: int = EFFORT) -> int:
     """A lower bound on the cost of moves, for every order.
 
     While a step runs, what ran before it is a set that holds with a step all that it needs; a tensor that
     something in the set touches, and something outside reads, is there: on the chip or off it. Being off it takes a
     store, once, and a fetch. Two steps need fetches of their own where a touch of the tensor must come between
     them. Which set it is, is for the integer program to choose, apart for each step.
+
+    Args:
+        effort: of the integer program, see `Effort`.
     """
-    model = _Model(problem)
+    models = (_Model(problem, loose) for loose in MOST_LOOSE)
+    model = next(model for model in models if model.numbers <= MOST_NUMBERS or not model.most_loose)
     if not model.rows:
         return 0
     at = [(r, c, v) for r, (row, _) in enumerate(model.rows) for c, v in row.items()]
@@ -35,7 +40,7 @@ def bound_over_orders(problem: JointProblem) -> int:
         integrality=np.ones(len(model.costs)),
         bounds=Bounds(0, 1),
         constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in model.rows])),
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
+        options={"node_limit": Effort(effort).nodes(model.numbers), "mip_rel_gap": 0.0},
     )
     return 0 if outcome.mip_dual_bound is None else int(np.ceil(outcome.mip_dual_bound - 0.01)) * unit
 
@@ -45,11 +50,11 @@ class _Model:
     before or after another runs before it.
     """
 
-    def __init__(self, problem: JointProblem) -> None:
+    def __init__(self, problem: JointProblem, most_loose: int) -> None:
         self.costs: list[int] = []
         self.rows: list[tuple[dict[int, float], float]] = []
         self._problem, steps = problem, len(problem.reads)
-        self._most_loose = MOST_LOOSE if steps <= LARGE else MOST_LOOSE_OF_LARGE
+        self.most_loose = most_loose
         self._touches: dict[int, int] = {}
         self._reads: dict[int, int] = {}
         for index, tensors in enumerate(problem.touches):
@@ -71,6 +76,11 @@ class _Model:
             fetches = [variable for (other, _), variable in self._fetched.items() if other == tensor]
             self.rows.append(({off: 1.0, **dict.fromkeys(fetches, -1.0)}, 0.0))
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the constraints have."""
+        return sum(len(row) for row, _ in self.rows)
+
     def _variable(self, cost: int) -> int:
         self.costs.append(cost)
         return len(self.costs) - 1
@@ -79,7 +89,7 @@ class _Model:
         """While a step runs, what it touches and what waits on the chip must fit."""
         sizes, own = self._problem.sizes, self._problem.touches[index]
         loose = ((1 << len(self._before)) - 1) & ~before & ~after & ~(1 << index)
-        if loose.bit_count() > self._most_loose:
+        if loose.bit_count() > self.most_loose:
             # Those that must wait in any order.
             loose = 0
         waiting = [

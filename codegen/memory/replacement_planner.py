@@ -97,7 +97,7 @@ def plan_replacement(file: ReplacementFile, capacity: int, free_order: bool, eff
         plan for order in (cheaper, *orders) if order and (plan := _ordered(file, order, capacity, effort)) is not None
     ]
     best = min(plans, key=lambda plan: plan.cost, default=None)
-    bound = bound_over_orders(joint)
+    bound = bound_over_orders(joint, effort * SOLVER_EFFORT)
     if best is None or bound < best.cost:
         most = sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1
         found = best_joint(joint, most if best is None else best.cost, effort * JOINT_EFFORT)
