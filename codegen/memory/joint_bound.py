@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import gcd
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
+from edgekit.codegen.memory.integer_program import at_most, cheapest_choice
 from edgekit.codegen.memory.joint import JointProblem
 from edgekit.codegen.memory.replacement_solver import EFFORT, Effort
 
@@ -31,17 +30,10 @@ def bound_over_orders(problem: JointProblem, effort: int = EFFORT) -> int:
     model = next(model for model in models if model.numbers <= MOST_NUMBERS or not model.most_loose)
     if not model.rows:
         return 0
-    at = [(r, c, v) for r, (row, _) in enumerate(model.rows) for c, v in row.items()]
-    rows, columns, values = zip(*at, strict=True)
-    matrix = coo_array((values, (rows, columns)), shape=(len(model.rows), len(model.costs)))
     unit = gcd(*model.costs) or 1
-    outcome = milp(
-        np.array(model.costs, np.float64) / unit,
-        integrality=np.ones(len(model.costs)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in model.rows])),
-        options={"node_limit": Effort(effort).nodes(model.numbers), "mip_rel_gap": 0.0},
-    )
+    costs = np.array(model.costs, np.float64) / unit
+    nodes = Effort(effort).nodes(model.numbers)
+    outcome = cheapest_choice(costs, at_most(model.rows, len(costs)), nodes)
     return 0 if outcome.mip_dual_bound is None else int(np.ceil(outcome.mip_dual_bound - 0.01)) * unit
 
 

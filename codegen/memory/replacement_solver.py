@@ -7,9 +7,8 @@ from dataclasses import replace
 from math import gcd
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
+from edgekit.codegen.memory.integer_program import at_most, cheapest_choice
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, cost_of
 
 # What a build may spend, some minutes' worth; see `Effort`.
@@ -61,13 +60,8 @@ def solve(
     unit = gcd(*model.costs) or 1
     # Less than half a unit together.
     works = np.array(model.works) / (2.0 * sum(model.works) + 1.0)
-    outcome = milp(
-        np.array(model.costs, np.float64) / unit + works,
-        integrality=np.ones(len(model.costs)),
-        bounds=Bounds(0, 1),
-        constraints=model.constraints() or None,
-        options={"node_limit": effort.nodes(model.numbers), "mip_rel_gap": 0.0},
-    )
+    costs, constraints = np.array(model.costs, np.float64) / unit + works, at_most(model.rows, len(model.costs))
+    outcome = cheapest_choice(costs, constraints, effort.nodes(model.numbers))
     effort.spend(model.numbers, outcome.mip_node_count or 0)
     if outcome.x is None:
         return None
@@ -104,7 +98,7 @@ class _Model:
         self.drop: dict[tuple[int, int], int] = {}
         self.out: dict[int, int] = {}
         self.away: dict[tuple[int, int], int] = {}
-        self._rows: list[tuple[dict[int, float], float]] = []
+        self.rows: list[tuple[dict[int, float], float]] = []
         self.fits = True
         full = full_steps(problem)
         asked = frozenset[tuple[int, int]]().union(*refused)
@@ -156,26 +150,26 @@ class _Model:
         away = self.away[index, visit] = self._variable(0)
         for number, gap in enumerate(self.problem.gaps[index]):
             if visit in (gap.before, gap.first - 1):
-                self._rows.append(({away: 1.0, self.drop[index, number]: -1.0}, 0.0))
+                self.rows.append(({away: 1.0, self.drop[index, number]: -1.0}, 0.0))
 
     def _dropped(self, index: int, number: int, stored: dict[int, int]) -> None:
         """After a gap that is dropped, a tensor is fetched, made, or away; a result needs a copy."""
         tensor, gap = self.problem.tensors[index], self.problem.gaps[index][number]
         drop = self.drop[index, number]
         if index in self.out:
-            self._rows.append(({drop: 1.0, self.out[index]: 1.0}, 1.0))
+            self.rows.append(({drop: 1.0, self.out[index]: 1.0}, 1.0))
         row = {drop: 1.0}
         if gap.before is not None:
             for variable in (*self._makers.get((index, gap.before), []), self.away.get((index, gap.before))):
                 if variable is not None:
                     row[variable] = -1.0
         if not self.problem.movable:
-            self._rows.append((row, 0.0))
+            self.rows.append((row, 0.0))
             return
         moved = drop
         if gap.before is not None and not self._only_fetched(index):
             moved = self._variable(tensor.fetch)
-            self._rows.append(({**row, moved: -1.0}, 0.0))
+            self.rows.append(({**row, moved: -1.0}, 0.0))
         if gap.version not in stored:
             stored[gap.version] = self._variable(tensor.store)
         # moved <= stored, or given off the chip
@@ -183,20 +177,20 @@ class _Model:
         if tensor.given and gap.version == 0 and (index, 0) in self.drop:
             first = self.drop[index, 0]
             copied[first] = copied.get(first, 0.0) - 1.0
-        self._rows.append((copied, 0.0))
+        self.rows.append((copied, 0.0))
 
     def _need_sources(self, number: int) -> None:
         """What is made again was dropped; it and its sources are not away, and off the chip they cost more."""
         remake, made = self.problem.remakes[number], self.made[number]
         gap = next(n for n, gap in enumerate(self.problem.gaps[remake.tensor]) if gap.before == remake.step)
-        self._rows.append(({made: 1.0, self.drop[remake.tensor, gap]: -1.0}, 0.0))
+        self.rows.append(({made: 1.0, self.drop[remake.tensor, gap]: -1.0}, 0.0))
         for tensor in (remake.tensor, *remake.sources):
             if (tensor, remake.step) in self.away:
-                self._rows.append(({made: 1.0, self.away[tensor, remake.step]: 1.0}, 1.0))
+                self.rows.append(({made: 1.0, self.away[tensor, remake.step]: 1.0}, 1.0))
         for source, far in zip(remake.sources, remake.far, strict=True):
             if source in self.out and far:
                 both = self._variable(far)
-                self._rows.append(({made: 1.0, self.out[source]: 1.0, both: -1.0}, 1.0))
+                self.rows.append(({made: 1.0, self.out[source]: 1.0, both: -1.0}, 1.0))
 
     def _limit(self, full: np.ndarray) -> None:
         """At every step where not all fits: what is not there must make up for the excess."""
@@ -224,7 +218,7 @@ class _Model:
                 excess[remake.step] -= remake.scratch
         for step, row in leaving.items():
             if row:
-                self._rows.append((row, -excess[step]))
+                self.rows.append((row, -excess[step]))
             else:
                 self.fits = False
 
@@ -241,22 +235,14 @@ class _Model:
             if index in self.out:
                 row[self.out[index]] = -1.0
         if row:
-            self._rows.append((row, limit))
+            self.rows.append((row, limit))
         else:
             self.fits = False
 
     @property
     def numbers(self) -> int:
         """How many numbers the constraints have."""
-        return sum(len(row) for row, _ in self._rows)
-
-    def constraints(self) -> list[LinearConstraint]:
-        if not self._rows:
-            return []
-        at = [(r, c, v) for r, (row, _) in enumerate(self._rows) for c, v in row.items()]
-        rows, columns, values = zip(*at, strict=True)
-        matrix = coo_array((values, (rows, columns)), shape=(len(self._rows), len(self.costs)))
-        return [LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in self._rows]))]
+        return sum(len(row) for row, _ in self.rows)
 
 
 def _solution(problem: ReplacementProblem, model: _Model, values: np.ndarray, bound: int) -> Replacement:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 
+from edgekit.codegen.memory.integer_program import cheapest_choice
 from edgekit.codegen.program import Constant, ConstantArg, KernelCall, Program
 
 NODES = 20_000
@@ -53,13 +54,7 @@ def outside_tables(program: Program, room: int, most: int) -> frozenset[int]:
 
 
 def _knapsack(sizes: Sequence[int], costs: Sequence[int], excess: int, most: int) -> frozenset[int]:
-    outcome = milp(
-        np.array(costs, np.float64),
-        integrality=np.ones(len(sizes)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(np.array([sizes], np.float64), excess, most),
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
-    )
+    outcome = cheapest_choice(costs, [LinearConstraint(np.array([sizes], np.float64), excess, most)], NODES)
     if outcome.x is None:
         return frozenset(range(len(sizes)))
     return frozenset(int(index) for index in np.flatnonzero(np.round(outcome.x)))
