@@ -153,8 +153,20 @@ def _program(steps: Sequence[FileStep], file: ReplacementFile) -> Program:
 
 
 def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int, effort: int) -> ReplacementPlan | None:
-    """The cheapest plan for one order."""
-    steps = [file.steps[index] for index in order]
+    """The cheapest plan for one order; where the effort ends before one with steps that run again has addresses, the
+    cheapest without, of which then is not known how much it could save."""
+    plan = _solved(file, [file.steps[index] for index in order], order, capacity, effort)
+    if plan is None and any(step.again is not None for step in file.steps):
+        once = [replace(file.steps[index], again=None) for index in order]
+        plan = _solved(file, once, order, capacity, effort)
+        return None if plan is None else replace(plan, lower_bound=0)
+    return plan
+
+
+def _solved(
+    file: ReplacementFile, steps: Sequence[FileStep], order: Sequence[int], capacity: int, effort: int
+) -> ReplacementPlan | None:
+    """The cheapest plan for the steps in an order."""
     problem = _problem(file, steps, capacity)
     again = {index: float(step.again) for index, step in enumerate(steps) if step.again is not None}
     makings, axis = list[Making](), Axis(len(steps), [])

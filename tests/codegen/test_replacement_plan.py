@@ -201,6 +201,22 @@ def test_scratch_names_what_it_is_for(tmp_path: Path) -> None:
     assert code == 0 and (scratch["tensor"], scratch["size"]) == ("kept", 2)
 
 
+def test_where_the_effort_ends_the_cheapest_without_steps_again_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve_placed = replacement_planner.solve_placed
+
+    def solved(problem: ReplacementProblem, alignment: int, effort: int) -> Any:
+        return None if problem.remakes else solve_placed(problem, alignment, effort)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", solved)
+    steps = [{**step, "again": 2000} if step["name"] == "stem" else step for step in NET["steps"]]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({**NET, "steps": steps}))
+    record = json.loads(_run(path, "--json")[1])
+    assert (record["cost"], record["lower_bound"], record["proven"]) == (8192, 0, False)
+
+
 @pytest.mark.parametrize("order", ["given", "free"])
 def test_effort_is_that_of_every_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     spent, solve_placed = list[int](), replacement_planner.solve_placed
