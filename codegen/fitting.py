@@ -267,11 +267,17 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         faster = attempt.lowering.program([int(share * left) for left in room])
         if program.order is not None:
             faster = in_order(faster, program.order)
-        try:
-            return _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
-        except DoesNotFit:
-            continue
+        with suppress(DoesNotFit):
+            found, placed = _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
+            # Scratch is worth neither copies nor layers that run again.
+            if _beyond(found) <= _beyond(program):
+                return found, placed
     return program, plan
+
+
+def _beyond(program: Program) -> int:
+    """Copied bytes, and multiplications that run again: what a program does because memory is short."""
+    return sum(move.bytes for move in program.moves) + sum(step.macs for step in program.steps if step.again)
 
 
 def cheapest(

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 from scipy.sparse import coo_array
 
+from edgekit.codegen.memory.integer_program import cheapest_choice
 from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.sections import sections_of
@@ -87,13 +88,7 @@ def _choose(
     limits = _capacities(lives, room)
     each = coo_array((np.ones(len(costs)), (np.arange(len(costs)) // count, np.arange(len(costs)))))
     constraints = [LinearConstraint(each.tocsr(), 1, 1), *limits]
-    outcome = milp(
-        np.array(costs, np.float64),
-        integrality=np.ones(len(costs)),
-        bounds=Bounds(0, allowed),
-        constraints=constraints,
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
-    )
+    outcome = cheapest_choice(costs, constraints, NODES, allowed)
     if outcome.x is None:
         return None
     chosen = [int(row.argmax()) for row in outcome.x.reshape(len(lives), count)]

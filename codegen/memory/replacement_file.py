@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class ReplacementFile:
     alignment: int
     tensors: tuple[FileTensor, ...]
     steps: tuple[FileStep, ...]
+
+    @cached_property
+    def read(self) -> frozenset[int]:
+        """The tensors that some step reads."""
+        return frozenset(tensor for step in self.steps for tensor in step.reads)
 
 
 def read_replacement(path: Path) -> ReplacementFile:

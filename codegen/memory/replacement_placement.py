@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from edgekit.codegen.memory.block import Block
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, residences
-from edgekit.codegen.memory.replacement_solver import REMADE, USES, Kept, solve
+from edgekit.codegen.memory.replacement_solver import EFFORT as SOLVER_EFFORT
+from edgekit.codegen.memory.replacement_solver import REMADE, USES, Effort, Kept, solve
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 
 # How many sets of stays may be refused, and the effort of the search for a small one that has no placement.
@@ -15,16 +16,21 @@ ROUNDS = 12
 WINDOW_EFFORT = EFFORT // 16
 
 
-def solve_placed(problem: ReplacementProblem, alignment: int = 1) -> tuple[Replacement, Placement] | None:
+def solve_placed(
+    problem: ReplacementProblem, alignment: int = 1, effort: int = SOLVER_EFFORT
+) -> tuple[Replacement, Placement] | None:
     """The cheapest replacement found whose stays have a placement, and that; None where none was found.
+
+    Args:
+        effort: of all integer programs together, see `Effort`.
 
     Its lower bound holds for replacements by live bytes alone until a placement is refused without proof that there is
     none; from then on it stays as it was.
     """
     refused: list[Kept] = []
-    bound, exact = 0, True
+    bound, exact, left = 0, True, Effort(effort)
     for _ in range(ROUNDS):
-        solution = solve(problem, refused)
+        solution = solve(problem, refused, left)
         if solution is None:
             return None
         bound = max(bound, solution.lower_bound) if exact else bound
@@ -35,6 +41,8 @@ def solve_placed(problem: ReplacementProblem, alignment: int = 1) -> tuple[Repla
         conflict, proven = _conflict(blocks, problem)
         exact = exact and proven
         refused.append(_kept(problem, solution, conflict))
+        if left.left <= 0:
+            break
     return None
 
 

@@ -27,7 +27,7 @@ def plan(
     found = plan_replacement(file, capacity, free_order, effort)
     if found is None:
         need, name = max((_least(file, {*step.reads, *step.writes}), step.name) for step in file.steps)
-        known = f"step {name!r} alone needs {need} B" if need > capacity else "give more --capacity"
+        known = f"step {name!r} alone needs {need} B" if need > capacity else "give more --capacity or --effort"
         print(f"error: does not fit: no plan for {capacity} B was found; {known}", file=sys.stderr)
         raise SystemExit(1)
     record = _record(file, found, capacity)
@@ -76,7 +76,10 @@ def _record(file: ReplacementFile, found: ReplacementPlan, capacity: int) -> dic
             }
             for stay in found.stays
         ],
-        "scratch": [{"position": s.position, "size": s.size, "offset": s.offset} for s in found.scratch],
+        "scratch": [
+            {"tensor": file.tensors[s.tensor].name, "position": s.position, "size": s.size, "offset": s.offset}
+            for s in found.scratch
+        ],
     }
 
 

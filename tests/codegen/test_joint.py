@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from itertools import permutations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.cosma import joint_problem, problem_of
-from benchmarks.nas_graphs import NetworkGraph, Operator
+from benchmarks.cosma import joint_problem
+from benchmarks.nas_graphs import AMOEBANET, NetworkGraph, Operator, cell_network
+from benchmarks.operator_orders import problem_of as order_problem
+from edgekit.codegen.memory import joint_orders
 from edgekit.codegen.memory.joint import best_joint
+from edgekit.codegen.memory.joint_orders import cheaper_order
+from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
 from edgekit.codegen.memory.replacement_solver import solve
 
 ANY = 1 << 40
@@ -45,7 +50,7 @@ def _cheapest(graph: NetworkGraph, capacity: int) -> int:
                 break
             there.update(graph.operators[index].writes)
         else:
-            solution = solve(problem_of(graph, order, capacity))
+            solution = solve(joint_problem(graph, capacity).ordered(order))
             assert solution is not None
             costs.append(solution.cost)
     return min(costs)
@@ -58,7 +63,7 @@ def test_no_order_is_cheaper(graph: NetworkGraph, spare: int) -> None:
     problem, best = joint_problem(graph, capacity), _cheapest(graph, capacity)
     found = best_joint(problem, ANY)
     assert found.order is not None and found.lower_bound == best
-    solution = solve(problem_of(graph, found.order, capacity))
+    solution = solve(joint_problem(graph, capacity).ordered(found.order))
     assert solution is not None and solution.cost == best
     assert best_joint(problem, best).order is None
     assert best_joint(problem, best).lower_bound == best
@@ -73,9 +78,34 @@ def test_what_many_orders_of_a_wide_graph_cost() -> None:
         operators.append(Operator(f"sum{n}", (total, n + 2), (9 + n,)))
         total = 9 + n
     graph = NetworkGraph("wide", [4] * 16, operators)
-    given = solve(problem_of(graph, range(15), 16))
+    given = solve(joint_problem(graph, 16).ordered(range(15)))
     found = best_joint(joint_problem(graph, 16), ANY)
     assert given is not None and given.cost > 0
     assert found.lower_bound == 0 and found.order is not None
-    solution = solve(problem_of(graph, found.order, 16))
+    solution = solve(joint_problem(graph, 16).ordered(found.order))
     assert solution is not None and solution.cost == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(graphs, st.integers(0, 3))
+def test_cheaper_orders_fit_and_cost_no_more(graph: NetworkGraph, spare: int) -> None:
+    capacity = spare + max(sum(graph.sizes[t] for t in {*o.reads, *o.writes}) for o in graph.operators)
+    problem, steps = joint_problem(graph, capacity), range(len(graph.operators))
+    given = solve(problem.ordered(steps))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_orders, "WINDOW", 3)
+        order = cheaper_order(problem, [steps])
+    assert given is not None and order is not None and sorted(order) == list(steps)
+    assert all(order.index(before) < order.index(step) for step in steps for before in problem.before[step])
+    solution = solve(problem.ordered(order))
+    assert solution is not None and _cheapest(graph, capacity) <= solution.cost <= given.cost
+
+
+def test_windows_find_what_a_network_of_cells_costs_at_least() -> None:
+    graph = cell_network("AmoebaNet-A", AMOEBANET, 2)
+    problem = joint_problem(graph, 196_608)
+    # No order costs less: `bound_over_orders` says so in some seconds.
+    order = cheaper_order(problem, [best_order(order_problem(graph), QUICK_EFFORT).positions])
+    assert order is not None
+    solution = solve(problem.ordered(order))
+    assert solution is not None and solution.cost == 196_608

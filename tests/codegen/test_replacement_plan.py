@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.cli import group
+from edgekit.codegen.memory import replacement_planner
+from edgekit.codegen.memory.replacement import ReplacementProblem
 from edgekit.codegen.memory.replacement_file import FileStep, FileTensor, ReplacementFile, read_replacement
 from edgekit.codegen.memory.replacement_planner import ReplacementPlan, plan_replacement
 from edgekit.errors import BadData, BadUsage
@@ -165,6 +167,69 @@ def test_a_step_runs_again_where_that_costs_less(tmp_path: Path) -> None:
     assert [s["arrives"] for s in record["stays"] if s["tensor"] == "skip"] == ["made", "again"]
     with pytest.raises(BadUsage, match="may run again"):
         plan_replacement(read_replacement(path), 14336, free_order=True)
+
+
+def test_what_nothing_reads_is_never_moved(tmp_path: Path) -> None:
+    # `log` is written twice; between that, all of memory is needed.
+    tensors = [{"name": name, "size": size} for name, size in (("log", 4), ("a", 4), ("b", 8), ("c", 8))]
+    steps = [
+        {"name": "first", "reads": ["a"], "writes": ["log", "b"]},
+        {"name": "second", "reads": ["b"], "writes": ["c"]},
+        {"name": "third", "reads": ["c"], "writes": ["log"]},
+    ]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"capacity": 16, "tensors": tensors, "steps": steps}))
+    code, text = _run(path, "--json")
+    record = json.loads(text)
+    assert code == 0 and record["cost"] == 0
+    log = [(s["lower"], s["arrives"], s["leaves"]) for s in record["stays"] if s["tensor"] == "log"]
+    assert log == [(0, "made", ""), (2, "made", "")]
+
+
+def test_scratch_names_what_it_is_for(tmp_path: Path) -> None:
+    tensors = [{"name": name, "size": size} for name, size in (("x", 1), ("kept", 8), ("beside", 2), ("m", 10))]
+    steps = [
+        {"name": "make", "reads": ["x"], "writes": ["kept", "beside"], "again": 1},
+        {"name": "use", "reads": ["beside"], "writes": ["m"]},
+        {"name": "end", "reads": ["m"], "writes": []},
+        {"name": "late", "reads": ["kept"], "writes": []},
+    ]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"capacity": 13, "tensors": tensors, "steps": steps}))
+    code, text = _run(path, "--json")
+    (scratch,) = json.loads(text)["scratch"]
+    assert code == 0 and (scratch["tensor"], scratch["size"]) == ("kept", 2)
+
+
+def test_where_the_effort_ends_the_cheapest_without_steps_again_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve_placed = replacement_planner.solve_placed
+
+    def solved(problem: ReplacementProblem, alignment: int, effort: int) -> Any:
+        return None if problem.remakes else solve_placed(problem, alignment, effort)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", solved)
+    steps = [{**step, "again": 2000} if step["name"] == "stem" else step for step in NET["steps"]]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({**NET, "steps": steps}))
+    record = json.loads(_run(path, "--json")[1])
+    assert (record["cost"], record["lower_bound"], record["proven"]) == (8192, 0, False)
+
+
+@pytest.mark.parametrize("order", ["given", "free"])
+def test_effort_is_that_of_every_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    spent, solve_placed = list[int](), replacement_planner.solve_placed
+
+    def solved(problem: ReplacementProblem, alignment: int, effort: int) -> Any:
+        spent.append(effort)
+        return solve_placed(problem, alignment, effort)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", solved)
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    assert _run(path, "--effort", "3", "--order", order)[0] == 0
+    assert set(spent) == {3 * replacement_planner.SOLVER_EFFORT}
 
 
 @pytest.mark.parametrize(
