@@ -33,7 +33,7 @@ from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, load_source, remove_learning
 from edgekit.toolchains import Toolchain, get_toolchain
-from edgekit.validation import Validation, top1, validate_firmware
+from edgekit.validation import Validation, odd_labels, top1, validate_firmware
 
 
 def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
@@ -157,7 +157,10 @@ def _report(
             [run_reference(source.floats, s, exact=False)[v] for v in source.floats.outputs]
             for s in source.float_samples
         ]
-    if source.labels is not None and len(source.labels):
+    odd = None if source.labels is None else odd_labels(source.graph, source.labels)
+    if odd is not None:
+        notes.append(odd)
+    elif source.labels is not None:
         accuracy = {
             "reference": top1(float_outputs, source.labels) if float_outputs else None,
             "quantized": top1(validation.references, source.labels),
