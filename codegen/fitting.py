@@ -35,6 +35,8 @@ MOST_FOR_STREAMS = 1.2
 # The same for an arena that is smaller yet by stripes, where streams without them take no more anyway.
 MOST_FOR_STRIPES = 1.1
 _UNLIMITED = 1 << 40
+# What part of the chip's memory is so little that the best order of steps is not worth half a minute's search.
+PLENTY = 16
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
 # Of several memories, what may be live together where moves, or layers that run again, shall make it fit them.
@@ -192,7 +194,7 @@ class _Fitter:
 
     def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
-        lowered = order_steps(lowering.program())
+        lowered = order_steps(lowering.program(), plenty=self._capacities[0] // PLENTY)
         _, program, plan = cheapest([lowered], self._regions, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
 

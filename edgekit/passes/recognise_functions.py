@@ -13,7 +13,7 @@ from edgekit.passes.base import Pass
 from edgekit.passes.regions import Region, evaluate, regions, replace_region
 
 # What all spellings of the functions below have one of, and none more than three of.
-_CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid", "sqrt", "power")
+_CURVES = ("erf", "tanh", "sigmoid", "exp", "relu6", "clip", "hard_sigmoid", "sqrt", "power", "softplus")
 _MOST_CURVES = 3
 _KNOWN: tuple[tuple[str, dict[str, float]], ...] = (
     ("gelu", {}),

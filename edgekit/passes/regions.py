@@ -31,6 +31,8 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "max": np.maximum,
     "min": np.minimum,
     "pow": np.power,
+    "less": np.less,
+    "less_equal": np.less_equal,
 }
 _REDUCTIONS: dict[str, Callable[..., Array]] = {"mean": np.mean, "reduce_sum": np.sum, "reduce_max": np.max}
 _FUNCTIONS = tuple(spec.name for spec in UNARY_OPS)
@@ -61,7 +63,7 @@ class Region:
         quantized = self.source.quant is not None or self.output.quant is not None
         real = kind is DType.FLOAT32 or (kind is DType.INT8 and quantized)
         rows = self.source.elements > 0 and bool(shape) and shape[-1] <= MAX_COLUMNS
-        return real and rows and all(node.output.dtype is kind for node in self.nodes)
+        return real and rows and all(node.output.dtype in (kind, DType.BOOL) for node in self.nodes)
 
 
 def regions(graph: Graph, *wanted: Sequence[str]) -> Iterator[Region]:
@@ -116,7 +118,7 @@ def _may_be_between(value: Value) -> bool:
 
 def is_arithmetic(node: Node) -> bool:
     """Whether `evaluate` may know the operator."""
-    known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op == "reshape"
+    known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op in ("reshape", "where")
     return (known or is_pointwise_affine(node)) and node.attrs.get("activation", "none") == "none"
 
 
@@ -155,6 +157,8 @@ def _result(node: Node, known: dict[Value, Array], columns: int) -> Array | None
         return None if x is None else np.asarray(spec.real(x, **spec.arguments(node)), np.float64)
     if node.op in _BINARY:
         return _joined(node, known, columns)
+    if node.op == "where":
+        return _chosen(node, known, columns)
     operands = [_row(real_constant(v), columns) for v in node.inputs[1:] if v is not None]
     if x is None or any(row is None for row in operands):
         return None
@@ -184,6 +188,18 @@ def _joined(node: Node, known: dict[Value, Array], columns: int) -> Array | None
     ):
         return None
     return np.asarray(_BINARY[node.op](first, second))
+
+
+def _chosen(node: Node, known: dict[Value, Array], columns: int) -> Array | None:
+    """One of two numbers by a condition, all of one shape but for constants."""
+    if any(not v.is_constant and v.shape != node.output.shape for v in node.inputs if v is not None):
+        return None
+    condition, chosen, other = (
+        _row(real_constant(v), columns) if v.is_constant else known.get(v) for v in map(node.input, range(3))
+    )
+    if condition is None or chosen is None or other is None:
+        return None
+    return np.where(condition, chosen, other)
 
 
 def _row(constant: Array, columns: int) -> Array | None:

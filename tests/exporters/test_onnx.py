@@ -162,7 +162,10 @@ def test_even_codes_of_what_a_grid_holds_come_back_as_they_were(grid: Grid, tmp_
 _RNG = np.random.default_rng(7)
 _CONVOLUTION = node("Conv", "x w", "c", pads=[1, 1, 1, 1])
 _WEIGHTS = {"w": _RNG.normal(0, 1, (4, 2, 3, 3)).astype(np.float32), "b": _RNG.normal(0, 1, 4).astype(np.float32)}
+_TRANSPOSED = {"strides": [2, 3], "pads": [1, 0, 0, 2], "output_padding": [1, 0]}
 _FORMS = {
+    "transposed_convolution": [_CONVOLUTION, node("ConvTranspose", "c w b2", "y", **_TRANSPOSED)],
+    "cut_transposed_convolution": [_CONVOLUTION, node("ConvTranspose", "c w", "y", pads=[2, 1, 0, 1])],
     "average_pool": [_CONVOLUTION, node("AveragePool", "c", "y", kernel_shape=[2, 2], strides=[2, 2])],
     "slice": [_CONVOLUTION, node("Slice", "c start end axis step", "y")],
     "flatten": [_CONVOLUTION, node("Flatten", "c", "y")],
@@ -176,6 +179,7 @@ _FORMS = {
     "product": [_CONVOLUTION, node("ReduceProd", "c axis", "y", keepdims=0)],
 }
 _CONSTANTS = _WEIGHTS | {
+    "b2": np.array([-2, 3], np.float32),
     "slope": np.array([0.1, 0.3, -0.2, 0.5], np.float32).reshape(4, 1, 1),
     "two": np.array(2, np.float32), "three": np.array(3, np.float32),
     "start": np.array([5]), "end": np.array([-100]), "axis": np.array([2]), "step": np.array([-2]),
@@ -252,6 +256,32 @@ def test_random_graphs_give_the_same_codes(tmp_path: Path) -> None:
                 assert np.abs(a.astype(int) - b.astype(int)).max(initial=0) <= len(constants), seed
         onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     assert built >= 25
+
+
+@pytest.mark.parametrize("bits", [4, 3, 2])
+def test_a_transposed_convolution_of_few_bits_comes_back_as_it_was(bits: int, tmp_path: Path) -> None:
+    used = {name: _CONSTANTS[name] for name in ("w", "b", "b2")}
+    nodes = [
+        node("Conv", "x w b", "c"), node("ConvTranspose", "c w b2", "t", **_TRANSPOSED), node("Conv", "t w b", "y")
+    ]  # fmt: skip
+    graph = prepared(optimise(import_model(save(make_model(nodes, [1, 2, 6, 6], used, opset=21), tmp_path), {})))
+    samples = [[np.random.default_rng(seed).normal(0, 1, (1, 2, 6, 6)).astype(np.float32)] for seed in range(4)]
+    quantized = _quantized(graph, samples, bits, "powerquant")
+    back = _round_trip(quantized, tmp_path / "m.onnx")
+    assert _facts(back) == _facts(optimise(quantized))
+    transposed = next(n for n in back.nodes if n.op == "transpose_conv2d")
+    quant = transposed.input(1).quant
+    assert quant is not None and quant.codebook is not None and quant.codebook.bits == bits
+
+
+def test_what_onnx_does_not_add_behind_a_transposed_convolution_is_named() -> None:
+    quant = packaged_graph().inputs[0].quant
+    x, y = Value("x", (1, 3, 3, 2), DType.INT8, quant), Value("y", (1, 9, 6, 2), DType.INT8, quant)
+    weights = Value.constant("w", np.ones((2, 2, 2, 2), np.int8), QuantType((0.1, 0.1), (0, 0), 0))
+    attrs = {"stride": (2, 2), "before": (0, 0), "size": (9, 6), "activation": "none"}
+    graph = Graph("g", [x], [y], [Node("transpose_conv2d", "up", [x, weights, None], [y], attrs)])
+    with pytest.raises(UnsupportedModel, match=r"'up' .*pad its output"):
+        onnx_model(graph)
 
 
 def test_what_has_no_form_is_named() -> None:

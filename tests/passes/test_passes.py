@@ -135,6 +135,17 @@ def test_sink_transposes_below_products_and_choices() -> None:
     check(SinkTransposes(), m.graph(m("mul", a, b, activation="none")), ["mul", "transpose"])
 
 
+def test_sink_transposes_below_factors_of_channels() -> None:
+    for factors in ((1, 3, 1, 1), (2, 3, 1, 1)):
+        m = Maker()
+        a = m("transpose", m.input(2, 4, 5, 3), perm=(0, 3, 1, 2))
+        y = m("mul", a, m.input(*factors), activation="none")
+        check(SinkTransposes(), m.graph(y), ["reshape", "mul", "transpose"])
+    m = Maker()
+    a = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    untouched(SinkTransposes(), m.graph(m("mul", a, m.input(1, 3, 1, 5), activation="none")))
+
+
 def test_sink_transposes_with_a_minority() -> None:
     m = Maker()
     a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))

@@ -55,6 +55,15 @@ def softplus(m: Maker, x: Value) -> Value:
     return m("log", shifted(m, m("exp", x), 1.0))
 
 
+def above(m: Maker, x: Value, limit: float) -> Value:
+    """x itself above a limit, as torch exports softplus."""
+    beyond = m("less", number(limit), x)
+    beyond.dtype = DType.BOOL
+    y = m("where", beyond, x, m("softplus", x))
+    y.dtype = DType.FLOAT32
+    return y
+
+
 SPELLINGS: list[tuple[str, Callable[[Maker, Value], Value]]] = [
     ("gelu", lambda m, x: scaled(m, m("mul", x, spread(m, m("erf", scaled(m, x, 0.70710678)), 1, 1), **PLAIN), 0.5)),
     ("gelu", lambda m, x: m("mul", x, spread(m, m("erf", m("div", x, number(1.4142135), **PLAIN)), 0.5, 0.5), **PLAIN)),
@@ -64,6 +73,8 @@ SPELLINGS: list[tuple[str, Callable[[Maker, Value], Value]]] = [
     ("sigmoid", lambda m, x: m("reciprocal", shifted(m, m("exp", m("neg", x)), 1.0))),
     ("mish", lambda m, x: m("mul", x, m("tanh", softplus(m, x)), **PLAIN)),
     ("softplus", softplus),
+    ("softplus", lambda m, x: above(m, x, 20.0)),
+    ("mish", lambda m, x: m("mul", x, m("tanh", above(m, x, 20.0)), **PLAIN)),
     ("hard_swish", lambda m, x: m("mul", x, scaled(m, m("relu6", shifted(m, x, 3.0)), 1 / 6), **PLAIN)),
 ]
 
@@ -89,6 +100,9 @@ def test_what_is_no_known_function_is_left() -> None:
     x = m.input(2, 5)
     gated = m("mul", m("mul", x, m.const(5), **PLAIN), m("sigmoid", x), **PLAIN)
     untouched(RecogniseFunctions(), m.graph(gated))
+    # Beyond 3, x is not its softplus.
+    m = Maker()
+    untouched(RecogniseFunctions(), m.graph(above(m, m.input(2, 5), 3.0)))
 
 
 def test_a_mask_behind_the_sample_points_is_seen() -> None:

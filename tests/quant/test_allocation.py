@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 
 from edgekit.errors import DoesNotFit
+from edgekit.mixed import within
 from edgekit.quant.allocation import Allocation, Choices, allocate
 
 WIDTHS = (8, 4, 3, 2)
@@ -67,3 +69,31 @@ def test_fifty_layers_take_no_time() -> None:
     most = choices.size(dict.fromkeys(choices.sizes, 8))
     found = allocate(choices, int(0.45 * most))
     assert found.proven and len(set(found.bits.values())) > 1
+
+
+def _whole(choices: Choices, more: int) -> Callable[[Mapping[str, int]], int]:
+    """What is measured: what is counted, more or less, and a little by the layers that are narrow."""
+    return lambda bits: choices.size(bits) + more + sum(b < 8 for b in bits.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("more", [-700, -20, 0, 20, 700])
+def test_what_a_choice_takes_as_a_whole_keeps_to_the_budget(seed: int, more: int) -> None:
+    """Where more was counted than is taken, the room is used."""
+    choices = _random(seed)
+    whole = _whole(choices, more)
+    budget = int(0.6 * whole(dict.fromkeys(choices.sizes, 8)))
+    found = within(choices, budget, whole)
+    assert found.forecast == whole(found.allocation.bits) <= budget
+    every = (dict(zip(choices.sizes, row, strict=True)) for row in itertools.product(WIDTHS, repeat=len(choices.sizes)))
+    # A layer's byte is counted as every layer's, so a choice within that of the budget may be missed.
+    for bits in every:
+        error = sum(choices.errors[n][b] for n, b in bits.items())
+        assert error >= found.allocation.error or whole(bits) > budget - len(choices.sizes)
+
+
+def test_nothing_within_the_budget_as_a_whole_is_told() -> None:
+    choices = _random(0)
+    least = choices.size(dict.fromkeys(choices.sizes, 2))
+    with pytest.raises(DoesNotFit, match="raise --budget-flash"):
+        within(choices, least, _whole(choices, 1))
