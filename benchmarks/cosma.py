@@ -52,8 +52,8 @@ and validated within the budget.
   as part of it; ViT-B/16; networks of searched cells.
 
 Not proven is the randomly wired network: most of its operators may run before or after most others, so that the bound
-takes in little of what stands beside an operator. Ten times the nodes of the integer program do not raise it; nor does
-the search over orders, with five times its states (20 million, a minute).
+takes in little of what stands beside an operator. The search over orders, with five times its states (20 million, a
+minute), does not raise it.
 """
 
 

@@ -13,13 +13,13 @@ import numpy as np
 from scipy.optimize import LinearConstraint
 from scipy.sparse import coo_array
 
-from edgekit.codegen.memory.integer_program import cheapest_choice
 from edgekit.codegen.memory.liveness import Lifetime
 from edgekit.codegen.memory.region import PlanRegion
 from edgekit.codegen.memory.sections import sections_of
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 from edgekit.codegen.memory.traffic import bytes_moved
 from edgekit.codegen.program import Buffer
+from edgekit.integer_program import cheapest_choice
 
 # Nodes of the search tree, and how often the room may be reduced.
 NODES = 2_000

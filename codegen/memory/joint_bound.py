@@ -6,9 +6,9 @@ from math import gcd
 
 import numpy as np
 
-from edgekit.codegen.memory.integer_program import at_most, cheapest_choice
 from edgekit.codegen.memory.joint import JointProblem
 from edgekit.codegen.memory.replacement_solver import EFFORT, Effort
+from edgekit.integer_program import at_most, cheapest_choice
 
 # Beyond so many steps that may run before or after another one, only what must wait in any order counts; fewer where
 # the integer program would have more than so many numbers in its constraints.

@@ -8,8 +8,8 @@ from math import gcd
 
 import numpy as np
 
-from edgekit.codegen.memory.integer_program import at_most, cheapest_choice
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, cost_of
+from edgekit.integer_program import at_most, cheapest_choice
 
 # What a build may spend, some minutes' worth; see `Effort`.
 EFFORT = 4_000_000_000

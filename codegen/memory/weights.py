@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.optimize import LinearConstraint
 
-from edgekit.codegen.memory.integer_program import cheapest_choice
 from edgekit.codegen.program import Constant, ConstantArg, KernelCall, Program
+from edgekit.integer_program import cheapest_choice
 
 NODES = 20_000
 ALIGNMENT = 4

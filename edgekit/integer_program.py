@@ -16,22 +16,23 @@ from scipy.sparse import coo_array
 def cheapest_choice(
     costs: Sequence[float] | NDArray[np.float64],
     constraints: Sequence[LinearConstraint],
-    nodes: int,
+    nodes: int | None,
     allowed: Sequence[float] | None = None,
 ) -> Any:
     """scipy's result of the cheapest choice that the constraints allow.
 
     Args:
-        nodes: of the search tree, an effort that is the same on every computer.
+        nodes: of the search tree, an effort that is the same on every computer; None for as many as it takes.
         allowed: 0 for what must not be chosen, else 1.
     """
+    effort = {} if nodes is None else {"node_limit": nodes}
     with _quiet():
         return milp(
             np.asarray(costs, np.float64),
             integrality=np.ones(len(costs)),
             bounds=Bounds(0, 1 if allowed is None else allowed),
             constraints=list(constraints) or None,
-            options={"node_limit": nodes, "mip_rel_gap": 0.0},
+            options={"mip_rel_gap": 0.0, **effort},
         )
 
 

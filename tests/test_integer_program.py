@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from edgekit.codegen.memory import integer_program
-from edgekit.codegen.memory.integer_program import at_most, cheapest_choice
+from edgekit import integer_program
+from edgekit.integer_program import at_most, cheapest_choice
 
 
 def test_the_cheapest_choice_within_limits() -> None:
