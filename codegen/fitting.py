@@ -84,7 +84,7 @@ def lower_and_plan(
             "reads, and nothing else: leave the option out"
         )
     aim, choosers = Aim(objective, dma), choosers or Choosers(graph)
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", aim, weights, choosers)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize, aim, weights, choosers)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -130,13 +130,15 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None, choosers: Choosers,
+        optimize: str, aim: Aim, weights: WeightMemory | None, choosers: Choosers,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._aim, self._weights, self._choosers = fewest_cycles, aim, weights, choosers
+        self._fewest_cycles, self._aim, self._weights, self._choosers = optimize == "speed", aim, weights, choosers
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
+        limited = optimize != "ram" and inside and self._capacities[0] < _UNLIMITED
+        self._plenty = self._capacities[0] // PLENTY if limited else 0
 
     @cached_property
     def _waits(self) -> dict[str, float]:
@@ -194,7 +196,7 @@ class _Fitter:
 
     def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
-        lowered = order_steps(lowering.program(), plenty=self._capacities[0] // PLENTY)
+        lowered = order_steps(lowering.program(), plenty=self._plenty)
         _, program, plan = cheapest([lowered], self._regions, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
 

@@ -107,16 +107,18 @@ def _generate(
 
 
 def _flash_bytes(options: BuildOptions, board: Board, toolchain: Toolchain, model: str, graph: Graph) -> int:
-    """Bytes of code and weights of an integer graph's image; also of one that the program flash has no room for."""
-    alive = remove_dead_channels(graph)
+    """Bytes of code and weights of an integer graph's image; more than is allowed where flash has no room for it."""
+    alive, outside = remove_dead_channels(graph), board.external_flash if options.external else None
+    room = {region.name: region.size for region in (board.flash_internal, outside) if region is not None}
     with tempfile.TemporaryDirectory() as scratch:
         folder, quiet = Path(scratch) / "project", Progress(quiet=True)
         try:
             *_, linked = _generate(replace(options, dumps=()), model, alive, board, toolchain, folder, quiet)
         except DoesNotFit as error:
-            if error.region != board.flash_internal.name:
+            if error.region not in room:
                 raise
-            return error.need
+            most = max(sum(room.values()), options.quantization.budget_flash or 0)
+            return most + error.need - error.have
     return linked.image.flash_bytes
 
 

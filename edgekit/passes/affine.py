@@ -69,7 +69,7 @@ def output_channel_axis(node: Node) -> int:
 
 
 def narrowed(weights: Array) -> Array | None:
-    """float64 weights in float32; None where one is out of its range, so that folding would make it infinite."""
+    """float64 weights or biases in float32; None where one is out of its range: folding would make it infinite."""
     with np.errstate(over="ignore"):
         narrow = weights.astype(np.float32)
     return narrow if np.isfinite(narrow).all() else None

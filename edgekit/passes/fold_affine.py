@@ -64,6 +64,9 @@ def _fold(node: Node, producer: Node) -> bool:
     bias = None if old_bias is None else old_bias.array.astype(np.float64) * scale
     if offset is not None:
         bias = offset if bias is None else bias + offset
-    set_weights(producer, weights, None if bias is None else bias.astype(np.float32))
+    narrow = None if bias is None else narrowed(bias)
+    if bias is not None and narrow is None:
+        return False
+    set_weights(producer, weights, narrow)
     producer.attrs["activation"] = node.attrs["activation"]
     return True

@@ -35,6 +35,13 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "less_equal": np.less_equal,
 }
 _REDUCTIONS: dict[str, Callable[..., Array]] = {"mean": np.mean, "reduce_sum": np.sum, "reduce_max": np.max}
+# Operators with one formula for all numbers, at least on one side of zero; the others may have steps or corners.
+_SMOOTH = frozenset({
+    "add", "sub", "mul", "div", "pow", "power", "mean", "reduce_sum", "reduce_max", "reshape", "neg", "square", "exp",
+    "log", "sqrt", "rsqrt", "reciprocal", "erf", "tanh", "sigmoid", "softplus", "softsign", "gelu", "gelu_tanh", "silu",
+    "mish", "sin", "cos", "atan", "sinh", "cosh", "asinh",
+})  # fmt: skip
+_MOST_TURNS, _LARGEST = 16, 1e30
 _FUNCTIONS = tuple(spec.name for spec in UNARY_OPS)
 
 
@@ -215,6 +222,26 @@ def sample_rows(count: int, columns: int) -> Array:
     rng = np.random.default_rng(0)
     rows: Array = rng.normal(0.0, 1.0, (count, columns)) * np.geomspace(1e-3, 4.0, count)[:, None]
     return rows + rng.normal(0.0, 1.0, (count, 1))
+
+
+def turns(region: Region) -> Array:
+    """float64 [K] magnitudes at which a region may change its formula: its constants, where it has any operator that
+    is not smooth; where it has many, the least and the largest. Beyond them it must be looked at, too.
+    """
+    if all(node.op in _SMOOTH or is_pointwise_affine(node) for node in region.nodes):
+        return np.zeros(0)
+    given = [real_constant(v) for node in region.nodes for v in node.inputs if v is not None and v.is_constant]
+    given += [np.array(float(v)) for node in region.nodes for v in node.attrs.values() if isinstance(v, (int, float))]
+    found = np.unique(np.abs(np.concatenate([np.ravel(np.asarray(v, np.float64)) for v in given] or [np.zeros(0)])))
+    found = found[(found > 0) & (found < _LARGEST)]
+    return found if len(found) <= _MOST_TURNS else found[[0, -1]]
+
+
+def rows_beyond(region: Region, columns: int) -> Array:
+    """float64 [K, columns] rows as large as the region's `turns`, and larger; none where it has one formula."""
+    scales = np.concatenate([turns(region) * factor for factor in (1.0, 3.0, 30.0)])
+    rows: Array = np.random.default_rng(1).normal(0.0, 1.0, (len(scales), columns)) * scales[:, None]
+    return rows
 
 
 def replace_region(graph: Graph, region: Region, op: str, inputs: list[Value], attrs: dict[str, object]) -> None:

@@ -50,7 +50,7 @@ class LearningSettings:
         iterations: steps for each block.
         final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
             fewer the bits, the farther the codes have to go.
-        seed: of the order of samples; the same seed gives the same codes on the same device.
+        seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
     """
 

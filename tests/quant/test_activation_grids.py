@@ -217,7 +217,7 @@ def test_learning_rounds_to_the_reference_for_every_code(grid: Grid) -> None:
 
 def test_learning_rounds_as_the_reference() -> None:
     torch = pytest.importorskip("torch")
-    from edgekit.quant.learning.simulate import fake_quantized, limited
+    from edgekit.quant.learning.simulate import fake_quantized, limited, rounded_if_coarse
 
     x = np.random.default_rng(1).normal(0, 1, 3000).astype(np.float32)
     for grid in GRIDS:
@@ -230,8 +230,10 @@ def test_learning_rounds_as_the_reference() -> None:
         assert (apart > 1e-6).mean() < 0.005
         assert apart.max() <= 1.01 * quant.scale[0] * np.diff(grid.levels).max()
         assert given.grad is not None
-        inside = limited(torch.from_numpy(x), quant).numpy() == x
-        assert np.array_equal(given.grad.numpy() != 0, inside)
+        within = limited(torch.from_numpy(x), quant)
+        assert np.array_equal(given.grad.numpy() != 0, within.numpy() == x)
+        last = rounded_if_coarse(torch.from_numpy(x), quant)
+        assert torch.equal(last, made if grid.bits == 4 else within)
 
 
 def test_weights_are_learned_before_four_bit_activations(model: Model) -> None:

@@ -92,6 +92,46 @@ def test_what_a_choice_takes_as_a_whole_keeps_to_the_budget(seed: int, more: int
         assert error >= found.allocation.error or whole(bits) > budget - len(choices.sizes)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_overheads_that_differ_by_choice_leave_little_room_unused(seed: int) -> None:
+    """As code does, whose size depends on which kernels a mixture needs."""
+    choices, measured = _random(seed, 6), []
+    base = choices.size(dict.fromkeys(choices.sizes, 4))
+
+    def whole(bits: Mapping[str, int]) -> int:
+        measured.append(dict(bits))
+        kinds = len(set(bits.values()))
+        return choices.size(bits) + (kinds - 2) * base // 10 + hash(tuple(bits.values())) % (base // 50)
+
+    for share in (0.8, 1.0, 1.2):
+        measured.clear()
+        found = within(choices, int(share * base), whole)
+        calls = len(measured)
+        assert found.forecast == whole(found.allocation.bits) <= share * base
+        assert calls == len({tuple(bits.items()) for bits in measured[:calls]}) <= 16
+        assert found.allocation.bound <= found.allocation.error
+        # No measured choice that fits is better.
+        for bits in measured[:calls]:
+            error = sum(choices.errors[n][b] for n, b in bits.items())
+            assert error >= found.allocation.error or whole(bits) > share * base
+
+
+def test_a_later_choice_without_an_image_leaves_the_one_that_fits() -> None:
+    choices, calls = _random(1), []
+
+    def whole(bits: Mapping[str, int]) -> int:
+        calls.append(bits)
+        if len(calls) > 1:
+            raise DoesNotFit("sram", 2000, 1000, [])
+        return choices.size(bits) - 500
+
+    budget = int(0.6 * choices.size(dict.fromkeys(choices.sizes, 8)))
+    found = within(choices, budget, whole)
+    assert len(calls) > 1 and found.allocation.bits == calls[0] and not found.allocation.proven
+    with pytest.raises(DoesNotFit, match="sram"):
+        within(choices, budget, whole)
+
+
 def test_nothing_within_the_budget_as_a_whole_is_told() -> None:
     choices = _random(0)
     least = choices.size(dict.fromkeys(choices.sizes, 2))
