@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import gcd
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
+
+# Factors in a row: the solver lets sums over yes and no be wrong by about a millionth of the largest.
+MOST_FACTOR = 1 << 16
 
 
 def cheapest_choice(
@@ -34,6 +38,16 @@ def cheapest_choice(
             constraints=list(constraints) or None,
             options={"mip_rel_gap": 0.0, **effort},
         )
+
+
+def unit_of(numbers: Iterable[int]) -> int:
+    """What whole numbers of one row are divided by: what all of them are multiples of, and more where that leaves any
+    above MOST_FACTOR.
+    """
+    sizes = [abs(number) for number in numbers if number]
+    unit = gcd(*sizes) or 1
+    largest = max(sizes, default=0)
+    return unit if largest // unit <= MOST_FACTOR else -(-largest // MOST_FACTOR)
 
 
 def at_most(rows: Sequence[tuple[Mapping[int, float], float]], variables: int) -> list[LinearConstraint]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.codegen.memory.joint import JointProblem
 from edgekit.codegen.memory.replacement_solver import EFFORT, Effort
-from edgekit.integer_program import at_most, cheapest_choice
+from edgekit.integer_program import at_most, cheapest_choice, unit_of
 
 # Beyond so many steps that may run before or after another one, only what must wait in any order counts; fewer where
 # the integer program would have more than so many numbers in its constraints.
@@ -91,6 +91,8 @@ class _Model:
         room = self._problem.capacity - sum(sizes[t] for t in own)
         if sum(sizes[t] for t in waiting) <= room:
             return
+        # Sizes rounded down, so that whatever fits still does.
+        unit = unit_of(sizes[t] for t in waiting)
         ran = {other: self._variable(0) for other in _bits(loose)}
         for other, variable in ran.items():
             for needed in _bits(self._before[other] & loose):
@@ -99,15 +101,18 @@ class _Model:
         fixed = 0
         for tensor in waiting:
             off = self._variable(0)
-            staying[off] = -float(sizes[tensor])
-            fixed += self._wait(tensor, before, after, ran, staying)
+            size = sizes[tensor] // unit
+            staying[off] = -float(size)
+            fixed += self._wait(tensor, size, before, after, ran, staying)
             self.rows.append(({off: 1.0, self._stored[tensor]: -1.0}, 0.0))
             self._need_fetch(tensor, off, before, after)
-        self.rows.append((staying, float(room - fixed)))
+        self.rows.append((staying, float(room // unit - fixed)))
 
-    def _wait(self, tensor: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]) -> int:
-        """The bytes of a tensor that waits in any order; else a variable that says whether it does, and 0."""
-        size, touches, reads = self._problem.sizes[tensor], self._touches[tensor], self._reads.get(tensor, 0)
+    def _wait(
+        self, tensor: int, size: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]
+    ) -> int:
+        """The size of a tensor that waits in any order; else a variable that says whether it does, and 0."""
+        touches, reads = self._touches[tensor], self._reads.get(tensor, 0)
         if touches & before and reads & after:
             return size
         waits = self._variable(0)

@@ -138,8 +138,8 @@ class _Reader:
 
     def _name(self, fields: Mapping[str, Any], where: str) -> str:
         name = fields.get("name")
-        if not isinstance(name, str) or not 1 <= len(name) <= 200:
-            raise self._bad(f"{where}: name must be a text of 1 to 200 characters")
+        if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
+            raise self._bad(f"{where}: name must be a text of 1 to 200 printable characters")
         return name
 
     def _number(self, fields: Mapping[str, Any], key: str, where: str, least: int, default: int | None = None) -> int:

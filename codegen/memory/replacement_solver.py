@@ -9,7 +9,7 @@ from math import gcd
 import numpy as np
 
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, cost_of
-from edgekit.integer_program import at_most, cheapest_choice
+from edgekit.integer_program import at_most, cheapest_choice, unit_of
 
 # What a build may spend, some minutes' worth; see `Effort`.
 EFFORT = 4_000_000_000
@@ -57,17 +57,25 @@ def solve(
         return None
     if not model.costs:
         return _solution(problem, model, np.zeros(0), 0)
+    values, bound = _cheapest(model, effort)
+    if values is None:
+        return None
+    if not model.exact:
+        _, bound = _cheapest(_Model(problem, refused, rounded=True), effort)
+    return _solution(problem, model, values, bound)
+
+
+def _cheapest(model: _Model, effort: Effort) -> tuple[np.ndarray | None, int]:
+    """The values of a model's variables, None where none were found, and a lower bound on the costs."""
     unit = gcd(*model.costs) or 1
     # Less than half a unit together.
     works = np.array(model.works) / (2.0 * sum(model.works) + 1.0)
     costs, constraints = np.array(model.costs, np.float64) / unit + works, at_most(model.rows, len(model.costs))
     outcome = cheapest_choice(costs, constraints, effort.nodes(model.numbers))
     effort.spend(model.numbers, outcome.mip_node_count or 0)
-    if outcome.x is None:
-        return None
-    values = np.round(outcome.x)
     # Costs are whole units, the solver's bound is a float.
-    return _solution(problem, model, values, int(np.ceil(outcome.mip_dual_bound - 0.5 * works.any() - 0.01)) * unit)
+    least = 0 if outcome.mip_dual_bound is None else outcome.mip_dual_bound - 0.5 * works.any() - 0.01
+    return None if outcome.x is None else np.round(outcome.x), max(0, int(np.ceil(least))) * unit
 
 
 def full_steps(problem: ReplacementProblem) -> np.ndarray:
@@ -90,16 +98,17 @@ class _Model:
     - per point after such a gap: fetched, unless that follows,
     - per visit: away; per remake: made; per version of a tensor that may be fetched: stored; per tensor: outside.
 
-    Only steps where not all fits have constraints.
+    Only steps where not all fits have constraints; `exact` where the solver's tolerance is less than a byte of them.
+    Else a model whose sizes are `rounded`, so that whatever fits still does, has a bound that holds.
     """
 
-    def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept]) -> None:
+    def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept], rounded: bool = False) -> None:
         self.problem, self.costs, self.works = problem, list[int](), list[float]()
         self.drop: dict[tuple[int, int], int] = {}
         self.out: dict[int, int] = {}
         self.away: dict[tuple[int, int], int] = {}
         self.rows: list[tuple[dict[int, float], float]] = []
-        self.fits = True
+        self.fits, self.exact, self._rounded = True, True, rounded
         full = full_steps(problem)
         asked = frozenset[tuple[int, int]]().union(*refused)
         self.made = [self._variable(remake.cost, remake.work) for remake in problem.remakes]
@@ -195,13 +204,13 @@ class _Model:
     def _limit(self, full: np.ndarray) -> None:
         """At every step where not all fits: what is not there must make up for the excess."""
         problem = self.problem
-        leaving: dict[int, dict[int, float]] = {int(step): {} for step in np.flatnonzero(full)}
-        excess = {step: float(full[step]) for step in leaving}
+        leaving: dict[int, dict[int, int]] = {int(step): {} for step in np.flatnonzero(full)}
+        excess = {step: int(full[step]) for step in leaving}
 
         def leave(variable: int, steps: range, size: int) -> None:
             for step in steps:
                 if step in leaving:
-                    leaving[step][variable] = leaving[step].get(variable, 0.0) - float(size)
+                    leaving[step][variable] = leaving[step].get(variable, 0) - size
 
         for index, tensor in enumerate(problem.tensors):
             if index in self.out:
@@ -214,11 +223,14 @@ class _Model:
                 leave(self.away[index, visit], range(visit, visit + 1), tensor.size)
         for number, remake in enumerate(problem.remakes):
             if remake.scratch and remake.step in leaving:
-                leaving[remake.step][self.made[number]] = float(remake.scratch)
+                leaving[remake.step][self.made[number]] = remake.scratch
                 excess[remake.step] -= remake.scratch
         for step, row in leaving.items():
             if row:
-                self.rows.append((row, -excess[step]))
+                unit, rough = gcd(*row.values()), unit_of(row.values())
+                self.exact &= unit == rough
+                unit = rough if self._rounded else unit
+                self.rows.append(({v: float(size // unit) for v, size in row.items()}, float(-excess[step] // unit)))
             else:
                 self.fits = False
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from edgekit.cli import group
 from edgekit.codegen.memory import replacement_planner
+from edgekit.codegen.memory.joint_bound import bound_over_orders
 from edgekit.codegen.memory.replacement import ReplacementProblem
 from edgekit.codegen.memory.replacement_file import FileStep, FileTensor, ReplacementFile, read_replacement
-from edgekit.codegen.memory.replacement_planner import ReplacementPlan, plan_replacement
+from edgekit.codegen.memory.replacement_planner import ReplacementPlan, _joint, plan_replacement
 from edgekit.errors import BadData, BadUsage
 
 NET: dict[str, Any] = {
@@ -283,3 +284,50 @@ def test_what_may_live_outside_is_not_what_a_step_needs(tmp_path: Path) -> None:
     path.write_text(json.dumps({"tensors": tensors, "steps": [{"name": "s", "reads": ["a"], "writes": ["b"]}]}))
     result = CliRunner().invoke(group, ["plan", str(path), "--capacity", "4"])
     assert result.exit_code == 1 and "step 's' alone needs 8 B" in result.stderr
+
+
+def _megabytes() -> ReplacementFile:
+    """Tensors of some 4 MB times a whole number, less or more by a few bytes; nothing need move in the best order."""
+    sizes = [
+        25165822, 29360127, 20971519, 12582915, 4194305, 25165822, 25165826, 33554431, 33554430, 12582910,
+    ]  # fmt: skip
+    fetches = [7, 7, 5, 8, 9, 6, 7, 9, 4, 0]
+    steps = [((1,), (2,)), ((1,), (3,)), ((3,), (4,)), ((0,), (5, 6)), ((1,), (7,)), ((6,), (8,)), ((6,), (9,))]
+    tensors = [FileTensor(f"t{n}", s, 0, f, None, False) for n, (s, f) in enumerate(zip(sizes, fetches, strict=True))]
+    return ReplacementFile(None, 1, tuple(tensors), tuple(FileStep(f"s{n}", *s, None) for n, s in enumerate(steps)))
+
+
+def test_bounds_hold_for_sizes_beyond_the_solvers_tolerance() -> None:
+    file, capacity = _megabytes(), 75497470
+    assert bound_over_orders(_joint(file, capacity)) == 0
+    free = plan_replacement(file, capacity, free_order=True)
+    assert free is not None and (free.cost, free.lower_bound) == (0, 0)
+    given_order = plan_replacement(file, capacity, free_order=False)
+    assert given_order is not None and given_order.lower_bound <= given_order.cost
+
+
+def test_sizes_that_have_nothing_in_common_have_a_bound() -> None:
+    """One of two tensors must leave, and only the larger one's leaving is enough, by two bytes."""
+    for size in (1 << 10, 1 << 24, 1 << 30):
+        tensors = [FileTensor(f"t{n}", size + 2 * n + 1, 1, 1 + 5 * (n == 1), None, False) for n in range(4)]
+        steps = [((), (0,)), ((), (1,)), ((), (2,)), ((2,), (3,)), ((0, 1), ()), ((3,), ())]
+        file = ReplacementFile(None, 1, tuple(tensors), tuple(FileStep(f"s{n}", *s, None) for n, s in enumerate(steps)))
+        plan = plan_replacement(file, 3 * size + 13, free_order=False)
+        assert plan is not None and plan.cost == 7
+        # Where bytes are beyond the solver's tolerance, the bound is that of rounded sizes.
+        assert plan.lower_bound == 7 or (size > 1 << 10 and plan.lower_bound == 2)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb", ""])
+def test_names_that_cannot_be_printed_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET | {"tensors": [{**NET["tensors"][0], "name": name}]}))
+    with pytest.raises(BadData, match="printable characters"):
+        read_replacement(path)
+
+
+def test_a_capacity_beyond_all_memories_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    result = CliRunner().invoke(group, ["plan", str(path), "--capacity", "1" + "0" * 24])
+    assert isinstance(result.exception, BadUsage) and "--capacity is at most" in str(result.exception)
