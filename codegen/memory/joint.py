@@ -156,8 +156,8 @@ class _Joint(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("below", "tries", "bound", "capacity")),
         *((name, ctypes.c_void_p) for name in ("size", "store", "fetch", "ahead", "touch_start", "touches")),
         *((name, ctypes.c_void_p) for name in ("user_start", "users", "writer", "within", "near_after")),
-        *((name, ctypes.c_void_p) for name in ("copied_after", "near", "copied", "cost", "next", "waiting", "ready")),
-        *((name, ctypes.c_void_p) for name in ("path", "order", "followed")),
+        *((name, ctypes.c_void_p) for name in ("copied_after", "near", "copied", "cost", "next", "behind")),
+        *((name, ctypes.c_void_p) for name in ("waiting", "taken", "picked", "ready", "path", "order", "followed")),
         *((name, ctypes.c_int32) for name in ("tensors", "tensor_words", "ran", "width")),
     )
 
@@ -168,7 +168,7 @@ def search(
     """One search: the cheapest way through the part that costs less than `below`; the bound is at most that.
 
     Args:
-        tries: states that are made.
+        tries: states that are made, and choices of one more tensor to leave.
         ahead: per step, and for the end, what all that have run none from it on must still cost.
         width: how many states are followed of each number of steps left, or all of them. The bound is none then.
     """
@@ -187,7 +187,8 @@ def search(
         **{name: np.zeros(room * tensor_words, np.uint64) for name in ("near", "copied")},
         "cost": np.empty(room, np.int64),
         "next": np.empty(room, np.int32),
-        "waiting": np.empty(tensors + 1, np.int32),
+        "behind": np.empty(tensors + 1, np.int64),
+        **{name: np.empty(tensors + 1, np.int32) for name in ("waiting", "taken", "picked")},
         **{name: np.empty(steps + 1, np.int32) for name in ("ready", "path")},
         "followed": np.zeros(steps + 1, np.int32),
     }

@@ -12,7 +12,7 @@ from benchmarks.cosma import joint_problem
 from benchmarks.nas_graphs import AMOEBANET, NetworkGraph, Operator, cell_network
 from benchmarks.operator_orders import problem_of as order_problem
 from edgekit.codegen.memory import joint_orders
-from edgekit.codegen.memory.joint import best_joint
+from edgekit.codegen.memory.joint import JointProblem, best_joint
 from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
 from edgekit.codegen.memory.replacement_solver import solve
@@ -109,3 +109,46 @@ def test_windows_find_what_a_network_of_cells_costs_at_least() -> None:
     assert order is not None
     solution = solve(problem.ordered(order))
     assert solution is not None and solution.cost == 196_608
+
+
+def _chain(smalls: int, branches: int, capacity: int) -> JointProblem:
+    """A chain of small tensors that wait for the last step; between, branches over wide tensors."""
+    sizes = [1] + [1] * smalls
+    reads = [(n,) for n in range(smalls)]
+    writes = [(n + 1,) for n in range(smalls)]
+    narrow, wide, thin = (range(len(sizes) + k * branches, len(sizes) + (k + 1) * branches) for k in range(3))
+    sizes += [100] * branches + [300] * branches + [10] * branches + [1]
+    for into, out in ((None, narrow), (narrow, wide), (wide, thin)):
+        reads += [(smalls if into is None else into[n],) for n in range(branches)]
+        writes += [(out[n],) for n in range(branches)]
+    reads.append((*thin, *range(1, smalls + 1)))
+    writes.append((len(sizes) - 1,))
+    outs = {len(sizes) - 1}
+    stores = tuple(0 if tensor in outs else size for tensor, size in enumerate(sizes))
+    return JointProblem(tuple(sizes), stores, tuple(sizes), tuple(reads), tuple(writes), capacity)
+
+
+def test_many_tensors_may_wait() -> None:
+    # More than a word of bits: branch after branch, nothing moves.
+    problem = _chain(70, 4, 70 + 460)
+    given = solve(problem.ordered(range(len(problem.reads))))
+    found = best_joint(problem, ANY)
+    assert given is not None and given.cost > 0
+    assert found.order is not None and found.lower_bound == 0
+
+
+@pytest.mark.parametrize("count", [5, 60])
+def test_many_tensors_leave_at_once(count: int) -> None:
+    # All small tensors but one must leave for a step, so that there is one set of them, of very many.
+    sizes = (1, *[10] * count, 10 * (count - 1), 10, *[1] * count)
+    big, small = count + 1, count + 2
+    outs = range(count + 3, 2 * count + 3)
+    reads = [(n,) for n in range(count)] + [(count,), (big,)]
+    writes = [(n + 1,) for n in range(count)] + [(big,), (small,)]
+    for n in reversed(range(count)):
+        reads.append((n + 1, small if n == count - 1 else outs[n + 1]))
+        writes.append((outs[n],))
+    problem = JointProblem(sizes, sizes, sizes, tuple(reads), tuple(writes), 10 * count + 2)
+    solution = solve(problem.ordered(range(len(reads))))
+    found = best_joint(problem, ANY, 20_000)
+    assert solution is not None and solution.cost > 0 and found.lower_bound == solution.cost
