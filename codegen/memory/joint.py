@@ -121,10 +121,12 @@ class Joint:
     Attributes:
         order: of steps, that of the least cost, or None where none costs less than was asked for, or none was found.
         lower_bound: no order costs less.
+        tries: states that the last search made, and choices of one more tensor to leave.
     """
 
     order: tuple[int, ...] | None
     lower_bound: int
+    tries: int = 0
 
 
 def best_joint(problem: JointProblem, below: int, effort: int = EFFORT) -> Joint:
@@ -201,7 +203,7 @@ def search(
     order = np.empty(max(1, steps), np.int32)
     result = _library().ek_find_joint(ctypes.byref(state), ctypes.c_void_p(order.ctypes.data))
     found = tuple(int(step) for step in order[: len(part.within)]) if result == _FOUND else None
-    return Joint(found, 0 if width else min(below, int(state.bound)))
+    return Joint(found, 0 if width else min(below, int(state.bound)), tries - int(state.tries))
 
 
 def _problem_arrays(problem: JointProblem) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,8 @@ from edgekit.codegen.memory import joint_orders
 from edgekit.codegen.memory.joint import JointProblem, best_joint
 from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
-from edgekit.codegen.memory.replacement_solver import solve
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem
+from edgekit.codegen.memory.replacement_solver import Effort, solve
 
 ANY = 1 << 40
 
@@ -94,21 +95,23 @@ def test_cheaper_orders_fit_and_cost_no_more(graph: NetworkGraph, spare: int) ->
     given = solve(problem.ordered(steps))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joint_orders, "WINDOW", 3)
-        order = cheaper_order(problem, [steps])
-    assert given is not None and order is not None and sorted(order) == list(steps)
+        found = cheaper_order(problem, [steps], 1)
+    assert given is not None and found is not None
+    order = found.order
+    assert sorted(order) == list(steps)
     assert all(order.index(before) < order.index(step) for step in steps for before in problem.before[step])
     solution = solve(problem.ordered(order))
-    assert solution is not None and _cheapest(graph, capacity) <= solution.cost <= given.cost
+    assert solution is not None and _cheapest(graph, capacity) <= solution.cost == found.cost <= given.cost
 
 
 def test_windows_find_what_a_network_of_cells_costs_at_least() -> None:
     graph = cell_network("AmoebaNet-A", AMOEBANET, 2)
     problem = joint_problem(graph, 196_608)
     # No order costs less: `bound_over_orders` says so in some seconds.
-    order = cheaper_order(problem, [best_order(order_problem(graph), QUICK_EFFORT).positions])
-    assert order is not None
-    solution = solve(problem.ordered(order))
-    assert solution is not None and solution.cost == 196_608
+    found = cheaper_order(problem, [best_order(order_problem(graph), QUICK_EFFORT).positions], 1)
+    assert found is not None
+    solution = solve(problem.ordered(found.order))
+    assert solution is not None and solution.cost == 196_608 == found.cost
 
 
 def _chain(smalls: int, branches: int, capacity: int) -> JointProblem:
@@ -152,3 +155,19 @@ def test_many_tensors_leave_at_once(count: int) -> None:
     solution = solve(problem.ordered(range(len(reads))))
     found = best_joint(problem, ANY, 20_000)
     assert solution is not None and solution.cost > 0 and found.lower_bound == solution.cost
+
+
+def test_spent_effort_ends_the_search_for_cheaper_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One program is solved, whatever it takes.
+    solved: list[int] = []
+
+    def one(problem: ReplacementProblem, effort: Effort) -> Replacement | None:
+        solved.append(effort.left)
+        return solve(problem, effort=effort)
+
+    monkeypatch.setattr(joint_orders, "SOLVER_EFFORT", 1)
+    monkeypatch.setattr(joint_orders, "solve", one)
+    problem = _chain(3, 4, 463)
+    steps = range(len(problem.reads))
+    found = cheaper_order(problem, [steps, (*steps[:3], 4, 3, *steps[5:])], 1)
+    assert found is not None and found.order == tuple(steps) and solved == [1]
