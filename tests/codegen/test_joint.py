@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from itertools import permutations
 
 import pytest
@@ -12,7 +14,7 @@ from benchmarks.cosma import joint_problem
 from benchmarks.nas_graphs import AMOEBANET, NetworkGraph, Operator, cell_network
 from benchmarks.operator_orders import problem_of as order_problem
 from edgekit.codegen.memory import joint_orders
-from edgekit.codegen.memory.joint import JointProblem, best_joint
+from edgekit.codegen.memory.joint import JointProblem, Part, best_joint, search
 from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem
@@ -171,3 +173,54 @@ def test_spent_effort_ends_the_search_for_cheaper_orders(monkeypatch: pytest.Mon
     steps = range(len(problem.reads))
     found = cheaper_order(problem, [steps, (*steps[:3], 4, 3, *steps[5:])], 1)
     assert found is not None and found.order == tuple(steps) and solved == [1]
+
+
+def _through(problem: JointProblem, part: Part) -> int | None:
+    """The least cost of a part: all single moves between all states, cheapest first."""
+    users = [{s for s, touched in enumerate(problem.touches) if t in touched} for t in range(len(problem.sizes))]
+    first = (frozenset(part.done), frozenset(part.near), frozenset(part.copied))
+    heap: list[tuple[int, int, tuple[frozenset[int], ...]]] = [(0, 0, first)]
+    closed = set[tuple[frozenset[int], ...]]()
+    count, tensors = itertools.count(1), range(len(problem.sizes))
+    while heap:
+        cost, _, state = heapq.heappop(heap)
+        if state in closed:
+            continue
+        closed.add(state)
+        done, near, copied = state
+        if done == {*part.done, *part.within} and near == set(part.near_after) and copied >= set(part.copied_after):
+            return cost
+        size = sum(problem.sizes[t] for t in near)
+        following = [(cost, (done, near - {t}, copied)) for t in near & copied]
+        following += [(cost + problem.stores[t], (done, near, copied | {t})) for t in near - copied]
+        for t in set(tensors) - near:
+            arrives = problem.writer[t] < 0 and not users[t] & done
+            if size + problem.sizes[t] <= problem.capacity and not users[t] <= done and (arrives or t in copied):
+                price = 0 if arrives else problem.fetches[t]
+                following.append((cost + price, (done, near | {t}, copied | {t})))
+        for step in set(part.within) - done:
+            after = near | set(problem.writes[step])
+            fits = sum(problem.sizes[t] for t in after) <= problem.capacity
+            if fits and done.issuperset(problem.before[step]) and after.issuperset(problem.touches[step]):
+                ran = done | {step}
+                alive = {t for t in tensors if not users[t] <= ran}
+                following.append((cost, (ran, after & alive, copied & alive)))
+        for price, state in following:
+            heapq.heappush(heap, (price, next(count), state))
+    return None
+
+
+@settings(max_examples=50, deadline=None)
+@given(graphs, st.integers(0, 3), st.integers(0, 4), st.integers(1, 5))
+def test_parts_cost_the_least_that_there_is(graph: NetworkGraph, spare: int, first: int, length: int) -> None:
+    capacity = spare + max(sum(graph.sizes[t] for t in {*o.reads, *o.writes}) for o in graph.operators)
+    problem, steps = joint_problem(graph, capacity), len(graph.operators)
+    walk = cheaper_order(problem, [range(steps)], 1)
+    assert walk is not None
+    first = min(first, steps - 1)
+    last = min(first + length, steps)
+    part = walk.part(first, last)
+    least, found = _through(problem, part), search(problem, part, ANY, 100_000)
+    assert least is not None and least <= walk.cost_between(first, last)
+    assert found.order is not None and found.lower_bound == least
+    assert sorted(found.order) == sorted(part.within)
