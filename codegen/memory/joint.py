@@ -31,7 +31,7 @@ from edgekit.toolchains.native import shared_library
 
 SOURCE = Path(__file__).with_name("joint_search.c")
 _FOUND = 1
-# States that may be tried for all steps, some seconds' worth, and for each part of them.
+# States that may be tried for all steps, a minute's worth or so, and for the parts of them together.
 EFFORT = 20_000_000
 # As many parts.
 PARTS = 100
@@ -121,7 +121,7 @@ class Joint:
     Attributes:
         order: of steps, that of the least cost, or None where none costs less than was asked for, or none was found.
         lower_bound: no order costs less.
-        tries: states that the last search made, and choices of one more tensor to leave.
+        tries: states that the last search made.
     """
 
     order: tuple[int, ...] | None
@@ -170,7 +170,7 @@ def search(
     """One search: the cheapest way through the part that costs less than `below`; the bound is at most that.
 
     Args:
-        tries: states that are made, and choices of one more tensor to leave.
+        tries: states that are made.
         ahead: per step, and for the end, what all that have run none from it on must still cost.
         width: how many states are followed of each number of steps left, or all of them. The bound is none then.
     """

@@ -21,7 +21,7 @@ enum { NONE_BELOW, FOUND, GAVE_UP };
 typedef struct {
     ek_states states;
     int64_t below; /* Only solutions of less cost are looked for. */
-    int64_t tries; /* Left: one for each state that is made, and each choice of one more tensor to leave. */
+    int64_t tries; /* Left: one for each state that is made. */
     int64_t bound; /* On return: no solution costs less. */
     int64_t capacity;
     const int64_t *size, *store, *fetch; /* By tensor. */
@@ -291,15 +291,14 @@ static bool expand(ek_joint *j, int32_t state, int32_t step)
     }
     if (excess > 0)
         list_waiting(j, near, step);
-    /* Largest first: a set that suffices with its last one does not without any. */
+    /* Largest first: a set that suffices with its last one does not without any. What is chosen leads to a set, since
+     * all behind it suffices: the choices are no more than the states that are made, times the tensors. */
     for (int32_t next = 0, depth = 0;;) {
         if (excess <= 0) {
             if (j->states.count >= j->states.most - 1 || j->tries <= 0)
                 return false;
             follow(j, state, step, j->taken, depth, fetched);
         } else if (excess <= j->behind[next]) {
-            if (j->tries-- <= 0)
-                return false;
             j->picked[depth] = next;
             j->taken[depth] = j->waiting[next++];
             excess -= j->size[j->taken[depth++]];

@@ -13,7 +13,7 @@ from edgekit.codegen.memory.solver import EFFORT, Placement, place
 
 # How many sets of stays may be refused, and how many whatever the effort; the effort of the search for a small one that
 # has no placement.
-ROUNDS, SURE_ROUNDS = 12, 4
+ROUNDS, SURE_ROUNDS = 12, 3
 WINDOW_EFFORT = EFFORT // 16
 
 
