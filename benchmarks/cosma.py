@@ -28,6 +28,8 @@ from edgekit.codegen.memory.validate_placement import validate_placement
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cosma.md"
 # States of the search over orders and moves together.
 JOINT_EFFORT = 4_000_000
+# Units of that of `cheaper_order`.
+ORDERS_EFFORT = 4
 ONNX = ("resnet50", "densenet121", "inception_v1", "inception_v2", "squeezenet", "shufflenet")
 
 _HEAD = """# COSMA's experiment
@@ -121,8 +123,8 @@ def measure(graph: NetworkGraph) -> list[Row]:
     for budget in (largest, (largest + order.peak) // 2):
         start = time.perf_counter()
         problem = joint_problem(graph, budget)
-        cheaper = cheaper_order(problem, (*orders, quick.positions))
-        solution = None if cheaper is None else solve_checked(problem.ordered(cheaper))
+        cheaper = cheaper_order(problem, (*orders, quick.positions), ORDERS_EFFORT)
+        solution = None if cheaper is None else solve_checked(problem.ordered(cheaper.order))
         assert solution is not None
         best, seconds = solution.cost, time.perf_counter() - start + ordering
         start = time.perf_counter()

@@ -274,14 +274,14 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         with suppress(DoesNotFit):
             found, placed = _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
             # Scratch is worth neither copies nor layers that run again.
-            if _beyond(found) <= _beyond(program):
+            if all(more <= less for more, less in zip(_beyond(found), _beyond(program), strict=True)):
                 return found, placed
     return program, plan
 
 
-def _beyond(program: Program) -> int:
+def _beyond(program: Program) -> tuple[int, int]:
     """Copied bytes, and multiplications that run again: what a program does because memory is short."""
-    return sum(move.bytes for move in program.moves) + sum(step.macs for step in program.steps if step.again)
+    return sum(move.bytes for move in program.moves), sum(step.macs for step in program.steps if step.again)
 
 
 def cheapest(

@@ -31,7 +31,7 @@ from edgekit.toolchains.native import shared_library
 
 SOURCE = Path(__file__).with_name("joint_search.c")
 _FOUND = 1
-# States that may be tried for all steps, some seconds' worth, and for each part of them.
+# States that may be tried for all steps, a minute's worth or so, and for the parts of them together.
 EFFORT = 20_000_000
 # As many parts.
 PARTS = 100
@@ -121,10 +121,12 @@ class Joint:
     Attributes:
         order: of steps, that of the least cost, or None where none costs less than was asked for, or none was found.
         lower_bound: no order costs less.
+        tries: states that the last search made.
     """
 
     order: tuple[int, ...] | None
     lower_bound: int
+    tries: int = 0
 
 
 def best_joint(problem: JointProblem, below: int, effort: int = EFFORT) -> Joint:
@@ -156,8 +158,8 @@ class _Joint(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("below", "tries", "bound", "capacity")),
         *((name, ctypes.c_void_p) for name in ("size", "store", "fetch", "ahead", "touch_start", "touches")),
         *((name, ctypes.c_void_p) for name in ("user_start", "users", "writer", "within", "near_after")),
-        *((name, ctypes.c_void_p) for name in ("copied_after", "near", "copied", "cost", "next", "waiting", "ready")),
-        *((name, ctypes.c_void_p) for name in ("path", "order", "followed")),
+        *((name, ctypes.c_void_p) for name in ("copied_after", "near", "copied", "cost", "next", "behind")),
+        *((name, ctypes.c_void_p) for name in ("waiting", "taken", "picked", "ready", "path", "order", "followed")),
         *((name, ctypes.c_int32) for name in ("tensors", "tensor_words", "ran", "width")),
     )
 
@@ -187,7 +189,8 @@ def search(
         **{name: np.zeros(room * tensor_words, np.uint64) for name in ("near", "copied")},
         "cost": np.empty(room, np.int64),
         "next": np.empty(room, np.int32),
-        "waiting": np.empty(tensors + 1, np.int32),
+        "behind": np.empty(tensors + 1, np.int64),
+        **{name: np.empty(tensors + 1, np.int32) for name in ("waiting", "taken", "picked")},
         **{name: np.empty(steps + 1, np.int32) for name in ("ready", "path")},
         "followed": np.zeros(steps + 1, np.int32),
     }
@@ -200,7 +203,7 @@ def search(
     order = np.empty(max(1, steps), np.int32)
     result = _library().ek_find_joint(ctypes.byref(state), ctypes.c_void_p(order.ctypes.data))
     found = tuple(int(step) for step in order[: len(part.within)]) if result == _FOUND else None
-    return Joint(found, 0 if width else min(below, int(state.bound)))
+    return Joint(found, 0 if width else min(below, int(state.bound)), tries - int(state.tries))
 
 
 def _problem_arrays(problem: JointProblem) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-/* The order of steps and what leaves the chip while they run, at least cost: best-first search (joint_search.py).
+/* The order of steps and what leaves the chip while they run, at least cost: best-first search (joint.py).
  *
  * A state is the set of executed steps, the tensors on the chip and those of them that have a copy off it. A step
  * fetches what it needs and is not there; what stands in its way leaves, no more than must, since it can still leave
@@ -15,7 +15,6 @@
 #include "step_states.h"
 
 enum { NONE_BELOW, FOUND, GAVE_UP };
-enum { MOST_WAITING = 64 };
 
 /* Lists of lists are one array, and where each list starts in it. A state's key is what solutions that lead through it
  * cost at least; live are the bytes on the chip. State 0 is given. */
@@ -33,10 +32,12 @@ typedef struct {
     const uint64_t *near_after, *copied_after; /* What must stand on the chip then, and which of it have a copy. */
     uint64_t *near, *copied;                   /* By state. */
     int64_t *cost;
-    int32_t *next;                   /* By state: another one of the same steps, or -1. */
-    int32_t *waiting, *ready, *path; /* Room for all tensors, and all steps. */
-    int32_t *order;                  /* Where to note the steps that run, or NULL. */
-    int32_t *followed;               /* By steps left: how many states were. */
+    int32_t *next;   /* By state: another one of the same steps, or -1. */
+    int64_t *behind; /* Room for all tensors, and one more; so have the next three. */
+    int32_t *waiting, *taken, *picked;
+    int32_t *ready, *path; /* Room for all steps. */
+    int32_t *order;        /* Where to note the steps that run, or NULL. */
+    int32_t *followed;     /* By steps left: how many states were. */
     int32_t tensors, tensor_words, ran;
     int32_t width; /* So many states are followed of each number of steps left, or all: 0. */
 } ek_joint;
@@ -254,49 +255,59 @@ static void follow(ek_joint *j, int32_t state, int32_t step, const int32_t *leav
         keep(j);
 }
 
+/* The tensors on the chip that a step does not touch, largest first, and the bytes of each and of all behind it. */
+static void list_waiting(ek_joint *j, const uint64_t *near, int32_t step)
+{
+    int32_t count = 0;
+    for (int32_t word = 0; word < j->tensor_words; word++)
+        for (uint64_t left = near[word]; left; left &= left - 1) {
+            const int32_t tensor = word * 64 + __builtin_ctzll(left);
+            bool touched = false;
+            for (int32_t i = j->touch_start[step]; i < j->touch_start[step + 1] && !touched; i++)
+                touched = j->touches[i] == tensor;
+            if (touched)
+                continue;
+            int32_t at = count++;
+            for (; at && j->size[tensor] > j->size[j->waiting[at - 1]]; at--)
+                j->waiting[at] = j->waiting[at - 1];
+            j->waiting[at] = tensor;
+        }
+    j->behind[count] = 0;
+    for (int32_t n = count - 1; n >= 0; n--)
+        j->behind[n] = j->behind[n + 1] + j->size[j->waiting[n]];
+}
+
 /* All ways to run a step: every set of tensors that makes room, of which each is needed for that. False: too many. */
 static bool expand(ek_joint *j, int32_t state, int32_t step)
 {
     const uint64_t *near = near_of(j, state), *done = done_of(&j->states, state);
     int64_t excess = bytes_of(j, near) - j->capacity, fetched = 0;
-    int32_t waiting = 0, taken[MOST_WAITING], picked[MOST_WAITING], depth = 0;
-    for (int32_t word = 0; word < j->tensor_words; word++)
-        for (uint64_t left = near[word]; left; left &= left - 1)
-            j->waiting[waiting++] = word * 64 + __builtin_ctzll(left);
     for (int32_t i = j->touch_start[step]; i < j->touch_start[step + 1]; i++) {
         const int32_t tensor = j->touches[i];
         if (!has(near, tensor)) {
             excess += j->size[tensor];
             fetched += is_touched(j, done, tensor) ? j->fetch[tensor] : 0;
         }
-        for (int32_t n = 0; n < waiting; n++)
-            if (j->waiting[n] == tensor)
-                j->waiting[n--] = j->waiting[--waiting];
     }
-    if (waiting > MOST_WAITING)
-        return false;
-    for (int32_t n = 1; n < waiting; n++)
-        for (int32_t m = n; m && j->size[j->waiting[m]] > j->size[j->waiting[m - 1]]; m--) {
-            const int32_t other = j->waiting[m];
-            j->waiting[m] = j->waiting[m - 1];
-            j->waiting[m - 1] = other;
-        }
-    /* Largest first: a set that suffices with its last one does not without any. */
-    for (int32_t next = 0;;) {
+    if (excess > 0)
+        list_waiting(j, near, step);
+    /* Largest first: a set that suffices with its last one does not without any. What is chosen leads to a set, since
+     * all behind it suffices: the choices are no more than the states that are made, times the tensors. */
+    for (int32_t next = 0, depth = 0;;) {
         if (excess <= 0) {
             if (j->states.count >= j->states.most - 1 || j->tries <= 0)
                 return false;
-            follow(j, state, step, taken, depth, fetched);
-        } else if (next < waiting) {
-            picked[depth] = next;
-            taken[depth] = j->waiting[next++];
-            excess -= j->size[taken[depth++]];
+            follow(j, state, step, j->taken, depth, fetched);
+        } else if (excess <= j->behind[next]) {
+            j->picked[depth] = next;
+            j->taken[depth] = j->waiting[next++];
+            excess -= j->size[j->taken[depth++]];
             continue;
         }
         if (!depth)
             return true;
-        excess += j->size[taken[--depth]];
-        next = picked[depth] + 1;
+        excess += j->size[j->taken[--depth]];
+        next = j->picked[depth] + 1;
     }
 }
 

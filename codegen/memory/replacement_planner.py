@@ -9,7 +9,7 @@ from edgekit.codegen.memory.joint import JointProblem, best_joint
 from edgekit.codegen.memory.joint_bound import bound_over_orders
 from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.liveness import lifetimes
-from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
+from edgekit.codegen.memory.order import best_order
 from edgekit.codegen.memory.order_problem import problem_of
 from edgekit.codegen.memory.remakes import Axis, Making, makings_of
 from edgekit.codegen.memory.replacement import Remake, Replacement, ReplacementProblem, Tensor, residences
@@ -20,8 +20,9 @@ from edgekit.codegen.memory.validate_placement import validate_placement
 from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step
 from edgekit.errors import BadUsage
 
-# One unit of effort, some ten seconds each: states of the search over all orders, and of integer programs (`Effort`).
-JOINT_EFFORT, SOLVER_EFFORT = 2_000_000, 400_000_000
+# One unit of effort, some seconds each: of the search for the least peak, states of the search over all orders, and
+# of integer programs (`Effort`).
+ORDER_EFFORT, JOINT_EFFORT, SOLVER_EFFORT = 2_000_000, 1_000_000, 400_000_000
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,26 @@ def plan_replacement(file: ReplacementFile, capacity: int, free_order: bool, eff
     if not free_order:
         return _ordered(file, range(len(file.steps)), capacity, effort)
     joint = _joint(file, capacity)
-    least = best_order(problem_of(_program(file.steps, file)), QUICK_EFFORT)
-    orders = [tuple(range(len(file.steps))), least.positions]
-    cheaper = cheaper_order(joint, orders)
-    plans = [
-        plan for order in (cheaper, *orders) if order and (plan := _ordered(file, order, capacity, effort)) is not None
-    ]
-    best = min(plans, key=lambda plan: plan.cost, default=None)
+    least = best_order(problem_of(_program(file.steps, file)), effort * ORDER_EFFORT)
+    orders = dict.fromkeys((least.positions, tuple(range(len(file.steps)))))
+    cheaper = cheaper_order(joint, orders, effort)
+    best = None if cheaper is None else _ordered(file, cheaper.order, capacity, effort, cheaper.solution)
     bound = bound_over_orders(joint, effort * SOLVER_EFFORT)
+    if cheaper is None or best is None or best.cost > max(bound, cheaper.cost):
+        # Its addresses cost more than its live bytes: those of another order may cost less.
+        others = [order for order in orders if cheaper is None or order != cheaper.order]
+        best = _cheapest(best, *(_ordered(file, order, capacity, effort) for order in others))
     if best is None or bound < best.cost:
         most = sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1
         found = best_joint(joint, most if best is None else best.cost, effort * JOINT_EFFORT)
         bound = max(bound, found.lower_bound)
         plan = None if found.order is None else _ordered(file, found.order, capacity, effort)
-        best = min((p for p in (best, plan) if p is not None), key=lambda plan: plan.cost, default=None)
+        best = _cheapest(best, plan)
     return None if best is None else replace(best, lower_bound=min(best.cost, bound))
+
+
+def _cheapest(*plans: ReplacementPlan | None) -> ReplacementPlan | None:
+    return min((plan for plan in plans if plan is not None), key=lambda plan: plan.cost, default=None)
 
 
 def _joint(file: ReplacementFile, capacity: int) -> JointProblem:
@@ -152,10 +158,12 @@ def _program(steps: Sequence[FileStep], file: ReplacementFile) -> Program:
     return Program("file", made, buffers, [], [], [], outputs)
 
 
-def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int, effort: int) -> ReplacementPlan | None:
+def _ordered(
+    file: ReplacementFile, order: Sequence[int], capacity: int, effort: int, known: Replacement | None = None
+) -> ReplacementPlan | None:
     """The cheapest plan for one order; where the effort ends before one with steps that run again has addresses, the
-    cheapest without, of which then is not known how much it could save."""
-    plan = _solved(file, [file.steps[index] for index in order], order, capacity, effort)
+    cheapest without, of which then is not known how much it could save. `known` is the cheapest by live bytes alone."""
+    plan = _solved(file, [file.steps[index] for index in order], order, capacity, effort, known)
     if plan is None and any(step.again is not None for step in file.steps):
         once = [replace(file.steps[index], again=None) for index in order]
         plan = _solved(file, once, order, capacity, effort)
@@ -164,7 +172,12 @@ def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int, effort:
 
 
 def _solved(
-    file: ReplacementFile, steps: Sequence[FileStep], order: Sequence[int], capacity: int, effort: int
+    file: ReplacementFile,
+    steps: Sequence[FileStep],
+    order: Sequence[int],
+    capacity: int,
+    effort: int,
+    known: Replacement | None = None,
 ) -> ReplacementPlan | None:
     """The cheapest plan for the steps in an order."""
     problem = _problem(file, steps, capacity)
@@ -182,7 +195,7 @@ def _solved(
         ]
         axis = Axis(len(steps), makings)
         problem = _with_makings(file, problem, makings, axis)
-    solved = solve_placed(problem, file.alignment, effort * SOLVER_EFFORT)
+    solved = solve_placed(problem, file.alignment, effort * SOLVER_EFFORT, known)
     if solved is None:
         return None
     solution, placement = solved

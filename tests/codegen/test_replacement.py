@@ -145,6 +145,8 @@ def test_what_has_no_placement_is_refused() -> None:
     solution, placement = found
     assert solution.cost == 6 and solution.proven and solution.dropped[0] == frozenset({0})
     assert placement.peak <= 6
+    # A few may be refused however little effort there is.
+    assert solve_placed(problem, 4, effort=1) == found
     # Where both are used together, nothing helps.
     both = Tensor(3, (1,), (1,), 3, 3)
     assert solve_placed(ReplacementProblem((both, between), 2, 6), alignment=4) is None

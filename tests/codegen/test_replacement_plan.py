@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.cli import group
-from edgekit.codegen.memory import replacement_planner
+from edgekit.codegen.memory import joint_orders, replacement_placement, replacement_planner
+from edgekit.codegen.memory.joint import Joint, JointProblem, Part
 from edgekit.codegen.memory.joint_bound import bound_over_orders
-from edgekit.codegen.memory.replacement import ReplacementProblem
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem
 from edgekit.codegen.memory.replacement_file import FileStep, FileTensor, ReplacementFile, read_replacement
 from edgekit.codegen.memory.replacement_planner import ReplacementPlan, _joint, plan_replacement
+from edgekit.codegen.memory.replacement_solver import Effort
 from edgekit.errors import BadData, BadUsage
 
 NET: dict[str, Any] = {
@@ -207,8 +209,8 @@ def test_where_the_effort_ends_the_cheapest_without_steps_again_is_told(
 ) -> None:
     solve_placed = replacement_planner.solve_placed
 
-    def solved(problem: ReplacementProblem, alignment: int, effort: int) -> Any:
-        return None if problem.remakes else solve_placed(problem, alignment, effort)
+    def solved(problem: ReplacementProblem, alignment: int, effort: int, known: Replacement | None) -> Any:
+        return None if problem.remakes else solve_placed(problem, alignment, effort, known)
 
     monkeypatch.setattr(replacement_planner, "solve_placed", solved)
     steps = [{**step, "again": 2000} if step["name"] == "stem" else step for step in NET["steps"]]
@@ -221,16 +223,47 @@ def test_where_the_effort_ends_the_cheapest_without_steps_again_is_told(
 @pytest.mark.parametrize("order", ["given", "free"])
 def test_effort_is_that_of_every_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     spent, solve_placed = list[int](), replacement_planner.solve_placed
+    programs, solve = list[Effort](), joint_orders.solve
+    tried, search = list[int](), joint_orders.search
 
-    def solved(problem: ReplacementProblem, alignment: int, effort: int) -> Any:
+    def placed(problem: ReplacementProblem, alignment: int, effort: int, known: Replacement | None) -> Any:
         spent.append(effort)
-        return solve_placed(problem, alignment, effort)
+        return solve_placed(problem, alignment, effort, known)
 
-    monkeypatch.setattr(replacement_planner, "solve_placed", solved)
+    def solved(problem: ReplacementProblem, *, effort: Effort) -> Any:
+        if not programs:
+            spent.append(effort.left)
+        programs.append(effort)
+        return solve(problem, effort=effort)
+
+    def searched(problem: JointProblem, part: Part, below: int, tries: int, width: int = 0) -> Joint:
+        tried.append(tries)
+        return search(problem, part, below, tries, width=width)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", placed)
+    monkeypatch.setattr(joint_orders, "solve", solved)
+    monkeypatch.setattr(joint_orders, "search", searched)
     path = tmp_path / "net.json"
     path.write_text(json.dumps(NET))
     assert _run(path, "--effort", "3", "--order", order)[0] == 0
     assert set(spent) == {3 * replacement_planner.SOLVER_EFFORT}
+    assert len(set(map(id, programs))) == (order == "free")
+    assert (tried[-1:] == [3 * joint_orders.BEAM_EFFORT]) == (order == "free")
+
+
+def test_no_integer_program_is_solved_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[ReplacementProblem]()
+    for module in (joint_orders, replacement_placement):
+
+        def solved(problem: ReplacementProblem, *args: Any, solve: Any = module.solve, **kept: Any) -> Any:
+            seen.append(problem)
+            return solve(problem, *args, **kept)
+
+        monkeypatch.setattr(module, "solve", solved)
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    assert _run(path, "--order", "free")[0] == 0
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(
