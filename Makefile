@@ -20,7 +20,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
-	$(BIN)/mypy -p edgekit
+	$(BIN)/mypy -p edgekit -p benchmarks
 
 benchmark: $(VENV)/.run
 	$(BIN)/python -m benchmarks.mlperf_tiny

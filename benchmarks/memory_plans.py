@@ -69,8 +69,8 @@ def main() -> None:
     print(f"| total | | {known:.1f} | {' | '.join(f'{total:.2f}' for total in totals)} |\n")
     print("| planted blocks | full memory | loose |\n|---|---|---|")
     for count in PLANTED:
-        cells = [text(solve(*planted(count, seed=count, loose=loose))) for loose in (False, True)]
-        print(f"| {count} | {' | '.join(cells)} |", flush=True)
+        times = [text(solve(*planted(count, seed=count, loose=loose))) for loose in (False, True)]
+        print(f"| {count} | {' | '.join(times)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ MOST_FOR_STREAMS = 1.2
 # The same for an arena that is smaller yet by stripes, where streams without them take no more anyway.
 MOST_FOR_STRIPES = 1.1
 _UNLIMITED = 1 << 40
+# What part of the chip's memory is so little that the best order of steps is not worth half a minute's search.
+PLENTY = 16
 # Of a capacity, what streams are chosen for, where a placement needs more than what is live at once.
 _TRIES = (1.0, 0.97, 0.93, 0.88)
 # Of several memories, what may be live together where moves, or layers that run again, shall make it fit them.
@@ -82,7 +84,7 @@ def lower_and_plan(
             "reads, and nothing else: leave the option out"
         )
     aim, choosers = Aim(objective, dma), choosers or Choosers(graph)
-    fitter = _Fitter(graph, target, regions, floats, tricks, optimize == "speed", aim, weights, choosers)
+    fitter = _Fitter(graph, target, regions, floats, tricks, optimize, aim, weights, choosers)
     attempt = fitter.usual(feed)
     if isinstance(attempt.plan, DoesNotFit):
         raise attempt.plan
@@ -128,13 +130,15 @@ class _Fitter:
 
     def __init__(
         self, graph: Graph, target: Target, regions: Sequence[PlanRegion], floats: bool, tricks: Tricks,
-        fewest_cycles: bool, aim: Aim, weights: WeightMemory | None, choosers: Choosers,
+        optimize: str, aim: Aim, weights: WeightMemory | None, choosers: Choosers,
     ) -> None:  # fmt: skip
         self._graph, self._target, self._regions, self._floats, self._tricks = graph, target, regions, floats, tricks
-        self._fewest_cycles, self._aim, self._weights, self._choosers = fewest_cycles, aim, weights, choosers
+        self._fewest_cycles, self._aim, self._weights, self._choosers = optimize == "speed", aim, weights, choosers
         inside = sorted((region.capacity for region in regions if not region.external), reverse=True)
         # Of all memories on the chip together, then of each: what is live at once may not stand in parts.
         self._capacities = [sum(inside), *inside] if len(inside) > 1 else inside
+        limited = optimize != "ram" and inside and self._capacities[0] < _UNLIMITED
+        self._plenty = self._capacities[0] // PLENTY if limited else 0
 
     @cached_property
     def _waits(self) -> dict[str, float]:
@@ -192,7 +196,7 @@ class _Fitter:
 
     def _attempt(self, groups: Sequence[Group] | None, ceiling: int = 0, cycles: float = 0.0) -> _Attempt:
         lowering = Lowering(self._graph, self._target, self._floats, self._tricks, groups, self._fewest_cycles)
-        lowered = order_steps(lowering.program())
+        lowered = order_steps(lowering.program(), plenty=self._plenty)
         _, program, plan = cheapest([lowered], self._regions, self._aim)
         return _Attempt(lowering, lowered, program, plan, ceiling, cycles, self._aim)
 
@@ -267,11 +271,17 @@ def _with_scratch(attempt: _Attempt, regions: Sequence[PlanRegion], ceiling: int
         faster = attempt.lowering.program([int(share * left) for left in room])
         if program.order is not None:
             faster = in_order(faster, program.order)
-        try:
-            return _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
-        except DoesNotFit:
-            continue
+        with suppress(DoesNotFit):
+            found, placed = _planned(faster, [replace(first, capacity=ceiling), *used], attempt.aim)
+            # Scratch is worth neither copies nor layers that run again.
+            if all(more <= less for more, less in zip(_beyond(found), _beyond(program), strict=True)):
+                return found, placed
     return program, plan
+
+
+def _beyond(program: Program) -> tuple[int, int]:
+    """Copied bytes, and multiplications that run again: what a program does because memory is short."""
+    return sum(move.bytes for move in program.moves), sum(step.macs for step in program.steps if step.again)
 
 
 def cheapest(

@@ -140,6 +140,7 @@ class Step:
         node: the position in the graph of the node whose outputs it leaves.
         rounds: in which several nodes run by rows, or 0.
         halo_macs: multiplications beyond `macs`, of what stripes compute again.
+        readings: of a stream, how often its rounds together go over each table (`memory/weights.py`).
         again: whether it only makes again what an earlier step has made.
     """
 
@@ -155,6 +156,7 @@ class Step:
     node: int = 0
     rounds: int = 0
     halo_macs: int = 0
+    readings: dict[Constant, int] = field(default_factory=dict)
     again: bool = False
 
     def buffers(self) -> list[Buffer]:

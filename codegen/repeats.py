@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -54,11 +53,10 @@ def folded(calls: Sequence[KernelCall]) -> list[Rounds]:
     """A layer's calls in order; what does not repeat is one round of one unit."""
     units, at, found = _units(calls), 0, list[Rounds]()
     while at < len(units):
-        rounds = max((_rounds(units, at, p) for p in _periods(units, at)), key=_saved, default=None)
-        if rounds is None or _saved(rounds) < LEAST_SAVED:
-            rounds = Rounds(1, (units[at],), {})
-        found.append(rounds)
-        at += rounds.times * len(rounds.units)
+        period, times = _most_saving(units, at)
+        rounds = [units[at + k * period : at + (k + 1) * period] for k in range(times)]
+        found.append(Rounds(times, tuple(rounds[0]), _changes(rounds) if times > 1 else {}))
+        at += times * period
     return found
 
 
@@ -70,14 +68,21 @@ def _units(calls: Sequence[KernelCall]) -> list[Unit]:
     return units
 
 
-def _periods(units: Sequence[Unit], at: int) -> list[int]:
-    """Lengths of a first round that another one may follow."""
-    longest = min(MOST_UNITS, (len(units) - at) // 2)
-    return [p for p in range(1, longest + 1) if _alike(units[at], units[at + p])]
-
-
-def _saved(rounds: Rounds) -> int:
-    return (rounds.times - 1) * sum(len(unit.calls) for unit in rounds.units)
+def _most_saving(units: Sequence[Unit], at: int) -> tuple[int, int]:
+    """(units of a round, rounds) that leave out the most calls from here on; (1, 1) where that is not worth a loop."""
+    best, most = (1, 1), LEAST_SAVED - 1
+    left = len(units) - at
+    for period in range(1, min(MOST_UNITS, left // 2) + 1):
+        if not _alike(units[at], units[at + period]):
+            continue
+        times = _times(units, at, period)
+        saved = (times - 1) * sum(len(unit.calls) for unit in units[at : at + period])
+        if saved > most:
+            best, most = (period, times), saved
+        if times * period > left - period:
+            # Longer rounds leave out less.
+            break
+    return best
 
 
 def _alike(a: Unit, b: Unit) -> bool:
@@ -90,29 +95,41 @@ def _form(call: KernelCall) -> tuple[object, ...]:
     return call.kernel, [type(arg) for arg in call.args]
 
 
-def _rounds(units: Sequence[Unit], at: int, period: int) -> Rounds:
-    """As many rounds of `period` units as there are from `at` on; at least one."""
+def _times(units: Sequence[Unit], at: int, period: int) -> int:
+    """How many rounds of `period` units there are from `at` on; at least one."""
+    steps: list[int] | None = None
+    times = 1
+    while at + (times + 1) * period <= len(units):
+        found = _steps(units, at + (times - 1) * period, period)
+        if found is None or (steps is not None and found != steps):
+            break
+        steps, times = found, times + 1
+    return times
 
-    def changes(times: int) -> Changes | None:
-        return _changes([units[at + k * period : at + (k + 1) * period] for k in range(times)])
 
-    # Where some rounds go together, fewer of them do.
-    most = (len(units) - at) // period
-    times = 1 if changes(2) is None else bisect(range(2, most + 1), False, key=lambda n: changes(n) is None) + 1
-    return Rounds(times, tuple(units[at : at + period]), changes(times) or {})
+def _steps(units: Sequence[Unit], at: int, period: int) -> list[int] | None:
+    """How far each argument of a round is from the next round's; None where the rounds do not go together."""
+    steps: list[int] = []
+    for a, b in zip(units[at : at + period], units[at + period : at + 2 * period], strict=True):
+        if not _alike(a, b):
+            return None
+        for call, other in zip(a.calls, b.calls, strict=True):
+            for pair in zip(call.args, other.args, strict=True):
+                change = _change(pair)
+                if change is None:
+                    return None
+                steps.append(change.step)
+    return steps
 
 
-def _changes(rounds: Sequence[Sequence[Unit]]) -> Changes | None:
-    """None where units are not alike, or an argument changes otherwise."""
-    if not all(_alike(a, b) for one in rounds[1:] for a, b in zip(rounds[0], one, strict=True)):
-        return None
+def _changes(rounds: Sequence[Sequence[Unit]]) -> Changes:
+    """Of rounds that go together."""
     changes: Changes = {}
     for u, unit in enumerate(rounds[0]):
         for c, call in enumerate(unit.calls):
             for a in range(len(call.args)):
                 change = _change([one[u].calls[c].args[a] for one in rounds])
-                if change is None:
-                    return None
+                assert change is not None
                 if change != Change():
                     changes[u, c, a] = change
     return changes
@@ -127,7 +144,8 @@ def _change(args: Sequence[Arg]) -> Change | None:
         numbers = [arg for arg in args if isinstance(arg, Literal)]
         if len({arg.advance for arg in numbers}) > 1:
             return None
-        if all(arg.value == first.value for arg in numbers):
+        # By what is written: 0.0 and -0.0 are two numbers.
+        if len({repr(arg.value) for arg in numbers}) == 1:
             return Change()
         whole = [arg.value for arg in numbers if isinstance(arg.value, int)]
         return _steady(whole) if len(whole) == len(numbers) else None

@@ -44,6 +44,10 @@ def open_build(folder: Path) -> Built:
             port_places(plan["outputs"]),
             step_results(plan["results"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadUsage(f"{folder} is no finished build ({type(error).__name__}: {error}); run edgekit build") from error
+    except OSError as error:
+        reason = f"{error.filename or folder}: {error.strerror or error}"
+        raise BadUsage(f"{folder} is no finished build ({reason}); run edgekit build") from error
+    except (ValueError, KeyError, TypeError) as error:
+        reason = "report.json or plan.json is not what edgekit build writes"
+        raise BadUsage(f"{folder} is no finished build ({reason}); run edgekit build") from error
     return Built(firmware, load_graph(folder / "reference"), report)

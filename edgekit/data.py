@@ -69,9 +69,15 @@ def input_arrays(array: Array, value: Value, where: str = "x") -> list[Array]:
     return list(_fit(array, value, where))
 
 
-def codes_of(sample: Sequence[Array], inputs: Sequence[Value]) -> list[Array]:
-    """A real-valued float32 sample as a quantized model's inputs; arrays that have an input's type already stay."""
-    return [_as_input(array, value, value.name) for array, value in zip(sample, inputs, strict=True)]
+def codes_of(samples: Sequence[Sequence[Array]], inputs: Sequence[Value]) -> list[list[Array]]:
+    """Real-valued float32 samples as a quantized model's inputs; arrays that have an input's type already stay.
+
+    Raises BadData naming the first sample with NaN or infinite numbers.
+    """
+    return [
+        [_as_input(a[None], v, v.name, index)[0] for a, v in zip(sample, inputs, strict=True)]
+        for index, sample in enumerate(samples)
+    ]
 
 
 def _fit(array: Array, value: Value, where: str) -> Array:
@@ -102,25 +108,35 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(d for d in shape if d != 1)
 
 
-def _as_input(array: Array, value: Value, where: str) -> Array:
+def _as_input(array: Array, value: Value, where: str, first: int = 0) -> Array:
+    """Samples along the first axis, number `first` and on, in the input's type."""
     if array.dtype.kind not in "fiub":
         raise BadData(f"{where} is {array.dtype}: needs numbers")
-    if value.dtype is not DType.FLOAT32 and array.dtype == value.dtype.numpy:
+    if value.dtype.is_integer and array.dtype == value.dtype.numpy:
         return array
-    if value.quant is None and value.dtype is not DType.FLOAT32:
+    plain = value.quant is None and value.dtype is not DType.FLOAT32
+    with np.errstate(over="ignore"):
+        real = array if plain else array.astype(np.float32)
+    _require_finite(real, where, first)
+    if plain:
         return _as_plain(array, value, where)
-    real = array.astype(np.float32)
-    if not np.isfinite(real).all():
-        raise BadData(f"{where} has NaN or infinite numbers")
     if value.dtype is DType.FLOAT32:
         return real
     assert value.quant is not None
     return value.quant.quantize(real, value.dtype)
 
 
+def _require_finite(array: Array, where: str, first: int) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = first + int(np.argmin(finite.reshape(len(array), -1).all(axis=1)))
+        raise BadData(f"{where}: sample {index} has NaN, infinite numbers, or some too large for float32; leave it out")
+
+
 def _as_plain(array: Array, value: Value, where: str) -> Array:
     """Whole numbers in the input's type, where they fit it; floats for float64."""
-    plain = array.astype(value.dtype.numpy)
+    with np.errstate(invalid="ignore"):
+        plain = array.astype(value.dtype.numpy)
     if value.dtype.is_float:
         return plain
     if array.dtype.kind == "f" or not np.array_equal(plain, array):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from edgekit.boards import Board
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
-from edgekit.errors import BadUsage
+from edgekit.errors import BadUsage, DoesNotFit
 from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
-from edgekit.quant.allocation import Choices, MixedChoice, allocate
+from edgekit.quant.allocation import Allocation, Choices, MixedChoice, allocate
 from edgekit.quant.bits import products_of
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
@@ -23,6 +23,8 @@ from edgekit.quant.weight_quantizers import coded_weights
 WIDTHS = (8, 4, 3, 2)
 # Samples whose answers are compared.
 SENSITIVITY_SAMPLES = 16
+# Choices that are measured as a whole to make use of the budget: each is a plan, and where it is linked an image.
+MOST_SIZES = 6
 
 
 def choose_bits(
@@ -35,16 +37,20 @@ def choose_bits(
     progress: Progress,
     forecaster: Callable[[Graph], Forecaster],
     grids: Mapping[Value, QuantType] | None = None,
+    measured: Callable[[Graph], int] | None = None,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
 
-    Sizes are those of the forecast for `board`, errors are measured on `samples` (SENSITIVITY_SAMPLES of them).
+    Sizes of layers are those of the forecast for `board`, errors are measured on `samples` (SENSITIVITY_SAMPLES of
+    them).
 
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
         budget: bytes of code and weights, in whatever flash they stand.
         forecaster: of the builds.
         grids: of activations, as of `quantize_ranges`.
+        measured: bytes of code and weights that an integer graph takes, where something better than the forecast knows;
+            it may raise DoesNotFit.
 
     Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
     """
@@ -52,25 +58,118 @@ def choose_bits(
     if not names:
         raise BadUsage("the model has no weights whose bits could be chosen: use --precision int8")
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
-    measured = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
+    errors = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
     progress.stage("forecasting sizes with every number of bits")
     forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board, forecaster) for bits in WIDTHS}
     code = {bits: forecast.code for bits, forecast in forecasts.items()}
     choices = Choices(
-        measured,
+        errors,
         {name: {bits: forecasts[bits].layers[name] for bits in WIDTHS} for name in names},
         {bits: max(0, code[bits] - min(code.values())) for bits in WIDTHS},
     )
-    others = forecasts[8].total - choices.size(dict.fromkeys(names, 8))
-    while True:
-        choices = replace(choices, others=others)
-        found = allocate(choices, budget)
-        chosen = {name: coded[bits][name] for name, bits in found.bits.items() if bits < 8}
-        forecast = _Forecast.of(graph, ranges, chosen, grids, board, forecaster).total
-        if forecast <= budget:
-            return MixedChoice(found, choices, budget, forecast)
-        # What only a mixture needs, such as kernels of two widths.
-        others += forecast - budget
+    choices = replace(choices, others=forecasts[8].total - choices.size(dict.fromkeys(names, 8)))
+
+    def size(bits: Mapping[str, int]) -> int:
+        chosen = {name: coded[width][name] for name, width in bits.items() if width < 8}
+        if measured is None:
+            return _Forecast.of(graph, ranges, chosen, grids, board, forecaster).total
+        progress.stage("linking a choice of bits, to see what it takes")
+        return measured(quantize_ranges(graph, ranges, chosen, grids))
+
+    return within(choices, budget, size)
+
+
+def within(choices: Choices, budget: int, size: Callable[[Mapping[str, int]], int]) -> MixedChoice:
+    """The choice of least error whose `size` as a whole is at most `budget`, where sizes by layer are nearly right.
+
+    What all layers together take more or less than was counted (kernels of two widths, say) is another one for every
+    choice, and counts with what no choice changes. It is looked for between what was too little, as the choice made
+    with it did not fit, and what was enough; at most MOST_SIZES choices are measured beyond the first that fits. The
+    bound on the error is that of the least that any measured choice took.
+
+    Raises DoesNotFit where nothing fits.
+    """
+    search = _Search(choices, budget, size)
+    others, too_little, enough = choices.others, None, None
+    while search.best is None or len(search.sizes) <= search.first + MOST_SIZES:
+        found = search.found(others)
+        if found is None:
+            enough = others
+        else:
+            fits, excess = search.tried(found)
+            if fits:
+                enough = others
+                if too_little is None and excess < others - choices.others:
+                    others = choices.others + excess
+                    continue
+            else:
+                too_little = others
+                if enough is None:
+                    others = choices.others + excess
+                    continue
+        if too_little is None or enough is None or enough - too_little <= 1:
+            break
+        others = (too_little + enough) // 2
+    return search.choice()
+
+
+class _Search:
+    """Choices that were measured, by their bits.
+
+    Attributes:
+        best: the one of least error among those that fit.
+        sizes: of all; `first`: how many there were when the first one fitted.
+    """
+
+    def __init__(self, choices: Choices, budget: int, size: Callable[[Mapping[str, int]], int]) -> None:
+        self._choices, self._budget, self._size = choices, budget, size
+        self.sizes: dict[tuple[tuple[str, int], ...], int] = {}
+        self.best: Allocation | None = None
+        self.first = 0
+
+    def found(self, others: int) -> Allocation | None:
+        """The choice that such a size of all else leads to; None where it leaves room for none.
+
+        Raises DoesNotFit for that as long as nothing has fitted.
+        """
+        try:
+            return allocate(replace(self._choices, others=others), self._budget)
+        except DoesNotFit:
+            if self.best is None:
+                raise
+            return None
+
+    def tried(self, found: Allocation) -> tuple[bool, int]:
+        """Whether a choice fits, and how much more it takes than was counted.
+
+        Raises DoesNotFit where no image comes of it, as long as nothing has fitted.
+        """
+        key = tuple(found.bits.items())
+        if key not in self.sizes:
+            try:
+                self.sizes[key] = self._size(found.bits)
+            except DoesNotFit as error:
+                if self.best is None:
+                    raise
+                self.sizes[key] = self._budget + max(1, error.need - error.have)
+        whole = self.sizes[key]
+        if whole <= self._budget and (self.best is None or found.error < self.best.error):
+            self.first = self.first if self.best is not None else len(self.sizes)
+            self.best = found
+        return whole <= self._budget, whole - self._choices.size(found.bits)
+
+    def choice(self) -> MixedChoice:
+        """The best one, with what no choice is forecast to be better than."""
+        assert self.best is not None
+        excess = {bits: whole - self._choices.size(dict(bits)) for bits, whole in self.sizes.items()}
+        least = allocate(replace(self._choices, others=self._choices.others + min(excess.values())), self._budget)
+        key = tuple(self.best.bits.items())
+        bound = min(least.bound, self.best.error)
+        proven = least.proven and least.error >= self.best.error
+        whole = self.sizes[key]
+        best = replace(self.best, size=whole, bound=bound, proven=proven)
+        choices = replace(self._choices, others=self._choices.others + excess[key])
+        return MixedChoice(best, choices, self._budget, whole)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from edgekit.firmware import Firmware, PortPlace, StepResult, port_records, resu
 from edgekit.ir import Array, Graph, save_graph
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
+from edgekit.passes import remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.project import LinkedProject, link, write_selftest, write_sources
 from edgekit.publishing import check_writable, existing_parent, publish
@@ -33,7 +36,7 @@ from edgekit.reports.html import render_html
 from edgekit.runtimes import compare_with_runtime
 from edgekit.source import BuildOptions, Source, dump, load_source, remove_learning
 from edgekit.toolchains import Toolchain, get_toolchain
-from edgekit.validation import Validation, top1, validate_firmware
+from edgekit.validation import Validation, odd_labels, top1, validate_firmware
 
 
 def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
@@ -46,12 +49,14 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
     toolchain = get_toolchain(options.toolchain)
     require_emulator(board)
     check_writable(options.output)
-    source = load_source(options, progress)
+    source = load_source(options, progress, partial(_flash_bytes, options, board, toolchain))
     require_supported_graph(source.graph)
 
     with tempfile.TemporaryDirectory(prefix=".edgekit-", dir=existing_parent(options.output)) as scratch:
         folder = Path(scratch) / "project"
-        program, plan, emitted, linked = _generate(options, source, board, toolchain, folder, progress)
+        program, plan, emitted, linked = _generate(
+            options, source.name, source.graph, board, toolchain, folder, progress
+        )  # fmt: skip
         name = emitted.name
         firmware = Firmware(
             linked.emulated_board, linked.emulated, emitted.layer_symbols, emitted.run_symbol,
@@ -73,17 +78,18 @@ def build(options: BuildOptions, progress: Progress) -> dict[str, Any]:
 
 
 def _generate(
-    options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, folder: Path, progress: Progress
-) -> tuple[Program, MemoryPlan, EmittedModel, LinkedProject]:
+    options: BuildOptions, model: str, graph: Graph, board: Board, toolchain: Toolchain, folder: Path,
+    progress: Progress,
+) -> tuple[Program, MemoryPlan, EmittedModel, LinkedProject]:  # fmt: skip
     """Program, plan, C and image; planned again with more set aside where stack and data need more than was.
 
     Raises DoesNotFit where that leaves too little, or another region overflows.
     """
-    name, reserve = c_name(source.name), RESERVE
+    name, reserve = c_name(model), RESERVE
     while True:
         progress.stage("planning memory")
         regions = plan_regions(board, options.external, reserve)
-        program, plan = _planner(options, source, board, regions)(options.feeding, options.tricks)
+        program, plan = _planner(options, graph, board, regions)(options.feeding, options.tricks)
         validate_plan(program, plan)
         calls = [[step.op, step.name, [call.kernel for call in step.calls]] for step in program.steps]
         dump(options, "program", partial(json.dumps, calls))
@@ -100,14 +106,28 @@ def _generate(
             shutil.rmtree(folder)
 
 
-def _planner(options: BuildOptions, source: Source, board: Board, regions: list[PlanRegion]) -> Build:
+def _flash_bytes(options: BuildOptions, board: Board, toolchain: Toolchain, model: str, graph: Graph) -> int:
+    """Bytes of code and weights of an integer graph's image; more than is allowed where flash has no room for it."""
+    alive, outside = remove_dead_channels(graph), board.external_flash if options.external else None
+    room = {region.name: region.size for region in (board.flash_internal, outside) if region is not None}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, quiet = Path(scratch) / "project", Progress(quiet=True)
+        try:
+            *_, linked = _generate(replace(options, dumps=()), model, alive, board, toolchain, folder, quiet)
+        except DoesNotFit as error:
+            if error.region not in room:
+                raise
+            most = max(sum(room.values()), options.quantization.budget_flash or 0)
+            return most + error.need - error.have
+    return linked.image.flash_bytes
+
+
+def _planner(options: BuildOptions, graph: Graph, board: Board, regions: list[PlanRegion]) -> Build:
     """Program and plan by how images are fed and which savings are used."""
 
     def planned(feed: str, tricks: Tricks) -> tuple[Program, MemoryPlan]:
         floats, weights = options.precision == "float32", weight_memory(board, options.external)
-        return options.planner(
-            source.graph, Target.of(board), regions, floats, weights=weights, feed=feed, tricks=tricks
-        )
+        return options.planner(graph, Target.of(board), regions, floats, weights=weights, feed=feed, tricks=tricks)
 
     return planned
 
@@ -119,7 +139,7 @@ def _memory_report(
     if not options.memory_report:
         return None
     regions = plan_regions(board, options.external)
-    planned = _planner(options, source, board, regions)
+    planned = _planner(options, source.graph, board, regions)
     return memory_report(program, plan, savings(planned, options.feeding, options.tricks, program, regions))
 
 
@@ -157,7 +177,10 @@ def _report(
             [run_reference(source.floats, s, exact=False)[v] for v in source.floats.outputs]
             for s in source.float_samples
         ]
-    if source.labels is not None and len(source.labels):
+    odd = None if source.labels is None else odd_labels(source.graph, source.labels)
+    if odd is not None:
+        notes.append(odd)
+    elif source.labels is not None:
         accuracy = {
             "reference": top1(float_outputs, source.labels) if float_outputs else None,
             "quantized": top1(validation.references, source.labels),
@@ -217,13 +240,14 @@ def _raise_failures(report: dict[str, Any]) -> None:
 
 
 def _raise_over_budget(report: dict[str, Any]) -> None:
-    """Where the image takes more flash than bits were chosen for: the forecast was too low."""
+    """Where the image takes more flash than bits were chosen for: with weights as learned, fewer tables are alike."""
     mixed, flash = (report["low_bits"] or {}).get("mixed"), report["flash"]
     need = flash["code"] + flash["weights"]
     if mixed is not None and need > mixed["budget_flash"]:
         layers = sorted(report["instructions"]["per_layer"], key=lambda layer: -layer["flash"])[:3]
         over = need - mixed["budget_flash"]
-        advice = f"forecast were {mixed['forecast_flash']} B: give a --budget-flash {over / 1024:.1f} KB smaller"
+        less = math.ceil(over / 102.4) / 10
+        advice = f"expected were {mixed['forecast_flash']} B: give a --budget-flash {less:.1f} KB smaller"
         raise DoesNotFit("flash", need, mixed["budget_flash"], [(la["name"], la["flash"]) for la in layers], advice)
 
 

@@ -113,9 +113,10 @@ def calibration_samples(
 
 def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
-    forecaster: Callable[[Graph], Forecaster] = Forecaster,
+    forecaster: Callable[[Graph], Forecaster] = Forecaster, measured: Callable[[Graph], int] | None = None,
 ) -> Quantized:  # fmt: skip
-    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, by the builds of `forecaster`.
+    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, by the builds of `forecaster`, and
+    by the bytes that are `measured` of one, if they can be.
 
     Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
     """
@@ -131,7 +132,7 @@ def quantize_model(
     if wanted.precision != "int8":
         # Learning takes minutes to hours: what no firmware can have is refused before it.
         require_supported_graph(quantize_ranges(graph, ranges, None, grids))
-    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, forecaster)
+    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, forecaster, measured)
     quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded, grids)
     return Quantized(quantized, graph, used, low_bits, tuple(dict.fromkeys(chosen.values())))
 
@@ -145,6 +146,7 @@ def _low_bits(
     board: Board | None,
     progress: Progress,
     forecaster: Callable[[Graph], Forecaster],
+    measured: Callable[[Graph], int] | None,
 ) -> LowBits | None:
     """The weights of fewer than 8 bits that the precision asks for."""
     mixed = None
@@ -155,7 +157,10 @@ def _low_bits(
         if board is None:
             raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
         budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
-        mixed = choose_bits(graph, ranges, samples, wanted.weights.start, board, budget, progress, forecaster, grids)
+        start = wanted.weights.start
+        mixed = choose_bits(
+            graph, ranges, samples, start, board, budget, progress, forecaster, grids, measured
+        )  # fmt: skip
         bits = mixed.allocation.bits
     else:
         bits = uniform_bits(graph, WEIGHT_BITS[wanted.precision])

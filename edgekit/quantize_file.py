@@ -28,7 +28,7 @@ from edgekit.quant.prepare import prepared
 from edgekit.quantization import Quantization, Quantized, calibration_samples, quantize_model
 from edgekit.runtimes import compare_with_onnxruntime
 from edgekit.source import ERROR_SAMPLES, is_float, learning_folder, remove_learning
-from edgekit.validation import top1
+from edgekit.validation import odd_labels, top1
 
 SAMPLES = 100
 
@@ -100,7 +100,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
     progress.stage(f"writing {options.output.name}")
     _publish(made.graph, options.output)
     progress.stage(f"comparing {len(floats)} inputs with the float model and with onnxruntime")
-    codes = [codes_of(sample, made.graph.inputs) for sample in floats]
+    codes = codes_of(floats, made.graph.inputs)
     outputs = [_outputs(made.graph, sample) for sample in progress.track(codes, "comparing")]
     errors = layer_errors(made.floats, made.graph, floats[:ERROR_SAMPLES], made.coded, made.grids)
     return {
@@ -111,7 +111,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
         "precision": options.quantization.precision,
         "low_bits": None if made.low_bits is None else made.low_bits.record(),
         "quantization": [error.record() for error in errors],
-        "accuracy": _accuracy(made, floats, outputs, data.labels),
+        "accuracy": _accuracy(made, floats, outputs, data.labels, progress),
         "validation": {
             "inputs": len(floats),
             "source": str(options.data or options.calibration or "generated inputs"),
@@ -126,9 +126,14 @@ def _outputs(graph: Graph, sample: Sequence[Array]) -> list[Array]:
 
 
 def _accuracy(
-    made: Quantized, floats: Sequence[Sequence[Array]], outputs: list[list[Array]], labels: Array | None
-) -> dict[str, Any] | None:
+    made: Quantized, floats: Sequence[Sequence[Array]], outputs: list[list[Array]], labels: Array | None,
+    progress: Progress,
+) -> dict[str, Any] | None:  # fmt: skip
     if labels is None:
+        return None
+    odd = odd_labels(made.graph, labels)
+    if odd is not None:
+        progress.warn(odd)
         return None
     exact = [[run_reference(made.floats, s, exact=False)[v] for v in made.floats.outputs] for s in floats]
     known = np.asarray(labels[: len(floats)])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -155,11 +155,19 @@ class Source:
     low_bits: LowBits | None = None
 
 
-def load_source(options: BuildOptions, progress: Progress) -> Source:
-    """Import, optimise, and quantize where the model is float and is not to stay so."""
+# Bytes of code and weights in the image of an integer graph, whose name is given too.
+Measured: TypeAlias = "Callable[[str, Graph], int]"
+
+
+def load_source(options: BuildOptions, progress: Progress, measured: Measured | None = None) -> Source:
+    """Import, optimise, and quantize where the model is float and is not to stay so.
+
+    Args:
+        measured: what bits of a mixture are chosen by; the forecast where None.
+    """
     options.check()
     if options.model is None:
-        return _packaged(options, progress)
+        return _packaged(options, progress, measured)
     model = options.model
     imported = optimised(model, options, progress)
     if not is_float(imported) and options.precision != "int8":
@@ -176,12 +184,13 @@ def load_source(options: BuildOptions, progress: Progress) -> Source:
     if options.precision == "float32":
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
     if is_float(imported):
-        return _calibrated(imported, model, dataset, options, progress)
+        return _calibrated(imported, model, dataset, options, progress, measured)
     return _as_it_is(imported, model, dataset, options, "random codes: no --data given")
 
 
 def _calibrated(
-    graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, progress: Progress
+    graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, progress: Progress,
+    measured: Measured | None,
 ) -> Source:  # fmt: skip
     """A float graph quantized with samples of their own, with generated ones, or else with those that validate."""
     given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
@@ -194,10 +203,10 @@ def _calibrated(
         )
     origin = options.data or options.calibration or "generated inputs"
     test = calibration if dataset is None else dataset
-    return _quantized(graph, model, calibration, test, options, progress, str(origin))
+    return _quantized(graph, model, calibration, test, options, progress, measured, str(origin))
 
 
-def _packaged(options: BuildOptions, progress: Progress) -> Source:
+def _packaged(options: BuildOptions, progress: Progress, measured: Measured | None) -> Source:
     from edgekit.models import packaged_model_for
 
     if options.data is not None or options.calibration is not None or options.quantization.data_free:
@@ -213,7 +222,7 @@ def _packaged(options: BuildOptions, progress: Progress) -> Source:
         samples = [list(s) for s in packaged.test.samples[:count]]
         labels = None if packaged.test.labels is None else packaged.test.labels[:count]
         return Source(model.stem, model, imported, None, samples, labels, origin, [])
-    return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, origin)
+    return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, measured, origin)
 
 
 def optimised(model: Path, options: BuildOptions, progress: Progress) -> Graph:
@@ -249,6 +258,7 @@ def _quantized(
     test: Dataset,
     options: BuildOptions,
     progress: Progress,
+    measured: Measured | None,
     origin: str,
 ) -> Source:
     quantization = options.quantization
@@ -256,11 +266,12 @@ def _quantized(
     weights = replace(weights, resume=weights.resume or learning_folder(options.output))
     board = load_board(options.board)
     quantization = replace(quantization, weights=weights)
-    made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster)
+    sizes = None if measured is None else partial(measured, model.stem)
+    made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster, sizes)
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
     floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
-    codes = [codes_of(s, quantized.inputs) for s in floats]
+    codes = codes_of(floats, quantized.inputs)
     labels = None if test.labels is None else test.labels[: len(codes)]
     seen = {_bytes(s) for s in made.used}
     calibrated = sum(_bytes(s) in seen for s in floats)

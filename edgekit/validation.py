@@ -67,9 +67,18 @@ def _equal(got: Sequence[Array], want: Sequence[Array]) -> bool:
     return all(same_numbers(g, w) for g, w in zip(got, want, strict=True))
 
 
-def top1(outputs: Sequence[Sequence[Array]], labels: Array) -> float | None:
-    """Share of samples whose largest first output is the label; None where the output is no class vector."""
-    if not outputs or outputs[0][0].size < 2 or labels.max(initial=0) >= outputs[0][0].size:
-        return None
+def top1(outputs: Sequence[Sequence[Array]], labels: Array) -> float:
+    """Share of samples whose largest first output is the label; see `odd_labels` for those that cannot be."""
     guesses = [int(np.argmax(o[0].reshape(-1))) for o in outputs]
     return float(np.mean(np.array(guesses) == labels[: len(guesses)]))
+
+
+def odd_labels(graph: Graph, labels: Array) -> str | None:
+    """Why labels are no classes of a graph's first output, in a sentence for people; None where they are."""
+    scores, low, high = graph.outputs[0].elements, int(labels.min()), int(labels.max())
+    if scores >= 2 and low >= 0 and high < scores:
+        return None
+    return (
+        f"no accuracy was measured: labels from {low} to {high} do not say which number of the first output, which has "
+        f"{scores}, should be the largest"
+    )

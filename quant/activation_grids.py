@@ -174,7 +174,11 @@ def _moved(value: Value) -> list[Value]:
 
 
 def _largest_level(reader: Node, index: int) -> int:
-    """What levels may be so that any sum of products fits; 0 where a layer does not decode that operand."""
+    """What levels may be so that any sum of products fits; 0 where a layer does not decode that operand.
+
+    After the shift to the output's scale the sums of any levels are alike, since larger levels have a smaller scale:
+    that they fit then is up to the output's scale (`edgekit.quant.activations`).
+    """
     if index != 0:
         return 0
     if reader.op == "fully_connected" and reader.input(1).is_constant:
@@ -225,9 +229,7 @@ def _limits(quant: QuantType, codes: Array) -> Array:
     grid, middles = quant.grid, codes[:-1] + 0.5
     if grid is None:
         return np.asarray((middles - quant.zero_point[0]) * quant.scale[0])
-    places = middles - grid.zero
-    sizes = quant.scale[0] * grid.largest * (np.abs(places) / grid.most) ** (1.0 / grid.exponent)
-    return np.asarray(np.sign(places) * sizes)
+    return grid.between(middles) * quant.scale[0]
 
 
 def grid_over(low: float, high: float, exponent: float, bits: int, largest: int = 0) -> QuantType:

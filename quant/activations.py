@@ -9,6 +9,8 @@ import numpy as np
 from edgekit.ir import DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
+from edgekit.ops.int_products import product_reach
+from edgekit.ops.matmul import matrix_shapes
 from edgekit.quant.observers import Range
 
 
@@ -101,7 +103,7 @@ def _widen(
 def _least_scale(
     node: Node, groups: _Groups, chosen: Mapping[Value, QuantType], ranges: Mapping[Value, Range]
 ) -> float:
-    """The smallest output scale: no product multiplier above 1, no sum or mean that overflows."""
+    """The smallest output scale: no product multiplier above 1, no sum, mean or matrix product that overflows."""
     scales = [
         chosen[groups.root(v)].scale[0]
         for v in node.inputs
@@ -113,12 +115,15 @@ def _least_scale(
         return max(*scales, *_constant_scales(node, ranges)) * 2.0**-18
     if node.op == "mul" and scales:
         return float(np.prod([*scales, *_constant_scales(node, ranges)])) * 2.0**-12
-    if node.op == "div":
+    if node.op in ("div", "matmul"):
         first, second = (
-            constant_quant(v, ranges).scale[0] if v.is_constant else chosen[groups.root(v)].scale[0]
+            constant_quant(v, ranges) if v.is_constant else chosen[groups.root(v)]
             for v in (node.input(0), node.input(1))
         )
-        return first / second * 2.0**-6
+        if node.op == "div":
+            return first.scale[0] / second.scale[0] * 2.0**-6
+        # Sums stay below 2**31 after the shift, which is less than twice the ratio of scales.
+        return first.scale[0] * second.scale[0] * matrix_shapes(node)[0][-1] * product_reach(first) * 2.0**-30
     if node.op == "mean":
         return scales[0] * 2.0**-10
     if node.op == "cum_sum" and scales:

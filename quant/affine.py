@@ -13,6 +13,7 @@ from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
 from edgekit.quant.activations import activation_quants, constant_quant
 from edgekit.quant.calibrate import calibrate, require_float
+from edgekit.quant.constants import require_codable
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weights import quantize_product
@@ -64,6 +65,7 @@ def quantize_shape(graph: Graph, coded: Mapping[str, CodedRows] | None = None) -
     Nothing is run, so it is quick for large models too. Raises UnsupportedModel as `quantize_graph`.
     """
     require_float(graph)
+    require_codable(graph)
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
     # Ranges that differ: tables that happen to be equal are stored once.
     ranges = {value: (_least(value), 1.0 + 0.01 * index) for index, value in enumerate(computed)}

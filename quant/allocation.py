@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 
 from edgekit.errors import DoesNotFit, InternalError
+from edgekit.integer_program import cheapest_choice
 from edgekit.ir import Array
 
 # Errors become numbers up to this, so that the solver's absolute tolerance of 1e-6 is far below any difference.
@@ -134,13 +135,7 @@ def _solve(
     if budget is not None:
         row = [*(choices.sizes[name][bits] for name, bits in columns), *choices.once.values()]
         rules.append(LinearConstraint(np.array(row, np.float64)[None], -np.inf, float(budget - choices.others)))
-    found = milp(
-        np.concatenate([costs, once_costs]),
-        constraints=rules,
-        integrality=np.ones(total),
-        bounds=Bounds(0.0, 1.0),
-        options={"mip_rel_gap": 0.0},
-    )
+    found = cheapest_choice(np.concatenate([costs, once_costs]), rules, None)
     if found.x is None:
         raise InternalError(f"no bits for {len(names)} layers: {found.message}")
     chosen = {name: bits for (name, bits), take in zip(columns, found.x[:count], strict=True) if take > 0.5}

@@ -10,6 +10,7 @@ from edgekit.errors import BadData, UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Value
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
+from edgekit.quant.constants import require_codable
 from edgekit.quant.observers import Observer, Range, make_observer
 from edgekit.quant.scores import mask_ranges, score_floors
 
@@ -30,16 +31,19 @@ def calibrate(
         observer: "minmax", "percentile" or "mse".
         progress: called with the number of samples done.
 
-    Raises UnsupportedModel for a graph that is not float, BadData for no samples or numbers that are not finite.
+    Raises UnsupportedModel for a graph that is not float or has constants without codes, BadData for no samples or
+    numbers that are not finite.
     """
     require_float(graph)
+    require_codable(graph)
     require_supported_graph(graph)
     if not samples:
         raise BadData("calibration needs at least one sample")
     observers: dict[Value, Observer] = {}
     floors: dict[Value, float] = {}
     for index, sample in enumerate(samples):
-        values = run_reference(graph, check_sample(graph, sample, index), exact=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = run_reference(graph, check_sample(graph, sample, index), exact=False)
         floors = score_floors(graph, values)
         for value, array in values.items():
             if value.dtype is not DType.FLOAT32:
@@ -47,7 +51,8 @@ def calibrate(
             if value in floors:
                 array = np.maximum(array, np.float32(floors[value]))
             if not np.isfinite(array).all():
-                raise BadData(f"calibration sample {index} makes {value.name!r} infinite or NaN")
+                made = f"calibration sample {index} makes {value.name!r} infinite or NaN"
+                raise BadData(f"{made}: leave it out, or look for numbers out of proportion in the layers before")
             if value not in observers:
                 observers[value] = make_observer(observer)
             observers[value].update(array)

@@ -30,13 +30,14 @@ def quantize_product(
 
     Weights: int8 in -127 to 127, symmetric, one scale per output channel; with codes of fewer bits, the levels that
     those stand for. Bias: int32 in units of scale x times scale w. A channel's scale is widened where its bias or sums
-    would not fit.
+    would not fit. Biases beyond all that counts are cut off there, minus infinity too.
     """
     weights, bias = node.input(1), node.optional_input(2)
     axis, flat = channel_axis(node), channel_rows(node)
     offsets = np.zeros(len(flat)) if bias is None else bias.array.astype(np.float64)
     if coded is not None and coded.bias is not None:
         offsets = coded.bias
+    offsets = _within_reach(offsets, flat, x, y)
     if coded is None:
         scales = _widened(_scales(flat, x, y), flat, offsets, x)
         integers, codebook = round_half_away(flat / scales[:, None]), None
@@ -52,6 +53,18 @@ def quantize_product(
     biases = round_half_away(offsets / units) if codebook is None else short_biases(offsets, scales, codebook, x, y)
     bias_quant = QuantType(tuple(float(np.float32(u)) for u in units), (0,) * len(units), 0)
     return new_weights, Value.constant(bias.name, biases.astype(np.int32), bias_quant)
+
+
+def _within_reach(offsets: Array, flat: Array, x: QuantType, y: QuantType) -> Array:
+    """Biases; those beyond which a channel has the lowest or the highest code, whatever the input, end there.
+
+    A mask of -1e9 would cost its channel all precision of the weights, minus infinity has no code at all.
+    """
+    # At most what rows sum to, however their weights are rounded, and as much again for levels of few bits.
+    sums = 2.0 * flat.shape[1] * np.abs(flat).max(axis=1, initial=0.0) * x.scale[0] * max(_MAX_CODE_DISTANCE, x.reach)
+    low, high = y.dequantize(np.array([-128, 127])).astype(np.float64)
+    room = sums + 2.0 * y.scale[0]
+    return np.asarray(np.clip(offsets, low - room, high + room))
 
 
 def _levels(

@@ -15,14 +15,15 @@ FOLDERS = ("quant", "nas", "codegen", "runtime_c", "boards")
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "progress": frozenset(),
+    "integer_program": frozenset(),
     "runtime_c": frozenset(),
     "boards": frozenset({"errors"}),
     "ir": frozenset({"errors"}),
     "ops": frozenset({"errors", "ir"}),
     "passes": frozenset({"errors", "ir", "ops"}),
     "importers": frozenset({"errors", "ir", "ops", "passes"}),
-    "quant": frozenset({"errors", "ir", "ops", "passes", "progress"}),
-    "codegen": frozenset({"errors", "ir", "ops", "boards", "runtime_c", "toolchains"}),
+    "quant": frozenset({"errors", "integer_program", "ir", "ops", "passes", "progress"}),
+    "codegen": frozenset({"errors", "integer_program", "ir", "ops", "boards", "runtime_c", "toolchains"}),
     "toolchains": frozenset({"errors", "boards", "runtime_c"}),
     "emulators": frozenset({"errors", "boards", "toolchains"}),
 }

@@ -49,6 +49,17 @@ def test_file_and_report(data: Path, tmp_path: Path) -> None:
     assert lines[-1].startswith("  onnxruntime: ") and sorted(p.name for p in out.parent.iterdir()) == ["w3.onnx"]
 
 
+@pytest.mark.parametrize("shift", [-1, 5])
+def test_labels_that_are_no_classes_give_no_accuracy_and_a_reason(data: Path, tmp_path: Path, shift: int) -> None:
+    with np.load(data) as given:
+        np.savez(tmp_path / "odd.npz", x=given["x"][:2], y=given["y"][:2] * 0 + [shift, 9 + shift])
+    options = ["quantize", MODEL, "--data", str(tmp_path / "odd.npz"), "-o", str(tmp_path / "m.onnx")]
+    result = _run(*options)
+    assert result.exit_code == 0, result.output
+    assert f"labels from {shift} to {9 + shift} do not say" in result.stderr and "top-1" not in result.stdout
+    assert json.loads(_run(*options, "--json").stdout)["accuracy"] is None
+
+
 def test_activations_of_a_power_are_shown_with_what_they_gain(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "a4.onnx"
     options = ["--data", str(data), "--activation-bits", "4", "--activation-quantizer", "power", "-o", str(out)]

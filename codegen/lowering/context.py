@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.boards import Board
+from edgekit.codegen.memory.weights import tables_of, times_read
 from edgekit.codegen.program import (
     Arg,
     Buffer,
@@ -90,6 +91,13 @@ class LoweringContext:
     def call(self, kernel: str, *args: Arg) -> None:
         """Add a kernel call to the current step."""
         self.steps[-1].calls.append(KernelCall(kernel, args, self._loop))
+
+    def count_readings(self, first: int, macs: int) -> None:
+        """Of the current step's calls from `first` on, which are a part of one layer with so many multiplications."""
+        step = self.steps[-1]
+        tables = tables_of(step.calls[first:])
+        for table in tables:
+            step.readings[table] = step.readings.get(table, 0) + self.times * times_read(tables, macs)
 
     @contextmanager
     def loop(self, times: int) -> Iterator[None]:

@@ -146,7 +146,7 @@ def lower_int_matmul(node: Node, ctx: LoweringContext) -> None:
     if wide:
         ctx.call(f"ek_{node.op}_s16", params, ctx.operand(a), ctx.operand(b), ctx.write(y))
         return
-    small = (depth * product_reach(node)) << max(scale[1], 0) < 1 << 30
+    small = (depth * product_reach(node.input(0).quant)) << max(scale[1], 0) < 1 << 30
     rounding = "twice" if small and -LARGEST_RIGHT <= scale[1] <= -1 else "any"
     coded = is_coded(a)
     if coded and not (ctx.target.dsp and small and walk["a_column"] == 1):

@@ -14,6 +14,7 @@ from edgekit.codegen.streaming.reach import streamed_inputs, turns, window_rows
 from edgekit.codegen.streaming.stream import Round, Rows, Schedule, Stream, Work, rows_of_work
 from edgekit.codegen.streaming.stripes import ALIGNMENT, Stripe, recomputed_macs, stripes_of
 from edgekit.ir import Node, Value
+from edgekit.ops import spec_of
 
 
 def lower_stream(stream: Stream, ctx: LoweringContext, rules: Rules) -> None:
@@ -130,7 +131,9 @@ class _Rounds:
         if self._stripe is not None and node is self._schedule.stream.last:
             target = copies.take(whole, self._ctx, self._stripe.scattered(node.output, work.made.count))
         with self._ctx.sharing_scratch(max(0, self._room - free - beside), View(self._lines, free + beside)):
-            self._rules[node.op](clone(node, inputs, [target], self._attrs(node, work)), self._ctx)
+            part, first = clone(node, inputs, [target], self._attrs(node, work)), len(self._ctx.steps[-1].calls)
+            self._rules[node.op](part, self._ctx)
+            self._ctx.count_readings(first, spec_of(node.op).macs(part))
         if target is not whole:
             self._copy(target, whole, *_rectangle(target, node.output.shape[2], to_whole=True))
 

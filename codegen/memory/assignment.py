@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 from scipy.sparse import coo_array
 
 from edgekit.codegen.memory.liveness import Lifetime
@@ -19,6 +19,7 @@ from edgekit.codegen.memory.sections import sections_of
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 from edgekit.codegen.memory.traffic import bytes_moved
 from edgekit.codegen.program import Buffer
+from edgekit.integer_program import cheapest_choice
 
 # Nodes of the search tree, and how often the room may be reduced.
 NODES = 2_000
@@ -87,13 +88,7 @@ def _choose(
     limits = _capacities(lives, room)
     each = coo_array((np.ones(len(costs)), (np.arange(len(costs)) // count, np.arange(len(costs)))))
     constraints = [LinearConstraint(each.tocsr(), 1, 1), *limits]
-    outcome = milp(
-        np.array(costs, np.float64),
-        integrality=np.ones(len(costs)),
-        bounds=Bounds(0, allowed),
-        constraints=constraints,
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
-    )
+    outcome = cheapest_choice(costs, constraints, NODES, allowed)
     if outcome.x is None:
         return None
     chosen = [int(row.argmax()) for row in outcome.x.reshape(len(lives), count)]

@@ -15,21 +15,24 @@ QUICK_EFFORT = 10_000_000
 MAX_STEPS = 2000
 
 
-def order_steps(program: Program, effort: int = EFFORT) -> Program:
+def order_steps(program: Program, effort: int = EFFORT, plenty: int = 0) -> Program:
     """The program with its steps in the order of the fewest live bytes, and what is known about that.
 
     It stays as it is unless another order is better. Steps are exchanged only where neither touches what the other
     writes. The lower bound holds even where `effort` ends the search early. Programs of more than MAX_STEPS steps stay
     as they are, with nothing known.
 
+    Args:
+        plenty: live bytes that are few beside the memory there is: no more than a second is spent on fewer yet.
+
     Raises ToolchainError where the search does not compile for this computer.
     """
     if len(program.steps) > MAX_STEPS:
         return program
-    return in_order(program, best_order(problem_of(program), effort))
+    return in_order(program, best_order(problem_of(program), effort, plenty))
 
 
-def best_order(problem: OrderProblem, effort: int = EFFORT) -> StepOrder:
+def best_order(problem: OrderProblem, effort: int = EFFORT, plenty: int = 0) -> StepOrder:
     """The order as it is, unless a greedy or a searched one is better; where the best takes too long, a better one."""
     given = list(range(problem.steps))
     bound, peak, order = problem.bound, peak_of(problem, given), given
@@ -37,7 +40,7 @@ def best_order(problem: OrderProblem, effort: int = EFFORT) -> StepOrder:
         greedy = _greedy(problem)
         if peak_of(problem, greedy) < peak:
             peak, order = peak_of(problem, greedy), greedy
-    least = 0
+    least, effort = 0, min(effort, QUICK_EFFORT) if peak <= plenty else effort
     while peak > bound:
         found = find_order(problem, peak - 1, effort, least)
         if found.bound > least:
@@ -46,8 +49,8 @@ def best_order(problem: OrderProblem, effort: int = EFFORT) -> StepOrder:
             peak, order = peak_of(problem, found.order), found.order
         elif least:
             break
-        # From now on any order that is better will do: it is found sooner than the best one.
-        least = peak - 1
+        # From now on any order that is better will do: it is found much sooner than the best one, or not at all.
+        least, effort = peak - 1, min(effort, max(QUICK_EFFORT, effort // 8))
     return StepOrder(tuple(order), peak, bound)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class ReplacementFile:
     alignment: int
     tensors: tuple[FileTensor, ...]
     steps: tuple[FileStep, ...]
+
+    @cached_property
+    def read(self) -> frozenset[int]:
+        """The tensors that some step reads."""
+        return frozenset(tensor for step in self.steps for tensor in step.reads)
 
 
 def read_replacement(path: Path) -> ReplacementFile:
@@ -132,8 +138,8 @@ class _Reader:
 
     def _name(self, fields: Mapping[str, Any], where: str) -> str:
         name = fields.get("name")
-        if not isinstance(name, str) or not 1 <= len(name) <= 200:
-            raise self._bad(f"{where}: name must be a text of 1 to 200 characters")
+        if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
+            raise self._bad(f"{where}: name must be a text of 1 to 200 printable characters")
         return name
 
     def _number(self, fields: Mapping[str, Any], key: str, where: str, least: int, default: int | None = None) -> int:

@@ -7,24 +7,34 @@ from dataclasses import replace
 
 from edgekit.codegen.memory.block import Block
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, residences
-from edgekit.codegen.memory.replacement_solver import REMADE, USES, Kept, solve
+from edgekit.codegen.memory.replacement_solver import EFFORT as SOLVER_EFFORT
+from edgekit.codegen.memory.replacement_solver import REMADE, USES, Effort, Kept, solve
 from edgekit.codegen.memory.solver import EFFORT, Placement, place
 
-# How many sets of stays may be refused, and the effort of the search for a small one that has no placement.
-ROUNDS = 12
+# How many sets of stays may be refused, and how many whatever the effort; the effort of the search for a small one that
+# has no placement.
+ROUNDS, SURE_ROUNDS = 12, 3
 WINDOW_EFFORT = EFFORT // 16
 
 
-def solve_placed(problem: ReplacementProblem, alignment: int = 1) -> tuple[Replacement, Placement] | None:
+def solve_placed(
+    problem: ReplacementProblem, alignment: int = 1, effort: int = SOLVER_EFFORT, known: Replacement | None = None
+) -> tuple[Replacement, Placement] | None:
     """The cheapest replacement found whose stays have a placement, and that; None where none was found.
+
+    Args:
+        effort: of all integer programs together, see `Effort`; where it is spent, a few more have one node each.
+        known: the cheapest by live bytes alone, where that has been solved.
 
     Its lower bound holds for replacements by live bytes alone until a placement is refused without proof that there is
     none; from then on it stays as it was.
     """
     refused: list[Kept] = []
-    bound, exact = 0, True
-    for _ in range(ROUNDS):
-        solution = solve(problem, refused)
+    bound, exact, left = 0, True, Effort(effort)
+    for number in range(ROUNDS):
+        if number >= SURE_ROUNDS and left.left <= 0:
+            break
+        solution = solve(problem, refused, left) if known is None or refused else known
         if solution is None:
             return None
         bound = max(bound, solution.lower_bound) if exact else bound
@@ -32,7 +42,7 @@ def solve_placed(problem: ReplacementProblem, alignment: int = 1) -> tuple[Repla
         placement = place(blocks, problem.capacity)
         if placement.peak <= problem.capacity:
             return replace(solution, lower_bound=min(bound, solution.cost)), placement
-        conflict, proven = _conflict(blocks, problem)
+        conflict, proven = _conflict(blocks, problem, placement)
         exact = exact and proven
         refused.append(_kept(problem, solution, conflict))
     return None
@@ -51,8 +61,11 @@ def with_scratch(problem: ReplacementProblem, solution: Replacement) -> list[int
     return [number for number in sorted(solution.remade) if problem.remakes[number].scratch]
 
 
-def _conflict(blocks: Sequence[Block], problem: ReplacementProblem) -> tuple[list[int], bool]:
-    """Blocks for which no placement was found, those of few steps if there are such, and whether there is none."""
+def _conflict(blocks: Sequence[Block], problem: ReplacementProblem, placement: Placement) -> tuple[list[int], bool]:
+    """Blocks for which no placement was found, those of few steps if there are such, and whether there is none.
+
+    `placement` is the best one found of all blocks.
+    """
     for window in _windows(problem.steps):
         inside = [
             i for i, block in enumerate(blocks) if block.first in window or block.first < window.start <= block.last
@@ -60,7 +73,7 @@ def _conflict(blocks: Sequence[Block], problem: ReplacementProblem) -> tuple[lis
         found = place([blocks[index] for index in inside], problem.capacity, WINDOW_EFFORT)
         if found.lower_bound > problem.capacity:
             return inside, True
-    return list(range(len(blocks))), place(blocks, problem.capacity).lower_bound > problem.capacity
+    return list(range(len(blocks))), placement.lower_bound > problem.capacity
 
 
 def _windows(steps: int) -> Iterator[range]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.codegen.memory.joint import JointProblem, best_joint
+from edgekit.codegen.memory.joint_bound import bound_over_orders
+from edgekit.codegen.memory.joint_orders import cheaper_order
 from edgekit.codegen.memory.liveness import lifetimes
-from edgekit.codegen.memory.order import QUICK_EFFORT, best_order
+from edgekit.codegen.memory.order import best_order
 from edgekit.codegen.memory.order_problem import problem_of
 from edgekit.codegen.memory.remakes import Axis, Making, makings_of
 from edgekit.codegen.memory.replacement import Remake, Replacement, ReplacementProblem, Tensor, residences
@@ -18,8 +20,9 @@ from edgekit.codegen.memory.validate_placement import validate_placement
 from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step
 from edgekit.errors import BadUsage
 
-# States of the search over all orders for one unit of effort: seconds.
-JOINT_EFFORT = 2_000_000
+# One unit of effort, some seconds each: of the search for the least peak, states of the search over all orders, and
+# of integer programs (`Effort`).
+ORDER_EFFORT, JOINT_EFFORT, SOLVER_EFFORT = 2_000_000, 1_000_000, 400_000_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Stay:
 
 @dataclass(frozen=True)
 class Scratch:
-    """Bytes at an offset that steps which run again write besides what they are needed for."""
+    """Bytes at an offset that steps which run again, to make a tensor, write besides it."""
 
+    tensor: int
     position: int
     size: int
     offset: int
@@ -80,22 +84,33 @@ def plan_replacement(file: ReplacementFile, capacity: int, free_order: bool, eff
 
     Args:
         free_order: steps may run in any order in which each reads what has been written.
-        effort: how much of a search over all orders, times JOINT_EFFORT.
+        effort: how much may be searched, in units; where it ends the search, the lower bound is what it has reached.
 
     Raises BadUsage where the order is free and the problem has what only a given order allows.
     """
     if not free_order:
-        return _ordered(file, range(len(file.steps)), capacity)
+        return _ordered(file, range(len(file.steps)), capacity, effort)
     joint = _joint(file, capacity)
-    least = best_order(problem_of(_program(file.steps, file)), QUICK_EFFORT)
-    orders = dict.fromkeys([tuple(range(len(file.steps))), least.positions])
-    plans = [plan for order in orders if (plan := _ordered(file, order, capacity)) is not None]
-    below = min((plan.cost for plan in plans), default=sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1)
-    found = best_joint(joint, below, effort * JOINT_EFFORT)
-    if found.order is not None and (plan := _ordered(file, found.order, capacity)) is not None:
-        plans.append(plan)
-    best = min(plans, key=lambda plan: plan.cost, default=None)
-    return None if best is None else replace(best, lower_bound=min(best.cost, found.lower_bound))
+    least = best_order(problem_of(_program(file.steps, file)), effort * ORDER_EFFORT)
+    orders = dict.fromkeys((least.positions, tuple(range(len(file.steps)))))
+    cheaper = cheaper_order(joint, orders, effort)
+    best = None if cheaper is None else _ordered(file, cheaper.order, capacity, effort, cheaper.solution)
+    bound = bound_over_orders(joint, effort * SOLVER_EFFORT)
+    if cheaper is None or best is None or best.cost > max(bound, cheaper.cost):
+        # Its addresses cost more than its live bytes: those of another order may cost less.
+        others = [order for order in orders if cheaper is None or order != cheaper.order]
+        best = _cheapest(best, *(_ordered(file, order, capacity, effort) for order in others))
+    if best is None or bound < best.cost:
+        most = sum(joint.stores) + len(file.steps) * sum(joint.fetches) + 1
+        found = best_joint(joint, most if best is None else best.cost, effort * JOINT_EFFORT)
+        bound = max(bound, found.lower_bound)
+        plan = None if found.order is None else _ordered(file, found.order, capacity, effort)
+        best = _cheapest(best, plan)
+    return None if best is None else replace(best, lower_bound=min(best.cost, bound))
+
+
+def _cheapest(*plans: ReplacementPlan | None) -> ReplacementPlan | None:
+    return min((plan for plan in plans if plan is not None), key=lambda plan: plan.cost, default=None)
 
 
 def _joint(file: ReplacementFile, capacity: int) -> JointProblem:
@@ -116,8 +131,7 @@ def _joint(file: ReplacementFile, capacity: int) -> JointProblem:
             )
     if any(step.again is not None for step in file.steps):
         raise BadUsage("steps that may run again need --order given")
-    read = {tensor for step in file.steps for tensor in step.reads}
-    stores = (t.store if writers[n] and n in read else 0 for n, t in enumerate(file.tensors))
+    stores = (t.store if writers[n] and n in file.read else 0 for n, t in enumerate(file.tensors))
     return JointProblem(
         tuple(tensor.size for tensor in file.tensors),
         tuple(stores),
@@ -144,9 +158,28 @@ def _program(steps: Sequence[FileStep], file: ReplacementFile) -> Program:
     return Program("file", made, buffers, [], [], [], outputs)
 
 
-def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int) -> ReplacementPlan | None:
-    """The cheapest plan for one order."""
-    steps = [file.steps[index] for index in order]
+def _ordered(
+    file: ReplacementFile, order: Sequence[int], capacity: int, effort: int, known: Replacement | None = None
+) -> ReplacementPlan | None:
+    """The cheapest plan for one order; where the effort ends before one with steps that run again has addresses, the
+    cheapest without, of which then is not known how much it could save. `known` is the cheapest by live bytes alone."""
+    plan = _solved(file, [file.steps[index] for index in order], order, capacity, effort, known)
+    if plan is None and any(step.again is not None for step in file.steps):
+        once = [replace(file.steps[index], again=None) for index in order]
+        plan = _solved(file, once, order, capacity, effort)
+        return None if plan is None else replace(plan, lower_bound=0)
+    return plan
+
+
+def _solved(
+    file: ReplacementFile,
+    steps: Sequence[FileStep],
+    order: Sequence[int],
+    capacity: int,
+    effort: int,
+    known: Replacement | None = None,
+) -> ReplacementPlan | None:
+    """The cheapest plan for the steps in an order."""
     problem = _problem(file, steps, capacity)
     again = {index: float(step.again) for index, step in enumerate(steps) if step.again is not None}
     makings, axis = list[Making](), Axis(len(steps), [])
@@ -162,7 +195,7 @@ def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int) -> Repl
         ]
         axis = Axis(len(steps), makings)
         problem = _with_makings(file, problem, makings, axis)
-    solved = solve_placed(problem, file.alignment)
+    solved = solve_placed(problem, file.alignment, effort * SOLVER_EFFORT, known)
     if solved is None:
         return None
     solution, placement = solved
@@ -173,7 +206,7 @@ def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int) -> Repl
     return ReplacementPlan(
         timeline.positions,
         timeline.again,
-        tuple(_stays(problem, solution, placement.offsets, timeline)),
+        tuple(_stays(file, problem, solution, placement.offsets, timeline)),
         tuple(_scratch(problem, solution, placement.offsets, timeline)),
         tuple(number for number, outside in enumerate(solution.outside) if outside),
         placement.peak,
@@ -184,13 +217,13 @@ def _ordered(file: ReplacementFile, order: Sequence[int], capacity: int) -> Repl
 
 def _problem(file: ReplacementFile, steps: Sequence[FileStep], capacity: int) -> ReplacementProblem:
     tensors = []
-    read = {tensor for step in steps for tensor in step.reads}
     for number, tensor in enumerate(file.tensors):
         uses = tuple(n for n, step in enumerate(steps) if number in step.reads or number in step.writes)
         writes = tuple(n for n, step in enumerate(steps) if number in step.writes)
-        # Nothing is lost with what no step writes, or none reads.
-        store = tensor.store if writes and (number in read or tensor.result) else 0
-        tensors.append(Tensor(tensor.size, uses, writes, store, tensor.fetch, tensor.outside, result=tensor.result))
+        # Nothing is lost with what no step writes, or none needs.
+        needed = number in file.read or tensor.result
+        store, fetch = tensor.store if writes and needed else 0, tensor.fetch if needed else 0
+        tensors.append(Tensor(tensor.size, uses, writes, store, fetch, tensor.outside, result=tensor.result))
     return ReplacementProblem(tuple(tensors), len(steps), capacity)
 
 
@@ -231,7 +264,11 @@ class _Timeline:
 
 
 def _stays(
-    problem: ReplacementProblem, solution: Replacement, offsets: Sequence[int], timeline: _Timeline
+    file: ReplacementFile,
+    problem: ReplacementProblem,
+    solution: Replacement,
+    offsets: Sequence[int],
+    timeline: _Timeline,
 ) -> list[Stay]:
     made = {(problem.remakes[n].tensor, problem.remakes[n].step) for n in solution.remade}
     found = []
@@ -241,6 +278,8 @@ def _stays(
         if stay.first > tensor.uses[0]:
             arrives = "again" if (stay.tensor, stay.first) in made else "fetched"
         leaves = "stored" if stay.stored and tensor.writes else ""
+        if not (stay.tensor in file.read or tensor.result):
+            arrives, leaves = "made", ""
         first, last = timeline.at[stay.first], timeline.at[stay.last]
         found.append(Stay(stay.tensor, first, last, offset, arrives, leaves))
     return found
@@ -251,4 +290,4 @@ def _scratch(
 ) -> list[Scratch]:
     making = [problem.remakes[number] for number in with_scratch(problem, solution)]
     places = zip(making, offsets[len(offsets) - len(making) :], strict=True)
-    return [Scratch(timeline.at[remake.step], remake.scratch, offset) for remake, offset in places]
+    return [Scratch(remake.tensor, timeline.at[remake.step], remake.scratch, offset) for remake, offset in places]

@@ -7,13 +7,15 @@ from dataclasses import replace
 from math import gcd
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
 from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem, cost_of
+from edgekit.integer_program import at_most, cheapest_choice, unit_of
 
-# Nodes of the integer program's search tree: an effort that is the same on every computer.
-NODES = 20_000
+# What a build may spend, some minutes' worth; see `Effort`.
+EFFORT = 4_000_000_000
+# What it takes to bound an integer program before the first node of its search tree, in nodes.
+_ROOT = 12
+_MOST_NODES = 1_000_000
 # Stands for a number of a tensor in a set of what is kept: the other number is that of a remake.
 REMADE = -1
 # Stands for the number of a gap there: the tensor's own uses.
@@ -22,34 +24,58 @@ USES = -1
 Kept = frozenset[tuple[int, int]]
 
 
-def solve(problem: ReplacementProblem, refused: Sequence[Kept] = (), nodes: int = NODES) -> Replacement | None:
-    """The cheapest replacement whose live bytes fit the capacity at every step; None where there is none.
+class Effort:
+    """What integer programs may spend together: nodes of their search trees, the same on every computer. A node takes
+    as long as the square of the program's numbers; forty million are about a second.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def nodes(self, numbers: int) -> int:
+        """How many nodes are left for a program, at least one."""
+        return min(_MOST_NODES, max(1, self.left // max(1, numbers) ** 2 - _ROOT))
+
+    def spend(self, numbers: int, nodes: int) -> None:
+        """Nodes of a program that has so many numbers in its constraints."""
+        self.left -= (nodes + _ROOT) * numbers**2
+
+
+def solve(
+    problem: ReplacementProblem, refused: Sequence[Kept] = (), effort: Effort | None = None
+) -> Replacement | None:
+    """The cheapest replacement; None where there is none, or none was found.
 
     Args:
         refused: sets of (tensor, number of a gap or USES) and (REMADE, number of a remake) that cannot all be on the
             chip.
-        nodes: effort; where it ends the search, the best solution so far comes with the lower bound reached.
+        effort: where it ends the search, the best solution so far comes with the lower bound reached; it has less
+            afterwards.
     """
-    model = _Model(problem, refused)
+    model, effort = _Model(problem, refused), effort or Effort(EFFORT)
     if not model.fits:
         return None
     if not model.costs:
         return _solution(problem, model, np.zeros(0), 0)
+    values, bound = _cheapest(model, effort)
+    if values is None:
+        return None
+    if not model.exact:
+        _, bound = _cheapest(_Model(problem, refused, rounded=True), effort)
+    return _solution(problem, model, values, bound)
+
+
+def _cheapest(model: _Model, effort: Effort) -> tuple[np.ndarray | None, int]:
+    """The values of a model's variables, None where none were found, and a lower bound on the costs."""
     unit = gcd(*model.costs) or 1
     # Less than half a unit together.
     works = np.array(model.works) / (2.0 * sum(model.works) + 1.0)
-    outcome = milp(
-        np.array(model.costs, np.float64) / unit + works,
-        integrality=np.ones(len(model.costs)),
-        bounds=Bounds(0, 1),
-        constraints=model.constraints() or None,
-        options={"node_limit": nodes, "mip_rel_gap": 0.0},
-    )
-    if outcome.x is None:
-        return None
-    values = np.round(outcome.x)
+    costs, constraints = np.array(model.costs, np.float64) / unit + works, at_most(model.rows, len(model.costs))
+    outcome = cheapest_choice(costs, constraints, effort.nodes(model.numbers))
+    effort.spend(model.numbers, outcome.mip_node_count or 0)
     # Costs are whole units, the solver's bound is a float.
-    return _solution(problem, model, values, int(np.ceil(outcome.mip_dual_bound - 0.5 * works.any() - 0.01)) * unit)
+    least = 0 if outcome.mip_dual_bound is None else outcome.mip_dual_bound - 0.5 * works.any() - 0.01
+    return None if outcome.x is None else np.round(outcome.x), max(0, int(np.ceil(least))) * unit
 
 
 def full_steps(problem: ReplacementProblem) -> np.ndarray:
@@ -72,16 +98,17 @@ class _Model:
     - per point after such a gap: fetched, unless that follows,
     - per visit: away; per remake: made; per version of a tensor that may be fetched: stored; per tensor: outside.
 
-    Only steps where not all fits have constraints.
+    Only steps where not all fits have constraints; `exact` where the solver's tolerance is less than a byte of them.
+    Else a model whose sizes are `rounded`, so that whatever fits still does, has a bound that holds.
     """
 
-    def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept]) -> None:
+    def __init__(self, problem: ReplacementProblem, refused: Sequence[Kept], rounded: bool = False) -> None:
         self.problem, self.costs, self.works = problem, list[int](), list[float]()
         self.drop: dict[tuple[int, int], int] = {}
         self.out: dict[int, int] = {}
         self.away: dict[tuple[int, int], int] = {}
-        self._rows: list[tuple[dict[int, float], float]] = []
-        self.fits = True
+        self.rows: list[tuple[dict[int, float], float]] = []
+        self.fits, self.exact, self._rounded = True, True, rounded
         full = full_steps(problem)
         asked = frozenset[tuple[int, int]]().union(*refused)
         self.made = [self._variable(remake.cost, remake.work) for remake in problem.remakes]
@@ -132,26 +159,26 @@ class _Model:
         away = self.away[index, visit] = self._variable(0)
         for number, gap in enumerate(self.problem.gaps[index]):
             if visit in (gap.before, gap.first - 1):
-                self._rows.append(({away: 1.0, self.drop[index, number]: -1.0}, 0.0))
+                self.rows.append(({away: 1.0, self.drop[index, number]: -1.0}, 0.0))
 
     def _dropped(self, index: int, number: int, stored: dict[int, int]) -> None:
         """After a gap that is dropped, a tensor is fetched, made, or away; a result needs a copy."""
         tensor, gap = self.problem.tensors[index], self.problem.gaps[index][number]
         drop = self.drop[index, number]
         if index in self.out:
-            self._rows.append(({drop: 1.0, self.out[index]: 1.0}, 1.0))
+            self.rows.append(({drop: 1.0, self.out[index]: 1.0}, 1.0))
         row = {drop: 1.0}
         if gap.before is not None:
             for variable in (*self._makers.get((index, gap.before), []), self.away.get((index, gap.before))):
                 if variable is not None:
                     row[variable] = -1.0
         if not self.problem.movable:
-            self._rows.append((row, 0.0))
+            self.rows.append((row, 0.0))
             return
         moved = drop
         if gap.before is not None and not self._only_fetched(index):
             moved = self._variable(tensor.fetch)
-            self._rows.append(({**row, moved: -1.0}, 0.0))
+            self.rows.append(({**row, moved: -1.0}, 0.0))
         if gap.version not in stored:
             stored[gap.version] = self._variable(tensor.store)
         # moved <= stored, or given off the chip
@@ -159,31 +186,31 @@ class _Model:
         if tensor.given and gap.version == 0 and (index, 0) in self.drop:
             first = self.drop[index, 0]
             copied[first] = copied.get(first, 0.0) - 1.0
-        self._rows.append((copied, 0.0))
+        self.rows.append((copied, 0.0))
 
     def _need_sources(self, number: int) -> None:
         """What is made again was dropped; it and its sources are not away, and off the chip they cost more."""
         remake, made = self.problem.remakes[number], self.made[number]
         gap = next(n for n, gap in enumerate(self.problem.gaps[remake.tensor]) if gap.before == remake.step)
-        self._rows.append(({made: 1.0, self.drop[remake.tensor, gap]: -1.0}, 0.0))
+        self.rows.append(({made: 1.0, self.drop[remake.tensor, gap]: -1.0}, 0.0))
         for tensor in (remake.tensor, *remake.sources):
             if (tensor, remake.step) in self.away:
-                self._rows.append(({made: 1.0, self.away[tensor, remake.step]: 1.0}, 1.0))
+                self.rows.append(({made: 1.0, self.away[tensor, remake.step]: 1.0}, 1.0))
         for source, far in zip(remake.sources, remake.far, strict=True):
             if source in self.out and far:
                 both = self._variable(far)
-                self._rows.append(({made: 1.0, self.out[source]: 1.0, both: -1.0}, 1.0))
+                self.rows.append(({made: 1.0, self.out[source]: 1.0, both: -1.0}, 1.0))
 
     def _limit(self, full: np.ndarray) -> None:
         """At every step where not all fits: what is not there must make up for the excess."""
         problem = self.problem
-        leaving: dict[int, dict[int, float]] = {int(step): {} for step in np.flatnonzero(full)}
-        excess = {step: float(full[step]) for step in leaving}
+        leaving: dict[int, dict[int, int]] = {int(step): {} for step in np.flatnonzero(full)}
+        excess = {step: int(full[step]) for step in leaving}
 
         def leave(variable: int, steps: range, size: int) -> None:
             for step in steps:
                 if step in leaving:
-                    leaving[step][variable] = leaving[step].get(variable, 0.0) - float(size)
+                    leaving[step][variable] = leaving[step].get(variable, 0) - size
 
         for index, tensor in enumerate(problem.tensors):
             if index in self.out:
@@ -196,11 +223,14 @@ class _Model:
                 leave(self.away[index, visit], range(visit, visit + 1), tensor.size)
         for number, remake in enumerate(problem.remakes):
             if remake.scratch and remake.step in leaving:
-                leaving[remake.step][self.made[number]] = float(remake.scratch)
+                leaving[remake.step][self.made[number]] = remake.scratch
                 excess[remake.step] -= remake.scratch
         for step, row in leaving.items():
             if row:
-                self._rows.append((row, -excess[step]))
+                unit, rough = gcd(*row.values()), unit_of(row.values())
+                self.exact &= unit == rough
+                unit = rough if self._rounded else unit
+                self.rows.append(({v: float(size // unit) for v, size in row.items()}, float(-excess[step] // unit)))
             else:
                 self.fits = False
 
@@ -217,17 +247,14 @@ class _Model:
             if index in self.out:
                 row[self.out[index]] = -1.0
         if row:
-            self._rows.append((row, limit))
+            self.rows.append((row, limit))
         else:
             self.fits = False
 
-    def constraints(self) -> list[LinearConstraint]:
-        if not self._rows:
-            return []
-        at = [(r, c, v) for r, (row, _) in enumerate(self._rows) for c, v in row.items()]
-        rows, columns, values = zip(*at, strict=True)
-        matrix = coo_array((values, (rows, columns)), shape=(len(self._rows), len(self.costs)))
-        return [LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in self._rows]))]
+    @property
+    def numbers(self) -> int:
+        """How many numbers the constraints have."""
+        return sum(len(row) for row, _ in self.rows)
 
 
 def _solution(problem: ReplacementProblem, model: _Model, values: np.ndarray, bound: int) -> Replacement:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 
-from edgekit.codegen.program import Constant, ConstantArg, Program, Step
+from edgekit.codegen.program import Constant, ConstantArg, KernelCall, Program
+from edgekit.integer_program import cheapest_choice
 
 NODES = 20_000
 ALIGNMENT = 4
 
 
-def tables_of(step: Step) -> list[Constant]:
-    """The tables that a step reads, once each."""
-    return list(dict.fromkeys(a.constant for call in step.calls for a in call.args if isinstance(a, ConstantArg)))
+def tables_of(calls: Iterable[KernelCall]) -> list[Constant]:
+    """The tables that calls read, once each."""
+    return list(dict.fromkeys(a.constant for call in calls for a in call.args if isinstance(a, ConstantArg)))
+
+
+def times_read(tables: Sequence[Constant], macs: int) -> int:
+    """How often a layer goes over its tables: a model.
+
+    A multiplication reads one weight, so that it goes over the largest table as often as that holds fewer of them than
+    the layer has multiplications; over the others as often, and over any once at least.
+    """
+    largest = max((table.weights or table.rows.size for table in tables), default=1)
+    return max(1, macs // max(1, largest))
 
 
 def bytes_read(program: Program) -> list[int]:
-    """Bytes that an inference reads of each table: a model.
-
-    A multiplication reads one weight, so that a step goes over its largest table as often as it holds fewer of them
-    than the step has multiplications; over its other tables as often, and over any once at least.
-    """
+    """Bytes that an inference reads of each table, see `times_read`; a stream's as often as its rounds read them."""
     reads = [0] * len(program.constants)
     for step in program.steps:
-        tables = tables_of(step)
-        largest = max((table.weights or table.rows.size for table in tables), default=1)
-        times = max(1, step.macs // max(1, largest))
+        tables = tables_of(step.calls)
+        once = times_read(tables, step.macs)
         for table in tables:
-            reads[table.index] += times * table.size
+            reads[table.index] += step.readings.get(table, once) * table.size
     return reads
 
 
@@ -48,13 +54,7 @@ def outside_tables(program: Program, room: int, most: int) -> frozenset[int]:
 
 
 def _knapsack(sizes: Sequence[int], costs: Sequence[int], excess: int, most: int) -> frozenset[int]:
-    outcome = milp(
-        np.array(costs, np.float64),
-        integrality=np.ones(len(sizes)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(np.array([sizes], np.float64), excess, most),
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
-    )
+    outcome = cheapest_choice(costs, [LinearConstraint(np.array([sizes], np.float64), excess, most)], NODES)
     if outcome.x is None:
         return frozenset(range(len(sizes)))
     return frozenset(int(index) for index in np.flatnonzero(np.round(outcome.x)))

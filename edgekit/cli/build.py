@@ -106,7 +106,7 @@ def summary(report: dict[str, Any], output: Path) -> str:
             f"  {latency['model']:.2f} ms [{latency['low']:.2f}, {latency['high']:.2f}], {latency['cycles']} cycles "
             f"({latency['label']})"
         )
-    if accuracy is not None and accuracy["emulated"] is not None:
+    if accuracy is not None:
         reference = "" if accuracy["reference"] is None else f"float {accuracy['reference']:.1%}, "
         lines.append(f"  top-1 {reference}emulated {accuracy['emulated']:.1%} on {accuracy['samples']} samples")
     lines.append(f"  bit-exact on {check['inputs']} inputs ({check['source']})")

@@ -21,7 +21,7 @@ EFFORT = 500_000_000
     "--effort",
     type=click.IntRange(1, 1000),
     default=1,
-    help="How long to search, times 5 s or so; of a JSON problem, orders alone.  [1]",
+    help="How long to search, times 5 s or so; of a JSON problem, times 10 s.  [1]",
 )
 @click.option("--order", type=click.Choice(["given", "free"]), default="given", help="Of a JSON problem.  [given]")
 @json_option

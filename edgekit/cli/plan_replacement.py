@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.cli.common import print_json
+from edgekit.codegen.memory.problem_text import MAX_NUMBER
 from edgekit.codegen.memory.replacement_file import ReplacementFile, read_replacement
 from edgekit.codegen.memory.replacement_planner import ReplacementPlan, plan_replacement
 from edgekit.errors import BadUsage
@@ -24,10 +25,12 @@ def plan(
     capacity = file.capacity if capacity is None else capacity
     if capacity is None:
         raise BadUsage("how many bytes are there? Give --capacity, or capacity in the file")
+    if capacity > MAX_NUMBER:
+        raise BadUsage(f"--capacity is at most {MAX_NUMBER} bytes")
     found = plan_replacement(file, capacity, free_order, effort)
     if found is None:
         need, name = max((_least(file, {*step.reads, *step.writes}), step.name) for step in file.steps)
-        known = f"step {name!r} alone needs {need} B" if need > capacity else "give more --capacity"
+        known = f"step {name!r} alone needs {need} B" if need > capacity else "give more --capacity or --effort"
         print(f"error: does not fit: no plan for {capacity} B was found; {known}", file=sys.stderr)
         raise SystemExit(1)
     record = _record(file, found, capacity)
@@ -76,7 +79,10 @@ def _record(file: ReplacementFile, found: ReplacementPlan, capacity: int) -> dic
             }
             for stay in found.stays
         ],
-        "scratch": [{"position": s.position, "size": s.size, "offset": s.offset} for s in found.scratch],
+        "scratch": [
+            {"tensor": file.tensors[s.tensor].name, "position": s.position, "size": s.size, "offset": s.offset}
+            for s in found.scratch
+        ],
     }
 
 

@@ -81,7 +81,7 @@ def _decibels(ratio: float | None) -> str:
 def _summary(report: dict[str, Any]) -> list[str]:
     (runtime,), accuracy = report["validation"]["runtimes"], report["accuracy"]
     lines = [f"{report['model']} as {report['precision']}: {report['output']}, {size(report['bytes'])}"]
-    if accuracy is not None and accuracy["quantized"] is not None:
+    if accuracy is not None:
         lines.append(
             f"  top-1 float {accuracy['reference']:.1%}, quantized {accuracy['quantized']:.1%} "
             f"on {accuracy['samples']} samples"

@@ -18,13 +18,17 @@ def command(folder: Path, data: Path, as_json: bool) -> None:
     """Compare a built image with its reference, layer by layer, and measure its accuracy."""
     from edgekit.built import open_build
     from edgekit.data import load_data
-    from edgekit.validation import top1, validate_firmware
+    from edgekit.validation import odd_labels, top1, validate_firmware
 
     built = open_build(folder)
     dataset = load_data(data, built.graph.inputs)
-    result = validate_firmware(built.firmware, built.graph, dataset.samples, Progress(quiet=as_json))
+    progress = Progress(quiet=as_json)
+    result = validate_firmware(built.firmware, built.graph, dataset.samples, progress)
     accuracy = None
-    if dataset.labels is not None:
+    odd = None if dataset.labels is None else odd_labels(built.graph, dataset.labels)
+    if odd is not None:
+        progress.warn(odd)
+    elif dataset.labels is not None:
         accuracy = {
             "reference": None,
             "quantized": top1(result.references, dataset.labels),
@@ -40,7 +44,7 @@ def command(folder: Path, data: Path, as_json: bool) -> None:
     if as_json:
         print_json({"accuracy": accuracy, "validation": validation})
     else:
-        if accuracy is not None and accuracy["emulated"] is not None:
+        if accuracy is not None:
             print(f"top-1 {accuracy['emulated']:.2%} on {accuracy['samples']} samples")
         print(
             f"bit-exact on {validation['inputs']} inputs" if result.bit_exact else f"DIFFERS in {result.first_mismatch}"

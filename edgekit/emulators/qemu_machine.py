@@ -7,7 +7,6 @@ the program.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from edgekit.emulators.qemu_state import Counts, PluginState
 from edgekit.errors import CheckFailed, ToolchainError
 from edgekit.toolchains import Image
 from edgekit.toolchains.native import shared_library
+from edgekit.toolchains.programs import installed
 
 COMMAND = "qemu-system-arm"
 PLUGIN = Path(__file__).with_name("qemu_count_plugin.c")
@@ -42,10 +42,7 @@ def qemu_binary() -> str:
     Raises:
         ToolchainError: it is not on PATH.
     """
-    found = shutil.which(COMMAND)
-    if found is None:
-        raise ToolchainError(f"{COMMAND} is not installed: apt install qemu-system-arm")
-    return found
+    return installed(COMMAND, "apt install qemu-system-arm")
 
 
 class QemuMachine(Machine):
@@ -160,12 +157,14 @@ class QemuMachine(Machine):
         return self._pc
 
     def _stop(self, stops: set[int], budget: int, what: str) -> int:
-        # A breakpoint where the program stands would stop it at once.
-        wanted = (stops | {self._fault}) - {self._pc}
+        wanted = stops | {self._fault}
         try:
-            for address in self._breakpoints ^ wanted:
-                self._gdb.breakpoint(address, address in wanted)
-            self._breakpoints = wanted
+            if self._pc in wanted:
+                # A breakpoint where the program stands would stop it at once; it may come here again.
+                self._set_breakpoints(wanted - {self._pc})
+                self._gdb.send("s")
+                self._wait(budget)
+            self._set_breakpoints(wanted)
             self._gdb.send("c")
             interrupted = self._wait(budget)
             self._pc = self._gdb.register(_PC)
@@ -183,6 +182,11 @@ class QemuMachine(Machine):
         if self._pc not in stops:
             raise CheckFailed(f"{what}: the emulator stopped at {where}")
         return self._pc
+
+    def _set_breakpoints(self, wanted: set[int]) -> None:
+        for address in self._breakpoints ^ wanted:
+            self._gdb.breakpoint(address, address in wanted)
+        self._breakpoints = wanted
 
     def _wait(self, budget: int) -> str | None:
         """Wait until the program stops; why where it had to be stopped."""

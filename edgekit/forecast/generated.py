@@ -5,10 +5,10 @@ A layer's bytes are a weighted sum of a few features, with weights fitted per co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from edgekit.codegen.program import Arg, BufferArg, ConstantArg, KernelCall, Literal, ParamsArg, Step
-from edgekit.codegen.repeats import folded
+from edgekit.codegen.repeats import Rounds, folded
 
 # Arguments that travel in registers; the others go over the stack.
 REGISTERS = 4
@@ -26,8 +26,11 @@ def layer_features(step: Step, offset: Offset) -> dict[str, int]:
 
     Going through a list of tables, or on in a buffer, costs about what an offset does, and a loop what a call does.
     """
+    return _features_of(step, folded(step.calls), offset)
+
+
+def _features_of(step: Step, parts: Sequence[Rounds], offset: Offset) -> dict[str, int]:
     counts = dict.fromkeys(FEATURES, 0)
-    parts = folded(step.calls)
     calls: list[KernelCall] = [call for rounds in parts for unit in rounds.units for call in unit.calls]
     changes = [change for rounds in parts for change in rounds.changes.values()]
     counts["layer"], counts["call"] = 1, len(calls) + sum(rounds.times > 1 for rounds in parts)
@@ -56,8 +59,9 @@ def _features(arg: Arg, offset: Offset) -> list[str]:
 
 def layer_bytes(step: Step, offset: Offset, weights: Mapping[str, float]) -> float:
     """Bytes of a layer's function and of the call to it."""
-    lists = sum(len(tables) for rounds in folded(step.calls) for tables in rounds.pointers)
-    counts = layer_features(step, offset)
+    parts = folded(step.calls)
+    lists = sum(len(tables) for rounds in parts for tables in rounds.pointers)
+    counts = _features_of(step, parts, offset)
     return sum(weights[name] * count for name, count in counts.items()) + POINTER_BYTES * lists
 
 

@@ -98,7 +98,8 @@ class Grid:
     """The few numbers that an activation can be: codes of `bits` bits that are spaced evenly in |x| ** exponent.
 
     With n the most codes on one side of zero, code c of 0 to 2 ** bits - 1 stands for
-    sign(c - zero) * largest * (|c - zero| / n) ** (1 / exponent), rounded, steps of the value's scale.
+    sign(c - zero) * largest * (|c - zero| / n) ** (1 / exponent), rounded, steps of the value's scale. Only torch and
+    the function of ONNX files say so once more; tests hold them to this.
 
     Attributes:
         bits: 8, and memory holds codes less 128: levels take 16 bits, and readers decode them through a table. Or 4,
@@ -126,9 +127,18 @@ class Grid:
     @cached_property
     def levels(self) -> npt.NDArray[np.int64]:
         """int64 [2 ** bits], by code."""
-        codes = np.arange(1 << self.bits) - self.zero
-        sizes = np.floor(self.largest * (np.abs(codes) / self.most) ** (1.0 / self.exponent) + 0.5)
-        return np.asarray(np.sign(codes) * sizes, np.int64)
+        numbers = self.between(np.arange(1 << self.bits))
+        return np.asarray(np.sign(numbers) * np.floor(np.abs(numbers) + 0.5), np.int64)
+
+    def between(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+        """What codes stand for, in steps of the scale and not rounded; those of places between codes too."""
+        places = codes.astype(np.float64) - self.zero
+        sizes = self.largest * (np.abs(places) / self.most) ** (1.0 / self.exponent)
+        return np.asarray(np.sign(places) * sizes, np.float64)
+
+    def spacing(self, scale: float) -> float:
+        """What |x| ** exponent of real numbers x grows by from code to code."""
+        return float((scale * self.largest) ** self.exponent / self.most)
 
     @property
     def lowest(self) -> int:
@@ -208,7 +218,7 @@ class QuantType:
         return codes.astype(np.int64) - self.zero_point[0]
 
     def quantize(self, real: npt.NDArray[np.generic], dtype: DType) -> npt.NDArray[np.generic]:
-        """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`."""
+        """Codes of real values: round half away from zero (as TFLite), saturated to `dtype`; NaN has the code of 0."""
         if self.grid is not None:
             codes = self.grid.codes(real.astype(np.float64) / self.scale[0])
             held = codes - 128 if self.grid.coded else self.grid.levels[codes] + self.zero_point[0]
@@ -216,7 +226,7 @@ class QuantType:
         info = np.iinfo(dtype.numpy)
         scale, zero = self._broadcast(real.ndim)
         with np.errstate(over="ignore"):
-            scaled = real.astype(np.float32) / scale
+            scaled = np.nan_to_num(real.astype(np.float32) / scale, nan=0.0, posinf=np.inf, neginf=-np.inf)
         rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64) + zero
         saturated: npt.NDArray[np.generic] = np.clip(rounded, info.min, info.max).astype(dtype.numpy)
         return saturated

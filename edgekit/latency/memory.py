@@ -32,7 +32,7 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, far: Collectio
     waits = []
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
-        weights = sum(t.size * (far_wait if t.index in far else near_wait) for t in tables_of(step))
+        weights = sum(t.size * (far_wait if t.index in far else near_wait) for t in tables_of(step.calls))
         # Layers that run by rows read their weights again in every round.
         waits.append(weights * max(1, step.rounds) + buffers)
     return waits

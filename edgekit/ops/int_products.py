@@ -176,12 +176,11 @@ def product_fits(node: Node) -> bool:
     shift, depth = matmul_scale(node)[1], max(1, matrix_shapes(node)[0][-1])
     if node.output.dtype is DType.INT16:
         return (depth << 30) < 1 << 46 and -31 <= shift <= 7
-    return (depth * product_reach(node)) << max(shift, 0) < 1 << 31
+    return (depth * product_reach(node.input(0).quant)) << max(shift, 0) < 1 << 31
 
 
-def product_reach(node: Node) -> int:
-    """The most that one product of two int8 codes can be: 255 * 255, or what the levels of a grid make of it."""
-    codes = node.input(0).quant
+def product_reach(codes: QuantType | None) -> int:
+    """The most that a product with an int8 code can be: 255 * 255, or what the levels of a grid make of it."""
     return 255 * (codes.reach if codes is not None and codes.is_coded else 255)
 
 

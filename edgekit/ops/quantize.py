@@ -79,7 +79,7 @@ class Quantize(_Conversion):
         x = Value("x", (1, 67), DType.FLOAT32)
         y = Value("y", (1, 67), DType.INT8, QuantType.per_tensor(0.037, -3))
         data = rng.normal(0, 3, (1, 67)).astype(np.float32)
-        data[0, :4] = [1e9, -1e9, 0.0185, -0.0185]
+        data[0, :7] = [1e9, -1e9, 0.0185, -0.0185, np.nan, np.inf, -np.inf]
         yield Case("c0", single_node_graph(self.name, [x], [y], {}), ((data,),))
         y = Value("y", (1, 67), DType.INT16, QuantType.per_tensor(0.00037, 0))
         x = Value("x", (1, 67), DType.FLOAT32)
@@ -120,18 +120,23 @@ def requantize_scale(node: Node) -> tuple[int, int]:
 
 
 def known_codes(node: Node) -> bool:
-    """both sides must be codes of one positive scale: int8 or uint8, or int8 or int16 where one is int16."""
+    """both sides must be codes of one positive scale: int8 or uint8, or, without grids, int16 with int8 or int16."""
     sides = (node.input(0), node.output)
     if all(v.quant is None and v.dtype is DType.FLOAT32 for v in sides):
         return True
-    kinds = _CODES if DType.INT16 in {v.dtype for v in sides} else _SMALL_CODES
-    return all(_one_scale(v, kinds) for v in sides)
+    wide = DType.INT16 in {v.dtype for v in sides}
+    return not (wide and _on_grids(node)) and all(_one_scale(v, _CODES if wide else _SMALL_CODES) for v in sides)
+
+
+def _on_grids(node: Node) -> bool:
+    """Whether a side is on a grid: a table of the nearest codes then, which no kernel has to compute."""
+    return any(v.quant is not None and v.quant.grid is not None for v in (node.input(0), node.output))
 
 
 def near_scales(node: Node) -> bool:
     """the input's scale must be below 2**22 times the output's (2**14 times where a side is int16)."""
     limit = 14 if DType.INT16 in (node.input(0).dtype, node.output.dtype) else 22
-    exact = node.output.quant is None or node.output.quant.grid is not None
+    exact = node.output.quant is None or _on_grids(node)
     return exact or not known_codes(node) or requantize_scale(node)[1] <= limit
 
 
@@ -146,22 +151,22 @@ class Requantize(_Conversion):
     onnx = ("edgekit.OnGrid",)
     tflite = ("QUANTIZE", "CONCATENATION")
     rewrite = "convert again with scales of ordinary size"
-    encodes = True
+    encodes = decodes = True
 
     @property
     def constraints(self) -> Sequence[Constraint]:
         return (known_codes, near_scales)
 
     def table(self, node: Node) -> Array:
-        """256 output codes, by the 8-bit input's code minus the input type's minimum; of a grid, the nearest."""
+        """256 output codes, by the 8-bit input's code minus its type's minimum; from and to grids, the nearest."""
         info = np.iinfo(node.input(0).dtype.numpy)
         return self._rescaled(node, np.arange(info.min, info.max + 1, dtype=np.int64))
 
     def _rescaled(self, node: Node, codes: Array) -> Array:
         (sx, zx), (sy, zy) = fp.single_quant(node.input(0)), fp.single_quant(node.output)
         info, kind = np.iinfo(node.output.dtype.numpy), node.output.dtype.numpy
-        if (quant := _quant(node.output)).grid is not None:
-            return quant.quantize((codes - zx) * sx, node.output.dtype)
+        if _on_grids(node):
+            return _quant(node.output).quantize(fp.steps(node.input(0), codes) * sx, node.output.dtype)
         if node.attrs.get("float_scale"):
             factor = np.float32(sx) * (np.float32(1) / np.float32(sy))
             real = codes.astype(np.float32) * factor + np.float32(-zx) * factor
@@ -193,9 +198,11 @@ class Requantize(_Conversion):
             y = Value("y", (1, 39), to_type, QuantType.per_tensor(*to_quant))
             graph = single_node_graph(self.name, [x], [y], {})
             yield Case(name, graph, ((random_codes(rng, (1, 39), from_type),),))
+        even = QuantType.per_tensor(0.05, 4)
         for name, grid in (("grid_signed", Grid(4, 0.6, 7, 127)), ("grid_even", Grid(4, 1.0, 2, 221)),
                            ("grid_coded", Grid(8, 0.5, 40, 20000))):  # fmt: skip
-            x = Value("x", (1, 39), DType.INT8, QuantType.per_tensor(0.05, 4))
-            y = Value("y", (1, 39), DType.INT8, QuantType.on_grid(4.0 / grid.largest, grid))
-            graph = single_node_graph(self.name, [x], [y], {})
-            yield Case(name, graph, ((random_codes(rng, (1, 39)),),))
+            quant = QuantType.on_grid(4.0 / grid.largest, grid)
+            for part, (before, after) in (("", (even, quant)), ("_decoded", (quant, even))):
+                x, y = Value("x", (1, 39), DType.INT8, before), Value("y", (1, 39), DType.INT8, after)
+                codes = quant.quantize(rng.normal(0, 2, (1, 39)), DType.INT8) if part else random_codes(rng, (1, 39))
+                yield Case(f"{name}{part}", single_node_graph(self.name, [x], [y], {}), ((codes,),))

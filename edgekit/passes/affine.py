@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edgekit.ir import Array, DType, Node, Value
 from edgekit.ops.spec import real_constant
 
@@ -64,6 +66,13 @@ def scale_and_offset(node: Node) -> tuple[Array, Array | None]:
 def output_channel_axis(node: Node) -> int:
     """Where the weights of a product have the output channel."""
     return 2 if node.op == "depthwise_conv2d" else 0
+
+
+def narrowed(weights: Array) -> Array | None:
+    """float64 weights or biases in float32; None where one is out of its range: folding would make it infinite."""
+    with np.errstate(over="ignore"):
+        narrow = weights.astype(np.float32)
+    return narrow if np.isfinite(narrow).all() else None
 
 
 def set_weights(node: Node, weights: Array, bias: Array | None) -> None:

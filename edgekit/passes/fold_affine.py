@@ -5,14 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.ir import Graph, Node
-from edgekit.passes.affine import is_affine, is_float_product, output_channel_axis, scale_and_offset, set_weights
+from edgekit.passes.affine import (
+    is_affine,
+    is_float_product,
+    narrowed,
+    output_channel_axis,
+    scale_and_offset,
+    set_weights,
+)
 from edgekit.passes.base import Pass, is_op, replace_node
 
 
 class FoldAffineIntoProducer(Pass):
     """affine(conv(x)) becomes conv'(x); also through reshapes that keep the channel axis last.
 
-    Requires float weights. Ensures that no affine node alone reads a product without a fused activation.
+    Requires float weights. Ensures that no affine node alone reads a product without a fused activation, but where the
+    weights would leave the range of float32.
     """
 
     name = "fold-affine"
@@ -21,8 +29,7 @@ class FoldAffineIntoProducer(Pass):
         changed = False
         for node in list(graph.nodes):
             producer = _producer(graph, node) if is_affine(node) else None
-            if producer is not None:
-                _fold(node, producer)
+            if producer is not None and _fold(node, producer):
                 replace_node(graph, node, node.input(0))
                 changed = True
         return changed
@@ -45,19 +52,21 @@ def _producer(graph: Graph, node: Node) -> Node | None:
     return producer
 
 
-def _fold(node: Node, producer: Node) -> None:
+def _fold(node: Node, producer: Node) -> bool:
     scale, offset = (None if a is None else a.astype(np.float64) for a in scale_and_offset(node))
     assert scale is not None
-    weights = producer.input(1).array
-    shape = [1] * weights.ndim
+    shape = [1] * len(producer.input(1).shape)
     shape[output_channel_axis(producer)] = -1
+    weights = narrowed(producer.input(1).array.astype(np.float64) * scale.reshape(shape))
+    if weights is None:
+        return False
     old_bias = producer.optional_input(2)
     bias = None if old_bias is None else old_bias.array.astype(np.float64) * scale
     if offset is not None:
         bias = offset if bias is None else bias + offset
-    set_weights(
-        producer,
-        (weights.astype(np.float64) * scale.reshape(shape)).astype(np.float32),
-        None if bias is None else bias.astype(np.float32),
-    )
+    narrow = None if bias is None else narrowed(bias)
+    if bias is not None and narrow is None:
+        return False
+    set_weights(producer, weights, narrow)
     producer.attrs["activation"] = node.attrs["activation"]
+    return True

@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.ir import Array, Graph, Value
 from edgekit.ops.spec import real_constant
 from edgekit.passes.base import Pass
-from edgekit.passes.regions import Region, evaluate, regions, replace_region, sample_rows
+from edgekit.passes.regions import Region, evaluate, regions, replace_region, rows_beyond, sample_rows
 
 _ROWS = 12
 # Regions are evaluated in float64: what differs more is another function.
@@ -41,7 +41,7 @@ def _replaced(graph: Graph, region: Region) -> bool:
     for epsilon in _offsets(region):
         for centred in (True, False):
             fitted = _fit(_normalized(rows, epsilon, centred), result)
-            if fitted is not None:
+            if fitted is not None and _same_beyond(region, epsilon, centred, *fitted):
                 operands = [
                     Value.constant(f"{region.nodes[-1].name} {n}", a)
                     for n, a in zip(("scale", "bias"), fitted, strict=True)
@@ -52,6 +52,16 @@ def _replaced(graph: Graph, region: Region) -> bool:
                 replace_region(graph, region, "layer_norm", operands, attrs)
                 return True
     return False
+
+
+def _same_beyond(region: Region, epsilon: float, centred: bool, scale: Array, bias: Array) -> bool:
+    """Whether a region is the norm on rows beyond the constants at which it may change, too."""
+    rows = rows_beyond(region, region.source.shape[-1])
+    result, wanted = evaluate(region, rows), _normalized(rows, epsilon, centred) * scale + bias
+    if result is None:
+        return False
+    limit = TOLERANCE * max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    return bool((np.abs(result - wanted) <= limit).all())
 
 
 def _offsets(region: Region) -> list[float]:

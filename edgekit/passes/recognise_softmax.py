@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.ir import Graph
 from edgekit.passes.base import Pass
-from edgekit.passes.regions import Region, evaluate, regions, replace_region, sample_rows
+from edgekit.passes.regions import Region, evaluate, regions, replace_region, rows_beyond, sample_rows
 
 TOLERANCE = 1e-6
 
@@ -31,9 +31,11 @@ class RecogniseSoftmax(Pass):
 def _is_softmax(region: Region) -> bool:
     if region.source.shape[-1] < 2:
         return False
-    rows = sample_rows(4, region.source.shape[-1])
+    columns = region.source.shape[-1]
+    rows = np.concatenate([sample_rows(4, columns), rows_beyond(region, columns)])
     result = evaluate(region, rows)
     if result is None or result.shape != rows.shape:
         return False
     terms = np.exp(rows - rows.max(axis=1, keepdims=True))
+    # Not a number, of exponentials that are infinite, is no softmax.
     return bool(np.abs(result - terms / terms.sum(axis=1, keepdims=True)).max() <= TOLERANCE)

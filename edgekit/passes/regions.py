@@ -31,8 +31,17 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "max": np.maximum,
     "min": np.minimum,
     "pow": np.power,
+    "less": np.less,
+    "less_equal": np.less_equal,
 }
 _REDUCTIONS: dict[str, Callable[..., Array]] = {"mean": np.mean, "reduce_sum": np.sum, "reduce_max": np.max}
+# Operators with one formula for all numbers, at least on one side of zero; the others may have steps or corners.
+_SMOOTH = frozenset({
+    "add", "sub", "mul", "div", "pow", "power", "mean", "reduce_sum", "reduce_max", "reshape", "neg", "square", "exp",
+    "log", "sqrt", "rsqrt", "reciprocal", "erf", "tanh", "sigmoid", "softplus", "softsign", "gelu", "gelu_tanh", "silu",
+    "mish", "sin", "cos", "atan", "sinh", "cosh", "asinh",
+})  # fmt: skip
+_MOST_TURNS, _LARGEST = 16, 1e30
 _FUNCTIONS = tuple(spec.name for spec in UNARY_OPS)
 
 
@@ -61,7 +70,7 @@ class Region:
         quantized = self.source.quant is not None or self.output.quant is not None
         real = kind is DType.FLOAT32 or (kind is DType.INT8 and quantized)
         rows = self.source.elements > 0 and bool(shape) and shape[-1] <= MAX_COLUMNS
-        return real and rows and all(node.output.dtype is kind for node in self.nodes)
+        return real and rows and all(node.output.dtype in (kind, DType.BOOL) for node in self.nodes)
 
 
 def regions(graph: Graph, *wanted: Sequence[str]) -> Iterator[Region]:
@@ -116,7 +125,7 @@ def _may_be_between(value: Value) -> bool:
 
 def is_arithmetic(node: Node) -> bool:
     """Whether `evaluate` may know the operator."""
-    known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op == "reshape"
+    known = node.op in _BINARY or node.op in _REDUCTIONS or node.op in _FUNCTIONS or node.op in ("reshape", "where")
     return (known or is_pointwise_affine(node)) and node.attrs.get("activation", "none") == "none"
 
 
@@ -155,6 +164,8 @@ def _result(node: Node, known: dict[Value, Array], columns: int) -> Array | None
         return None if x is None else np.asarray(spec.real(x, **spec.arguments(node)), np.float64)
     if node.op in _BINARY:
         return _joined(node, known, columns)
+    if node.op == "where":
+        return _chosen(node, known, columns)
     operands = [_row(real_constant(v), columns) for v in node.inputs[1:] if v is not None]
     if x is None or any(row is None for row in operands):
         return None
@@ -186,6 +197,18 @@ def _joined(node: Node, known: dict[Value, Array], columns: int) -> Array | None
     return np.asarray(_BINARY[node.op](first, second))
 
 
+def _chosen(node: Node, known: dict[Value, Array], columns: int) -> Array | None:
+    """One of two numbers by a condition, all of one shape but for constants."""
+    if any(not v.is_constant and v.shape != node.output.shape for v in node.inputs if v is not None):
+        return None
+    condition, chosen, other = (
+        _row(real_constant(v), columns) if v.is_constant else known.get(v) for v in map(node.input, range(3))
+    )
+    if condition is None or chosen is None or other is None:
+        return None
+    return np.where(condition, chosen, other)
+
+
 def _row(constant: Array, columns: int) -> Array | None:
     """float64 [1, 1] or [1, columns] of a constant that is one number, or one per column."""
     flat = constant.astype(np.float64).reshape(-1)
@@ -199,6 +222,26 @@ def sample_rows(count: int, columns: int) -> Array:
     rng = np.random.default_rng(0)
     rows: Array = rng.normal(0.0, 1.0, (count, columns)) * np.geomspace(1e-3, 4.0, count)[:, None]
     return rows + rng.normal(0.0, 1.0, (count, 1))
+
+
+def turns(region: Region) -> Array:
+    """float64 [K] magnitudes at which a region may change its formula: its constants, where it has any operator that
+    is not smooth; where it has many, the least and the largest. Beyond them it must be looked at, too.
+    """
+    if all(node.op in _SMOOTH or is_pointwise_affine(node) for node in region.nodes):
+        return np.zeros(0)
+    given = [real_constant(v) for node in region.nodes for v in node.inputs if v is not None and v.is_constant]
+    given += [np.array(float(v)) for node in region.nodes for v in node.attrs.values() if isinstance(v, (int, float))]
+    found = np.unique(np.abs(np.concatenate([np.ravel(np.asarray(v, np.float64)) for v in given] or [np.zeros(0)])))
+    found = found[(found > 0) & (found < _LARGEST)]
+    return found if len(found) <= _MOST_TURNS else found[[0, -1]]
+
+
+def rows_beyond(region: Region, columns: int) -> Array:
+    """float64 [K, columns] rows as large as the region's `turns`, and larger; none where it has one formula."""
+    scales = np.concatenate([turns(region) * factor for factor in (1.0, 3.0, 30.0)])
+    rows: Array = np.random.default_rng(1).normal(0.0, 1.0, (len(scales), columns)) * scales[:, None]
+    return rows
 
 
 def replace_region(graph: Graph, region: Region, op: str, inputs: list[Value], attrs: dict[str, object]) -> None:

@@ -20,8 +20,8 @@ class SinkTransposes(Pass):
     """op(transpose(a), ..) becomes transpose(op(a, ..)).
 
     Requires nothing. Ensures that no elementwise operator or concat has more transposed operands of one permutation
-    than the rewrite would add; that no pad or slice reads a transpose; that no softmax reads a transpose that keeps the
-    last axis. Exact.
+    than the rewrite would add, where one number per channel (squeeze and excitation) is no operand to transpose; that
+    no pad or slice reads a transpose; that no softmax reads a transpose that keeps the last axis. Exact.
     """
 
     name = "sink-transposes"
@@ -46,14 +46,15 @@ def _permutation_to_sink(node: Node) -> Perm | None:
     if node.op not in _JOINING:
         return None
     operands = [v for v in node.inputs if v is not None]
-    perms = [_perm_of(v) for v in operands if not v.is_constant]
-    perm = next((p for p in perms if p is not None), None)
+    computed = [v for v in operands if not v.is_constant]
+    perm = next((p for p in map(_perm_of, computed) if p is not None), None)
     if perm is None or any(not v.is_constant and len(v.shape) != len(perm) for v in operands):
         return None
     if any(v.is_constant and v.quant is not None and not v.quant.is_per_tensor for v in operands):
         return None
-    others = sum(p != perm for p in perms)
-    return perm if others + 1 <= len(perms) - others else None
+    alike = sum(_perm_of(v) == perm for v in computed)
+    moved = sum(_perm_of(v) != perm and not _is_reshape(v, inverse(perm)) for v in computed)
+    return perm if moved + 1 <= alike else None
 
 
 def _perm_of(value: Value) -> Perm | None:
@@ -61,6 +62,12 @@ def _perm_of(value: Value) -> Perm | None:
         return None
     assert value.producer is not None
     return tuple(value.producer.attrs["perm"])
+
+
+def _is_reshape(value: Value, perm: Perm) -> bool:
+    """Whether transposing leaves all numbers where they are: the axes that are not 1 keep their order."""
+    moved = [axis for axis in perm if value.shape[axis] != 1]
+    return moved == sorted(moved)
 
 
 def _sink(graph: Graph, node: Node, perm: Perm) -> None:
@@ -74,6 +81,9 @@ def _sink(graph: Graph, node: Node, perm: Perm) -> None:
         elif _perm_of(value) == perm:
             assert value.producer is not None
             operands.append(value.producer.input(0))
+        elif _is_reshape(value, back):
+            shape = {"shape": tuple(value.shape[axis] for axis in back)}
+            operands.append(add_node(graph, node, "reshape", f"{node.name} operand", [value], shape, value))
         else:
             operands.append(add_node(graph, node, "transpose", f"{node.name} operand", [value], {"perm": back}, value))
     attrs = dict(node.attrs)

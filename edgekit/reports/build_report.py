@@ -9,8 +9,8 @@ from typing import Any
 from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.program import AGAIN, Program
-from edgekit.emulators import emulator_name, moves
-from edgekit.latency import estimate, layer_waits
+from edgekit.emulators import RunCounts, emulator_name, moves
+from edgekit.latency import Estimate, estimate, layer_waits
 from edgekit.project import LinkedProject
 from edgekit.quant.error import LayerError
 from edgekit.quant.low_bits import LowBits
@@ -65,36 +65,49 @@ def build_report(
             {"name": r.name, "address": r.address, "size": r.size, "used": linked.image.region_used(r.name)}
             for r in board.regions
         ],
-        "instructions": {
-            "total": counts.total,
-            "per_layer": [
-                {
-                    "name": s.name,
-                    "op": s.op,
-                    "macs": s.macs,
-                    "instructions": count,
-                    "cycles": cycles,
-                    "flash": s.weight_bytes,
-                }
-                for s, count, cycles in zip(program.steps, counts.per_layer, timing.per_layer, strict=True)
-            ],
-            "label": "emulated, exact",
-        },
+        "instructions": _instructions(program, counts, timing),
         "latency_ms": asdict(timing.latency),
         "accuracy": accuracy,
-        "validation": {
-            "inputs": len(validation.outputs),
-            "source": origin,
-            "bit_exact": validation.bit_exact,
-            "first_mismatch": validation.first_mismatch,
-            "emulator": emulator_name(board),
-            "image": _emulated_image(board, linked),
-            "runtimes": list(runtimes),
-        },
+        "validation": _validation(validation, origin, runtimes, board, linked),
         "quantization": [error.record() for error in errors],
         "low_bits": None if low_bits is None else low_bits.record(),
         "warnings": [*notes, *_streams(program), *_warnings(board, program, ram, flash, linked)],
         "fits": ram["total"] <= ram["budget"] and flash["total"] <= flash["budget"],
+    }
+
+
+def _instructions(program: Program, counts: RunCounts, timing: Estimate) -> dict[str, Any]:
+    """The executed instructions, with what else is known of each layer."""
+    layers = zip(program.steps, counts.per_layer, timing.per_layer, strict=True)
+    return {
+        "total": counts.total,
+        "per_layer": [
+            {
+                "name": step.name,
+                "op": step.op,
+                "macs": step.macs,
+                "instructions": count,
+                "cycles": cycles,
+                "flash": step.weight_bytes,
+            }
+            for step, count, cycles in layers
+        ],
+        "label": "emulated, exact",
+    }
+
+
+def _validation(
+    validation: Validation, origin: str, runtimes: Sequence[dict[str, Any]], board: Board, linked: LinkedProject
+) -> dict[str, Any]:
+    """How the emulated image compared with the reference, and that with other runtimes."""
+    return {
+        "inputs": len(validation.outputs),
+        "source": origin,
+        "bit_exact": validation.bit_exact,
+        "first_mismatch": validation.first_mismatch,
+        "emulator": emulator_name(board),
+        "image": _emulated_image(board, linked),
+        "runtimes": list(runtimes),
     }
 
 

@@ -58,9 +58,9 @@ def milliseconds(value: float | None) -> str:
 
 
 def short_name(name: str, characters: int = 32) -> str:
-    """A layer's name cut to its end; of TFLite's fused names ("a;b;c") the last part."""
-    last = name.rstrip(";").rpartition(";")[2] or name
-    return last if len(last) <= characters else "…" + last[1 - characters :]
+    """A layer's name cut to its end; of TFLite's fused names ("a;b;c") the first part: the last one may be cut off."""
+    first = name.lstrip(";").partition(";")[0] or name
+    return first if len(first) <= characters else "…" + first[1 - characters :]
 
 
 def _three(value: float) -> str:

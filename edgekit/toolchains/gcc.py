@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from edgekit.boards import Board
 from edgekit.errors import ToolchainError
 from edgekit.toolchains.base import Toolchain
+from edgekit.toolchains.programs import installed
 
 COMMAND = "arm-none-eabi-gcc"
 
@@ -22,10 +22,7 @@ def gcc_binary() -> str:
     Raises:
         ToolchainError: it is not on PATH.
     """
-    found = shutil.which(COMMAND)
-    if found is None:
-        raise ToolchainError(f"{COMMAND} is not installed: apt install gcc-arm-none-eabi, or use the zig toolchain")
-    return found
+    return installed(COMMAND, "apt install gcc-arm-none-eabi, or use the zig toolchain")
 
 
 @cache

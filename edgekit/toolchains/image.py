@@ -106,6 +106,11 @@ class Image:
         return self.sections.get(".data", 0)
 
     @property
+    def flash_bytes(self) -> int:
+        """Code, constants and weights, in all flashes."""
+        return self.code_bytes + self.data_bytes + self.weights_bytes
+
+    @property
     def bss_bytes(self) -> int:
         """Zeroed variables."""
         return self.sections.get(".bss", 0)

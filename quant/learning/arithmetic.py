@@ -32,12 +32,15 @@ def settled_arithmetic() -> Iterator[None]:
     """The same for every caller, and as it was before afterwards.
 
     One thread: sums of several would round differently, and for such small layers they take longer. On a GPU whole
-    float32 (no TF32) and convolutions whose result does not change from run to run.
+    float32 (no TF32) and convolutions that sum in one order; gathers and scatters may still sum in another one in
+    each run.
     """
-    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
+    threads, precision, cudnn = torch.get_num_threads(), torch.get_float32_matmul_precision(), torch.backends.cudnn
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
     try:
         with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)

@@ -20,6 +20,7 @@ from edgekit.quant.learning.arithmetic import device_named, settled_arithmetic
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
 from edgekit.quant.learning.descent import TENTHS
 from edgekit.quant.learning.distil import Distillation
+from edgekit.quant.learning.modules import require_form
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Part, Replaced, operands_of
 from edgekit.quant.learning.store import BlockStore
@@ -49,7 +50,7 @@ class LearningSettings:
         iterations: steps for each block.
         final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
             fewer the bits, the farther the codes have to go.
-        seed: of the order of samples; the same seed gives the same codes on the same device.
+        seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
     """
 
@@ -114,6 +115,8 @@ def learned_weights(
             f"weights are learned for models with one input and one output, this one has {len(graph.inputs)} and "
             f"{len(graph.outputs)}; use --quantizer powerquant, or uniform"
         )
+    for node in graph.nodes:
+        require_form(node)
     if not samples:
         raise BadData(f"{method} learns from samples and there are none: give some, or use --quantizer powerquant")
     used = samples[: max(1, _MOST_BYTES // widest(blocks_of(graph)))]

@@ -19,6 +19,15 @@ def has_form(node: Node) -> bool:
     return node.op in (_PRODUCTS if is_product(node) else OPERATORS) and len(node.outputs) == 1
 
 
+def require_form(node: Node) -> None:
+    """Raises UnsupportedModel, which says what to do, for a node that cannot be run here."""
+    if not has_form(node):
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): weights cannot be learned through it; use --quantizer "
+            "powerquant, or uniform"
+        )
+
+
 def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, Tensor] | None = None) -> Tensor:
     """The node's output, with the operands whose indices are in `replaced` taken from there.
 
@@ -32,11 +41,7 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
             operands.append(replaced[index])
         elif value is not None:
             operands.append(known[value] if value in known else constant(value))
-    if not has_form(node):
-        raise UnsupportedModel(
-            f"layer {node.name!r} ({node.op}): weights cannot be learned through it; use --quantizer "
-            "powerquant, or uniform"
-        )
+    require_form(node)
     form = (_PRODUCTS if is_product(node) else OPERATORS)[node.op]
     return _ACTIVATIONS[node.attrs.get("activation", "none")](form(node, operands))
 
@@ -71,6 +76,16 @@ def _convolved(node: Node, x: Tensor, w: Tensor, operands: Operands, groups: int
     return y.permute(0, 2, 3, 1)
 
 
+def _transpose_conv2d(node: Node, operands: Operands) -> Tensor:
+    """All that the input reaches, of which the node's size is cut out; behind it there is nothing but the bias."""
+    x, w = operands[0].permute(0, 3, 1, 2), operands[1].permute(3, 0, 1, 2)
+    whole = functional.conv_transpose2d(x, w, None, node.attrs["stride"])
+    (top, left), (high, wide) = node.attrs["before"], node.attrs["size"]
+    below, beside = (max(0, n) for n in (top + high - whole.shape[2], left + wide - whole.shape[3]))
+    y = functional.pad(whole, (0, beside, 0, below))[:, :, top : top + high, left : left + wide].permute(0, 2, 3, 1)
+    return y + operands[2] if len(operands) > 2 else y
+
+
 def _fully_connected(node: Node, operands: Operands) -> Tensor:
     return functional.linear(operands[0], operands[1], operands[2] if len(operands) > 2 else None)
 
@@ -79,6 +94,7 @@ _PRODUCTS: dict[str, Callable[[Node, Operands], Tensor]] = {
     "conv2d": _conv2d,
     "depthwise_conv2d": _depthwise_conv2d,
     "fully_connected": _fully_connected,
+    "transpose_conv2d": _transpose_conv2d,
 }
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda y: y,

@@ -248,15 +248,15 @@ void ek_where_64(const ek_ternary_params *p, const uint8_t *a, const uint64_t *b
 
 /* Conversions: ek_cast_<from>_<to>. Floats to integers truncate and saturate, NaN gives 0; integers wrap around;
  * anything but zero is true. */
-#define EK_CAST_FROM(X, to, to_type)                                                                                   \
-    X(f32, float, to, to_type)                                                                                         \
-    X(f64, double, to, to_type)                                                                                        \
+#define EK_CAST_INTEGERS(X, to, to_type)                                                                               \
     X(i8, int8_t, to, to_type)                                                                                         \
     X(i16, int16_t, to, to_type)                                                                                       \
     X(i32, int32_t, to, to_type)                                                                                       \
     X(i64, int64_t, to, to_type)                                                                                       \
     X(u8, uint8_t, to, to_type)                                                                                        \
     X(u16, uint16_t, to, to_type) X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
+#define EK_CAST_FROM(X, to, to_type)                                                                                   \
+    X(f32, float, to, to_type) X(f64, double, to, to_type) EK_CAST_INTEGERS(X, to, to_type)
 #define EK_CAST_PAIRS(X)                                                                                               \
     EK_CAST_FROM(X, f32, float)                                                                                        \
     EK_CAST_FROM(X, f64, double)                                                                                       \

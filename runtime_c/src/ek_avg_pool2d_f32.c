@@ -1,4 +1,4 @@
-#include "ek_float.h"
+#include "ek_pool2d_f32.h"
 
 /* How many of the window's places along one axis lie in [0, end). */
 static int32_t inside(int32_t start, int32_t kernel, int32_t dilation, int32_t low, int32_t end)
@@ -33,17 +33,4 @@ static float mean(const ek_pool_f32_params *p, const float *x, int32_t y0, int32
     return sum / (float)count;
 }
 
-void ek_avg_pool2d_f32(const ek_pool_f32_params *p, const float *x, float *y)
-{
-    const ek_window *g = &p->window;
-    for (int32_t n = 0; n < p->batch; ++n) {
-        for (int32_t i = 0; i < g->out_h * g->out_w; ++i) {
-            const int32_t y0 = i / g->out_w * g->stride_h - g->pad_top;
-            const int32_t x0 = i % g->out_w * g->stride_w - g->pad_left;
-            for (int32_t c = 0; c < g->in_c; ++c) {
-                *y++ = ek_between(mean(p, x + c, y0, x0), p->low, p->high);
-            }
-        }
-        x += (ptrdiff_t)g->in_h * g->in_w * g->in_c;
-    }
-}
+EK_POOL2D_F32(ek_avg_pool2d_f32, mean)

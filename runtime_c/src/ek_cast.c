@@ -7,13 +7,6 @@
 
 #define PLAIN(from, from_type, to, to_type) EK_UNARY_TO(ek_cast_##from##_##to, from_type, to_type, x)
 #define TRUTH(from, from_type, to, to_type) EK_UNARY_TO(ek_cast_##from##_##to, from_type, to_type, x != 0)
-#define INTEGERS_TO(X, to, to_type)                                                                                    \
-    X(i8, int8_t, to, to_type)                                                                                         \
-    X(i16, int16_t, to, to_type)                                                                                       \
-    X(i32, int32_t, to, to_type)                                                                                       \
-    X(i64, int64_t, to, to_type)                                                                                       \
-    X(u8, uint8_t, to, to_type)                                                                                        \
-    X(u16, uint16_t, to, to_type) X(u32, uint32_t, to, to_type) X(u64, uint64_t, to, to_type)
 #define FLOATS_TO_SIGNED(to, type, low, limit)                                                                         \
     EK_UNARY_TO(ek_cast_f32_##to, float, type, TO_SIGNED(x, type, low, limit##f))                                      \
     EK_UNARY_TO(ek_cast_f64_##to, double, type, TO_SIGNED(x, type, low, limit))
@@ -24,14 +17,14 @@
 EK_CAST_FROM(PLAIN, f32, float)
 EK_CAST_FROM(PLAIN, f64, double)
 EK_CAST_FROM(TRUTH, b8, uint8_t)
-INTEGERS_TO(PLAIN, i8, int8_t)
-INTEGERS_TO(PLAIN, i16, int16_t)
-INTEGERS_TO(PLAIN, i32, int32_t)
-INTEGERS_TO(PLAIN, i64, int64_t)
-INTEGERS_TO(PLAIN, u8, uint8_t)
-INTEGERS_TO(PLAIN, u16, uint16_t)
-INTEGERS_TO(PLAIN, u32, uint32_t)
-INTEGERS_TO(PLAIN, u64, uint64_t)
+EK_CAST_INTEGERS(PLAIN, i8, int8_t)
+EK_CAST_INTEGERS(PLAIN, i16, int16_t)
+EK_CAST_INTEGERS(PLAIN, i32, int32_t)
+EK_CAST_INTEGERS(PLAIN, i64, int64_t)
+EK_CAST_INTEGERS(PLAIN, u8, uint8_t)
+EK_CAST_INTEGERS(PLAIN, u16, uint16_t)
+EK_CAST_INTEGERS(PLAIN, u32, uint32_t)
+EK_CAST_INTEGERS(PLAIN, u64, uint64_t)
 FLOATS_TO_SIGNED(i8, int8_t, INT8_MIN, 128.0)
 FLOATS_TO_SIGNED(i16, int16_t, INT16_MIN, 32768.0)
 FLOATS_TO_SIGNED(i32, int32_t, INT32_MIN, 2147483648.0)

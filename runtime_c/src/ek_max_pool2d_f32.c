@@ -1,8 +1,9 @@
-#include "ek_float.h"
+#include "ek_pool2d_f32.h"
 
 /* Places in the padding count as -infinity; NaN wins. */
-static float largest(const ek_window *g, const float *x, int32_t y0, int32_t x0)
+static float largest(const ek_pool_f32_params *p, const float *x, int32_t y0, int32_t x0)
 {
+    const ek_window *g = &p->window;
     float best = -EK_INF_F32;
     for (int32_t ky = 0; ky < g->kernel_h; ++ky) {
         const int32_t row = y0 + ky * g->dilation_h;
@@ -17,17 +18,4 @@ static float largest(const ek_window *g, const float *x, int32_t y0, int32_t x0)
     return best;
 }
 
-void ek_max_pool2d_f32(const ek_pool_f32_params *p, const float *x, float *y)
-{
-    const ek_window *g = &p->window;
-    for (int32_t n = 0; n < p->batch; ++n) {
-        for (int32_t i = 0; i < g->out_h * g->out_w; ++i) {
-            const int32_t y0 = i / g->out_w * g->stride_h - g->pad_top;
-            const int32_t x0 = i % g->out_w * g->stride_w - g->pad_left;
-            for (int32_t c = 0; c < g->in_c; ++c) {
-                *y++ = ek_between(largest(g, x + c, y0, x0), p->low, p->high);
-            }
-        }
-        x += (ptrdiff_t)g->in_h * g->in_w * g->in_c;
-    }
-}
+EK_POOL2D_F32(ek_max_pool2d_f32, largest)

@@ -1,12 +1,12 @@
 #include "ek_kernels.h"
 
-/* Saturate before the conversion, at `limit`: larger magnitudes do not fit an int32. */
+/* Saturate before the conversion, at `limit`: larger magnitudes do not fit an int32. NaN has the code of 0. */
 #define QUANTIZE(name, type, limit, low, high)                                                                         \
     void name(int32_t elements, float scale, int32_t zero_point, const float *x, type *y)                              \
     {                                                                                                                  \
         for (int32_t i = 0; i < elements; ++i) {                                                                       \
             const float scaled = ek_between(x[i] / scale, -limit, limit);                                              \
-            const int32_t rounded = (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f));                                \
+            const int32_t rounded = scaled == scaled ? (int32_t)(scaled + (scaled < 0.0f ? -0.5f : 0.5f)) : 0;         \
             y[i] = (type)ek_clamp(rounded + zero_point, low, high);                                                    \
         }                                                                                                              \
     }

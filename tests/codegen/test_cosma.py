@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.cosma import measure, problem_of
+from benchmarks.cosma import joint_problem, measure
 from benchmarks.nas_graphs import NetworkGraph, Operator
 from benchmarks.onnx_graphs import FOLDER, onnx_graph
 from benchmarks.replacement_baselines import belady, greedy, moved_bytes
-from benchmarks.replacement_bound import bound_over_orders
+from edgekit.codegen.memory.joint_bound import bound_over_orders
 from edgekit.codegen.memory.replacement_solver import solve
 
 
@@ -53,8 +53,8 @@ def test_no_order_is_below_the_bound(graph: NetworkGraph, spare: int) -> None:
                 break
             made |= set(graph.operators[index].writes)
         else:
-            solution = solve(problem_of(graph, order, capacity))
+            solution = solve(joint_problem(graph, capacity).ordered(order))
             assert solution is not None and solution.proven
             costs.append(solution.cost)
             assert all(moved_bytes(graph, order, capacity, policy) >= solution.cost for policy in (belady, greedy))
-    assert bound_over_orders(graph, capacity) <= min(costs)
+    assert bound_over_orders(joint_problem(graph, capacity)) <= min(costs)

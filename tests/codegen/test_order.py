@@ -21,9 +21,9 @@ from edgekit.codegen.fitting import cheapest
 from edgekit.codegen.memory import MemoryPlan, PlanRegion, plan_memory, plan_report, validate_plan
 from edgekit.codegen.memory.aim import Aim, moved_cost
 from edgekit.codegen.memory.liveness import lifetimes, live_bytes
-from edgekit.codegen.memory.order import QUICK_EFFORT, as_lowered, best_order, in_order, order_steps
+from edgekit.codegen.memory.order import EFFORT, QUICK_EFFORT, as_lowered, best_order, in_order, order_steps
 from edgekit.codegen.memory.order_problem import Execution, OrderProblem, peak_of, problem_of
-from edgekit.codegen.memory.order_search import find_order
+from edgekit.codegen.memory.order_search import Found, find_order
 from edgekit.codegen.program import Buffer, BufferArg, KernelCall, Port, Program, Step, StepOrder
 
 Layer = tuple[list[int], int, bool]
@@ -138,6 +138,22 @@ def test_a_bound_holds_where_time_is_short() -> None:
     for effort in (0, 100, 10_000, 300_000):
         order = best_order(problem, effort)
         assert order.lower_bound <= best.peak <= order.peak <= peak_of(problem, range(problem.steps))
+
+
+@pytest.mark.parametrize(("plenty", "most"), [(0, EFFORT), (1 << 30, QUICK_EFFORT)])
+def test_where_few_bytes_are_live_no_more_than_a_second_is_spent(
+    monkeypatch: pytest.MonkeyPatch, plenty: int, most: int
+) -> None:
+    """As in a recurrent network that is unrolled: hundreds of steps, and hardly anything live."""
+    tries: list[int] = []
+
+    def gives_up(problem: OrderProblem, peak: int, effort: int, least: int = 0) -> Found:
+        tries.append(effort)
+        return Found(None, 0)
+
+    monkeypatch.setattr("edgekit.codegen.memory.order.find_order", gives_up)
+    best_order(graph_problem(random_wired(32, 4)), plenty=plenty)
+    assert tries[0] == most and max(tries[1:]) < EFFORT
 
 
 def test_a_chain_stays_as_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,21 @@ def test_loops_call_what_there_was(seed: int) -> None:
     parts = folded(calls)
     assert _unfolded(parts) == _plain(calls)
     assert sum(len(unit.calls) for part in parts for unit in part.units) <= len(calls)
+
+
+def test_thousands_of_calls_take_no_time() -> None:
+    rng = np.random.default_rng(0)
+    offsets = np.cumsum(rng.integers(1, 9, 2000))
+    uneven = [KernelCall("copy", (BufferArg(X, "int8_t"), BufferArg(Y, "int8_t", True, int(o)))) for o in offsets]
+    even = [KernelCall("copy", (BufferArg(X, "int8_t"), BufferArg(Y, "int8_t", True, 8 * i))) for i in range(2000)]
+    started = time.process_time()
+    assert _unfolded(folded(uneven)) == _plain(uneven)
+    (rounds,) = folded(even)
+    assert rounds.times == 2000 and time.process_time() - started < 5
+
+
+def test_zeros_of_both_signs_are_two_numbers() -> None:
+    calls = [
+        KernelCall("fill", (Literal(-0.0 if i == 2 else 0.0), BufferArg(Y, "float", True, 4 * i))) for i in range(9)
+    ]
+    assert [part.times for part in folded(calls)] == [1, 1, 1, 6]

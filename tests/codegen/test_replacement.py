@@ -15,9 +15,11 @@ from edgekit.codegen.memory.liveness import lifetimes
 from edgekit.codegen.memory.moves import with_moves
 from edgekit.codegen.memory.overlap import overlapped
 from edgekit.codegen.memory.plan import Place
-from edgekit.codegen.memory.replacement import ReplacementProblem, Tensor, residences
+from edgekit.codegen.memory.remakes import Axis
+from edgekit.codegen.memory.replacement import ReplacementProblem, Residence, Tensor, residences
 from edgekit.codegen.memory.replacement_placement import solve_placed
-from edgekit.codegen.memory.replacement_solver import solve
+from edgekit.codegen.memory.replacement_solver import Effort, solve
+from edgekit.codegen.memory.rewriting import rewritten
 from edgekit.codegen.memory.validate_moves import validate_moves
 from edgekit.codegen.program import COPY, WAIT, BufferArg, Program
 from edgekit.errors import DoesNotFit, InternalError
@@ -103,6 +105,17 @@ def test_no_replacement_is_cheaper(problem: ReplacementProblem) -> None:
     assert max(live) <= problem.capacity
 
 
+@settings(max_examples=60, deadline=None)
+@given(problems)
+def test_what_ends_early_says_so(problem: ReplacementProblem) -> None:
+    best, effort = solve(problem), Effort(0)
+    soon = solve(problem, effort=effort)
+    if best is not None and soon is not None:
+        assert soon.lower_bound <= best.cost <= soon.cost
+    assert Effort(10_000).nodes(10) == 88 and Effort(0).nodes(10) == 1
+    assert effort.left <= 0
+
+
 def test_moves_of_a_known_problem() -> None:
     # Over ten bytes the second tensor needs all of it in step 2: the first must leave, once stored, and come back.
     waiting, large = Tensor(4, (0, 1, 4), (0,), 4, 4), Tensor(8, (2, 3), (2,), 8, 8)
@@ -132,6 +145,8 @@ def test_what_has_no_placement_is_refused() -> None:
     solution, placement = found
     assert solution.cost == 6 and solution.proven and solution.dropped[0] == frozenset({0})
     assert placement.peak <= 6
+    # A few may be refused however little effort there is.
+    assert solve_placed(problem, 4, effort=1) == found
     # Where both are used together, nothing helps.
     both = Tensor(3, (1,), (1,), 3, 3)
     assert solve_placed(ReplacementProblem((both, between), 2, 6), alignment=4) is None
@@ -251,6 +266,28 @@ def test_moves_cost_less_than_life_outside() -> None:
     before, after = plan_memory(program, REGIONS), plan_memory(moving, REGIONS)
     assert moved_cost(moving, after, Aim()) < moved_cost(program, before, Aim())
     assert moved_cost(moving, after, Aim("bytes")) == sum(move.bytes for move in moving.moves)
+
+
+def test_an_input_that_its_first_step_fetches_arrives_in_its_copy() -> None:
+    program, _ = _moving()
+    lives, axis = lifetimes(program), Axis(len(program.steps), [])
+    stays = [Residence(0, 0, 1, True, False), Residence(0, 4, 4, True, False)]
+    stays += [Residence(n, life.first, life.last, False, False) for n, life in enumerate(lives) if n]
+    moving = rewritten(program, lives, stays, [False] * len(lives), [], axis)
+    validate_moves(program, moving)
+    (port,) = moving.inputs
+    assert port.buffer.outside and port.buffer.kind == "copy"
+    assert [(move.step, move.fetches, move.source) for move in moving.moves] == [
+        (0, True, port.buffer),
+        (4, True, port.buffer),
+    ]
+    flying, plan = overlapped(moving, plan_memory(moving, REGIONS))
+    validate_plan(flying, plan)
+    assert plan.places[port.buffer].region == "slow"
+    assert _survives(flying, plan) and _survives(flying, plan, late=True)
+    # On the chip nothing has filled it when its copy is fetched.
+    with pytest.raises(InternalError, match="moves"):
+        validate_moves(program, replace(moving, inputs=[replace(port, buffer=moving.moves[0].target)]))
 
 
 def test_every_mutation_of_moves_is_caught() -> None:

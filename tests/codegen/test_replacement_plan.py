@@ -13,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.cli import group
+from edgekit.codegen.memory import joint_orders, replacement_placement, replacement_planner
+from edgekit.codegen.memory.joint import Joint, JointProblem, Part
+from edgekit.codegen.memory.joint_bound import bound_over_orders
+from edgekit.codegen.memory.replacement import Replacement, ReplacementProblem
 from edgekit.codegen.memory.replacement_file import FileStep, FileTensor, ReplacementFile, read_replacement
-from edgekit.codegen.memory.replacement_planner import ReplacementPlan, plan_replacement
+from edgekit.codegen.memory.replacement_planner import ReplacementPlan, _joint, plan_replacement
+from edgekit.codegen.memory.replacement_solver import Effort
 from edgekit.errors import BadData, BadUsage
 
 NET: dict[str, Any] = {
@@ -167,6 +172,100 @@ def test_a_step_runs_again_where_that_costs_less(tmp_path: Path) -> None:
         plan_replacement(read_replacement(path), 14336, free_order=True)
 
 
+def test_what_nothing_reads_is_never_moved(tmp_path: Path) -> None:
+    # `log` is written twice; between that, all of memory is needed.
+    tensors = [{"name": name, "size": size} for name, size in (("log", 4), ("a", 4), ("b", 8), ("c", 8))]
+    steps = [
+        {"name": "first", "reads": ["a"], "writes": ["log", "b"]},
+        {"name": "second", "reads": ["b"], "writes": ["c"]},
+        {"name": "third", "reads": ["c"], "writes": ["log"]},
+    ]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"capacity": 16, "tensors": tensors, "steps": steps}))
+    code, text = _run(path, "--json")
+    record = json.loads(text)
+    assert code == 0 and record["cost"] == 0
+    log = [(s["lower"], s["arrives"], s["leaves"]) for s in record["stays"] if s["tensor"] == "log"]
+    assert log == [(0, "made", ""), (2, "made", "")]
+
+
+def test_scratch_names_what_it_is_for(tmp_path: Path) -> None:
+    tensors = [{"name": name, "size": size} for name, size in (("x", 1), ("kept", 8), ("beside", 2), ("m", 10))]
+    steps = [
+        {"name": "make", "reads": ["x"], "writes": ["kept", "beside"], "again": 1},
+        {"name": "use", "reads": ["beside"], "writes": ["m"]},
+        {"name": "end", "reads": ["m"], "writes": []},
+        {"name": "late", "reads": ["kept"], "writes": []},
+    ]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"capacity": 13, "tensors": tensors, "steps": steps}))
+    code, text = _run(path, "--json")
+    (scratch,) = json.loads(text)["scratch"]
+    assert code == 0 and (scratch["tensor"], scratch["size"]) == ("kept", 2)
+
+
+def test_where_the_effort_ends_the_cheapest_without_steps_again_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve_placed = replacement_planner.solve_placed
+
+    def solved(problem: ReplacementProblem, alignment: int, effort: int, known: Replacement | None) -> Any:
+        return None if problem.remakes else solve_placed(problem, alignment, effort, known)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", solved)
+    steps = [{**step, "again": 2000} if step["name"] == "stem" else step for step in NET["steps"]]
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({**NET, "steps": steps}))
+    record = json.loads(_run(path, "--json")[1])
+    assert (record["cost"], record["lower_bound"], record["proven"]) == (8192, 0, False)
+
+
+@pytest.mark.parametrize("order", ["given", "free"])
+def test_effort_is_that_of_every_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    spent, solve_placed = list[int](), replacement_planner.solve_placed
+    programs, solve = list[Effort](), joint_orders.solve
+    tried, search = list[int](), joint_orders.search
+
+    def placed(problem: ReplacementProblem, alignment: int, effort: int, known: Replacement | None) -> Any:
+        spent.append(effort)
+        return solve_placed(problem, alignment, effort, known)
+
+    def solved(problem: ReplacementProblem, *, effort: Effort) -> Any:
+        if not programs:
+            spent.append(effort.left)
+        programs.append(effort)
+        return solve(problem, effort=effort)
+
+    def searched(problem: JointProblem, part: Part, below: int, tries: int, width: int = 0) -> Joint:
+        tried.append(tries)
+        return search(problem, part, below, tries, width=width)
+
+    monkeypatch.setattr(replacement_planner, "solve_placed", placed)
+    monkeypatch.setattr(joint_orders, "solve", solved)
+    monkeypatch.setattr(joint_orders, "search", searched)
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    assert _run(path, "--effort", "3", "--order", order)[0] == 0
+    assert set(spent) == {3 * replacement_planner.SOLVER_EFFORT}
+    assert len(set(map(id, programs))) == (order == "free")
+    assert (tried[-1:] == [3 * joint_orders.BEAM_EFFORT]) == (order == "free")
+
+
+def test_no_integer_program_is_solved_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[ReplacementProblem]()
+    for module in (joint_orders, replacement_placement):
+
+        def solved(problem: ReplacementProblem, *args: Any, solve: Any = module.solve, **kept: Any) -> Any:
+            seen.append(problem)
+            return solve(problem, *args, **kept)
+
+        monkeypatch.setattr(module, "solve", solved)
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    assert _run(path, "--order", "free")[0] == 0
+    assert len(seen) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -218,3 +317,50 @@ def test_what_may_live_outside_is_not_what_a_step_needs(tmp_path: Path) -> None:
     path.write_text(json.dumps({"tensors": tensors, "steps": [{"name": "s", "reads": ["a"], "writes": ["b"]}]}))
     result = CliRunner().invoke(group, ["plan", str(path), "--capacity", "4"])
     assert result.exit_code == 1 and "step 's' alone needs 8 B" in result.stderr
+
+
+def _megabytes() -> ReplacementFile:
+    """Tensors of some 4 MB times a whole number, less or more by a few bytes; nothing need move in the best order."""
+    sizes = [
+        25165822, 29360127, 20971519, 12582915, 4194305, 25165822, 25165826, 33554431, 33554430, 12582910,
+    ]  # fmt: skip
+    fetches = [7, 7, 5, 8, 9, 6, 7, 9, 4, 0]
+    steps = [((1,), (2,)), ((1,), (3,)), ((3,), (4,)), ((0,), (5, 6)), ((1,), (7,)), ((6,), (8,)), ((6,), (9,))]
+    tensors = [FileTensor(f"t{n}", s, 0, f, None, False) for n, (s, f) in enumerate(zip(sizes, fetches, strict=True))]
+    return ReplacementFile(None, 1, tuple(tensors), tuple(FileStep(f"s{n}", *s, None) for n, s in enumerate(steps)))
+
+
+def test_bounds_hold_for_sizes_beyond_the_solvers_tolerance() -> None:
+    file, capacity = _megabytes(), 75497470
+    assert bound_over_orders(_joint(file, capacity)) == 0
+    free = plan_replacement(file, capacity, free_order=True)
+    assert free is not None and (free.cost, free.lower_bound) == (0, 0)
+    given_order = plan_replacement(file, capacity, free_order=False)
+    assert given_order is not None and given_order.lower_bound <= given_order.cost
+
+
+def test_sizes_that_have_nothing_in_common_have_a_bound() -> None:
+    """One of two tensors must leave, and only the larger one's leaving is enough, by two bytes."""
+    for size in (1 << 10, 1 << 24, 1 << 30):
+        tensors = [FileTensor(f"t{n}", size + 2 * n + 1, 1, 1 + 5 * (n == 1), None, False) for n in range(4)]
+        steps = [((), (0,)), ((), (1,)), ((), (2,)), ((2,), (3,)), ((0, 1), ()), ((3,), ())]
+        file = ReplacementFile(None, 1, tuple(tensors), tuple(FileStep(f"s{n}", *s, None) for n, s in enumerate(steps)))
+        plan = plan_replacement(file, 3 * size + 13, free_order=False)
+        assert plan is not None and plan.cost == 7
+        # Where bytes are beyond the solver's tolerance, the bound is that of rounded sizes.
+        assert plan.lower_bound == 7 or (size > 1 << 10 and plan.lower_bound == 2)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb", ""])
+def test_names_that_cannot_be_printed_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET | {"tensors": [{**NET["tensors"][0], "name": name}]}))
+    with pytest.raises(BadData, match="printable characters"):
+        read_replacement(path)
+
+
+def test_a_capacity_beyond_all_memories_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(NET))
+    result = CliRunner().invoke(group, ["plan", str(path), "--capacity", "1" + "0" * 24])
+    assert isinstance(result.exception, BadUsage) and "--capacity is at most" in str(result.exception)

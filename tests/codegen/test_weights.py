@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from itertools import chain, combinations
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgekit import project
+from edgekit.boards import load_board
 from edgekit.codegen.memory.weights import bytes_read, outside_tables, weights_report
 from edgekit.codegen.program import Buffer, BufferArg, Constant, ConstantArg, KernelCall, Program, Step
+from edgekit.errors import DoesNotFit
+from edgekit.toolchains import get_toolchain
 
 tables = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 9)), min_size=1, max_size=7)
 
@@ -51,3 +57,19 @@ def test_the_report_names_the_flash_of_every_table() -> None:
         {"layer": "l0", "bytes": 40, "read": 40, "region": "qspi"},
         {"layer": "l1", "bytes": 40, "read": 200, "region": "flash"},
     ]
+
+
+def test_weights_that_no_flash_has_room_for_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is too much beside the flash on the chip, not with all weights."""
+    board = load_board("stm32f746")
+    inside, outside = board.flash_internal, board.external_flash
+    assert outside is not None
+    program = _program([((inside.size + outside.size) // 4, 1)])
+
+    def full(*_: object) -> None:
+        raise DoesNotFit(inside.name, program.constants[0].size + 50_000, inside.size, [])
+
+    monkeypatch.setattr(project, "_link_once", full)
+    with pytest.raises(DoesNotFit, match=r"qspi needs 16827216 B, has 16777216 B.*what flash has no room for") as told:
+        project.link(tmp_path, board, get_toolchain("zig"), "m", program, external=True)
+    assert told.value.costliest[0][0] == "l0"

@@ -104,9 +104,24 @@ def test_bad_labels(labels: npt.NDArray[Any], tmp_path: Path) -> None:
         load_data(npz(tmp_path, x=np.zeros((2, 3)), y=labels), [real(1, 3)])
 
 
-def test_not_finite(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="NaN"):
-        load_data(npz(tmp_path, x=np.array([[np.nan]])), [real(1, 1)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("value", [
+    real(1, 2), coded(1, 2), Value("whole", (1, 2), DType.INT32), coded(1, 2, dtype=DType.UINT8),
+])  # fmt: skip
+def test_samples_that_are_not_finite_are_named(bad: float, value: Value, tmp_path: Path) -> None:
+    x = np.zeros((5, 2))
+    x[3, 1] = x[4, 0] = bad
+    with pytest.raises(
+        BadData, match=r"d\.npz: x: sample 3 has NaN" if value.name != "whole" or bad != 1e39 else "whole"
+    ):
+        load_data(npz(tmp_path, x=x), [value])
+
+
+def test_double_inputs_are_finite_too(tmp_path: Path) -> None:
+    value = Value("wide", (1, 1), DType.FLOAT64)
+    assert first(npz(tmp_path, x=np.array([[1e39]])), value) == 1e39
+    with pytest.raises(BadData, match="sample 1 has NaN"):
+        load_data(npz(tmp_path, x=np.array([[0.0], [np.nan]])), [value])
 
 
 def test_pickles_and_text_are_refused(tmp_path: Path) -> None:
@@ -186,7 +201,10 @@ def test_bad_images(tmp_path: Path) -> None:
 
 def test_codes_of() -> None:
     sample: list[npt.NDArray[Any]] = [np.array([[1.0]], np.float32), np.array([[3]], np.int8)]
-    assert [a.tolist() for a in codes_of(sample, [coded(1, 1), coded(1, 1)])] == [[[12]], [[3]]]
+    inputs = [coded(1, 1), coded(1, 1)]
+    assert [[a.tolist() for a in codes] for codes in codes_of([sample, sample], inputs)] == 2 * [[[[12]], [[3]]]]
+    with pytest.raises(BadData, match="image: sample 1 has NaN"):
+        codes_of([sample, [np.array([[np.nan]], np.float32), sample[1]]], inputs)
 
 
 def test_packaged_model() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from benchmarks.mobilenet_v2 import mobilenet_v2
 from edgekit.boards import load_board
 from edgekit.cli import group
+from edgekit.emulators.qemu_machine import COMMAND
 from edgekit.errors import BadUsage, DoesNotFit
 from edgekit.forecast.boards import Forecaster
 from edgekit.ir import load_graph
@@ -113,9 +115,12 @@ def test_rows_that_cannot_be_fed_are_refused(tmp_path: Path, arguments: tuple[st
         _build(model, tmp_path / "out", "stm32f746", "--feed", "rows", *arguments)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("board", ["stm32f411", "stm32n657", "rp2040"])
+@pytest.mark.parametrize(
+    "board", ["stm32n657", *(pytest.param(name, marks=pytest.mark.slow) for name in ("stm32f411", "rp2040"))]
+)
 def test_images_by_rows_on_other_cores(tmp_path: Path, board: str) -> None:
+    if load_board(board).unicorn_cpu is None and shutil.which(COMMAND) is None:
+        pytest.skip(f"{COMMAND} is not installed, which alone emulates {board}")
     model = _model(tmp_path, image=48, width=0.35, stages=3)
     report = _build(model, tmp_path / "out", board, "--optimize", "ram", "--feed", "rows")
     assert report["instructions"]["per_layer"][0]["op"].startswith("feed_rows+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from edgekit.errors import UnsupportedModel
 from edgekit.exporters.onnx import export_onnx, onnx_model
 from edgekit.importers import import_model
-from edgekit.ir import Array, DType, Graph, Node, Value
+from edgekit.ir import Array, DType, Graph, Grid, Node, QuantType, Value
 from edgekit.models import packaged_model
 from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
@@ -26,7 +27,7 @@ from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.runtimes import compare_with_onnxruntime
 from tests.fuzz.choices import Choices
 from tests.fuzz.random_graphs import random_graph
-from tests.importers.onnx.helpers import make_model, node, save
+from tests.importers.onnx.helpers import ModelBuilder, make_model, node, save
 
 Sample = list[Array]
 _SUMS = ("add", "sub", "mul", "div")
@@ -96,28 +97,75 @@ def test_the_packaged_model_comes_back_as_it_was(bits: int, quantizer: str, tmp_
     assert _steps_apart(tmp_path / "m.onnx", quantized, samples) <= 4.5
 
 
-@pytest.mark.parametrize(("bits", "quantizer"), [(8, "power"), (4, "uniform"), (4, "power")])
-def test_activations_on_a_grid_come_back_as_they_were(bits: int, quantizer: str, tmp_path: Path) -> None:
+def _transformer(path: Path) -> tuple[Graph, list[Sample]]:
     packaged = packaged_model(small=True)
-    samples = packaged.calibration.samples[:4]
-    graph = optimise(import_model(packaged.model_path, {}))
+    return optimise(import_model(packaged.model_path, {})), [list(s) for s in packaged.calibration.samples[:4]]
+
+
+def _network(path: Path) -> tuple[Graph, list[Sample]]:
+    """Convolutions and linear layers with functions between them."""
+    rng, model = np.random.default_rng(5), ModelBuilder()
+
+    def weights(*shape: int) -> Array:
+        return np.asarray(rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape), np.float32)
+
+    x = model.add("Relu", model.add("Conv", "x", weights(8, 2, 3, 3), weights(8), pads=[1, 1, 1, 1]))
+    x = model.add("Sigmoid", model.add("Conv", x, weights(8, 1, 3, 3), weights(8), group=8))
+    x = model.add("Relu", model.add("Conv", x, weights(12, 8, 1, 1), weights(12), strides=[2, 2]))
+    x = model.add("Gemm", model.add("Flatten", x), weights(24, 48), weights(24), transB=1)
+    silu = model.add("Mul", x, model.add("Sigmoid", x))
+    y = model.add("Gemm", silu, weights(10, 24), weights(10), transB=1)
+    graph = prepared(optimise(import_model(save(model.made(y, [1, 2, 6, 6], [1, 10]), path), {})))
+    return graph, [[rng.normal(0, 1, (1, 2, 6, 6)).astype(np.float32)] for _ in range(4)]
+
+
+@pytest.mark.parametrize(("made", "least"), [(_transformer, {8: 3, 4: 3}), (_network, {8: 1, 4: 3})])
+@pytest.mark.parametrize(("bits", "quantizer"), [(8, "uniform"), (8, "power"), (4, "uniform"), (4, "power")])
+def test_activations_on_a_grid_come_back_as_they_were(
+    made: Callable[[Path], tuple[Graph, list[Sample]]],
+    least: dict[int, int],
+    bits: int,
+    quantizer: str,
+    tmp_path: Path,
+) -> None:
+    graph, samples = made(tmp_path)
     narrow = narrow_inputs(graph) if bits == 4 else []
     ranges = calibrate(graph, samples)
     chosen = chosen_grids(graph, samples, ranges, ActivationOptions(bits, quantizer), narrow)
     quantized = quantize_ranges(graph, ranges, None, {value: grid.quant for value, grid in chosen.items()})
     back = _round_trip(quantized, tmp_path / "m.onnx")
     assert _facts(back) == _facts(optimise(quantized))
-    assert sum(v.quant is not None and v.quant.grid is not None for v in back.values()) > 3
+    grids = sum(v.quant is not None and v.quant.grid is not None for v in back.values())
+    assert grids >= least[bits] if (bits, quantizer) != (8, "uniform") else grids == 0
     codes = _codes(quantized, samples)
+    assert all(np.array_equal(a, b) for x, y in zip(_outputs(quantized, codes), _outputs(back, codes), strict=True)
+               for a, b in zip(x, y, strict=True))  # fmt: skip
     compared = compare_with_onnxruntime(tmp_path / "m.onnx", back, codes, _outputs(back, codes))
     # Where sums fall on the other side of a limit between two of 16 codes, scores move by more than with 256.
     assert compared["max_abs_difference"] <= (4.5 if bits == 8 else 12.5) * quantized.outputs[0].quant.scale[0]
 
 
+@pytest.mark.parametrize("grid", [Grid(8, 0.5, 0, 20000), Grid(4, 0.75, 3, 200)])
+def test_even_codes_of_what_a_grid_holds_come_back_as_they_were(grid: Grid, tmp_path: Path) -> None:
+    even = QuantType.per_tensor(0.05, 3)
+    quants = (even, QuantType.on_grid(1.0 / grid.largest, grid), even, even)
+    values = [Value(f"v{i}", (1, 16), DType.INT8, quant) for i, quant in enumerate(quants)]
+    ops = [("sigmoid", {}), ("requantize", {}), ("relu", {})]
+    nodes = [Node(op, op, [values[i]], [values[i + 1]], attrs) for i, (op, attrs) in enumerate(ops)]
+    graph = Graph("g", [values[0]], [values[-1]], nodes)
+    back = _round_trip(graph, tmp_path / "m.onnx")
+    assert _facts(back) == _facts(graph)
+    codes = [[np.arange(16 * i - 128, 16 * i - 112, dtype=np.int8).reshape(1, 16)] for i in range(16)]
+    assert np.array_equal(_outputs(back, codes), _outputs(graph, codes))
+
+
 _RNG = np.random.default_rng(7)
 _CONVOLUTION = node("Conv", "x w", "c", pads=[1, 1, 1, 1])
 _WEIGHTS = {"w": _RNG.normal(0, 1, (4, 2, 3, 3)).astype(np.float32), "b": _RNG.normal(0, 1, 4).astype(np.float32)}
+_TRANSPOSED = {"strides": [2, 3], "pads": [1, 0, 0, 2], "output_padding": [1, 0]}
 _FORMS = {
+    "transposed_convolution": [_CONVOLUTION, node("ConvTranspose", "c w b2", "y", **_TRANSPOSED)],
+    "cut_transposed_convolution": [_CONVOLUTION, node("ConvTranspose", "c w", "y", pads=[2, 1, 0, 1])],
     "average_pool": [_CONVOLUTION, node("AveragePool", "c", "y", kernel_shape=[2, 2], strides=[2, 2])],
     "slice": [_CONVOLUTION, node("Slice", "c start end axis step", "y")],
     "flatten": [_CONVOLUTION, node("Flatten", "c", "y")],
@@ -131,6 +179,7 @@ _FORMS = {
     "product": [_CONVOLUTION, node("ReduceProd", "c axis", "y", keepdims=0)],
 }
 _CONSTANTS = _WEIGHTS | {
+    "b2": np.array([-2, 3], np.float32),
     "slope": np.array([0.1, 0.3, -0.2, 0.5], np.float32).reshape(4, 1, 1),
     "two": np.array(2, np.float32), "three": np.array(3, np.float32),
     "start": np.array([5]), "end": np.array([-100]), "axis": np.array([2]), "step": np.array([-2]),
@@ -207,6 +256,32 @@ def test_random_graphs_give_the_same_codes(tmp_path: Path) -> None:
                 assert np.abs(a.astype(int) - b.astype(int)).max(initial=0) <= len(constants), seed
         onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     assert built >= 25
+
+
+@pytest.mark.parametrize("bits", [4, 3, 2])
+def test_a_transposed_convolution_of_few_bits_comes_back_as_it_was(bits: int, tmp_path: Path) -> None:
+    used = {name: _CONSTANTS[name] for name in ("w", "b", "b2")}
+    nodes = [
+        node("Conv", "x w b", "c"), node("ConvTranspose", "c w b2", "t", **_TRANSPOSED), node("Conv", "t w b", "y")
+    ]  # fmt: skip
+    graph = prepared(optimise(import_model(save(make_model(nodes, [1, 2, 6, 6], used, opset=21), tmp_path), {})))
+    samples = [[np.random.default_rng(seed).normal(0, 1, (1, 2, 6, 6)).astype(np.float32)] for seed in range(4)]
+    quantized = _quantized(graph, samples, bits, "powerquant")
+    back = _round_trip(quantized, tmp_path / "m.onnx")
+    assert _facts(back) == _facts(optimise(quantized))
+    transposed = next(n for n in back.nodes if n.op == "transpose_conv2d")
+    quant = transposed.input(1).quant
+    assert quant is not None and quant.codebook is not None and quant.codebook.bits == bits
+
+
+def test_what_onnx_does_not_add_behind_a_transposed_convolution_is_named() -> None:
+    quant = packaged_graph().inputs[0].quant
+    x, y = Value("x", (1, 3, 3, 2), DType.INT8, quant), Value("y", (1, 9, 6, 2), DType.INT8, quant)
+    weights = Value.constant("w", np.ones((2, 2, 2, 2), np.int8), QuantType((0.1, 0.1), (0, 0), 0))
+    attrs = {"stride": (2, 2), "before": (0, 0), "size": (9, 6), "activation": "none"}
+    graph = Graph("g", [x], [y], [Node("transpose_conv2d", "up", [x, weights, None], [y], attrs)])
+    with pytest.raises(UnsupportedModel, match=r"'up' .*pad its output"):
+        onnx_model(graph)
 
 
 def test_what_has_no_form_is_named() -> None:

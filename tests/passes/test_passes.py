@@ -3,103 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from edgekit.errors import InternalError
-from edgekit.ir import DType, Graph, Node, QuantType, Value, dump_graph
-from edgekit.ops import spec_of
-from edgekit.ops.reference import run_reference
-from edgekit.ops.verify import verify_graph
+from edgekit.ir import Graph, QuantType, Value, dump_graph
 from edgekit.passes import PASSES, Pass, optimise
 from edgekit.passes.common_subexpressions import MergeDuplicates
-from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.dead_code import RemoveDeadCode
 from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
 from edgekit.passes.float_weights import DequantizeStoredWeights
-from edgekit.passes.fold_affine import FoldAffineIntoProducer
-from edgekit.passes.fold_affine_forward import FoldAffineIntoReader
 from edgekit.passes.fold_constants import FoldConstants
-from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
 from edgekit.passes.hoist_unary import HoistUnary
 from edgekit.passes.merge_transposes import MergeTransposes
 from edgekit.passes.reshapes import MergeReshapes
 from edgekit.passes.sink_transposes import SinkTransposes
 from edgekit.passes.transpose_reshape import SinkTransposeBelowReshape, axis_groups
-
-CONV: dict[str, Any] = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "activation": "none"}
-PADDED: dict[str, Any] = {**CONV, "padding": (1, 1, 1, 1)}
-
-
-class Maker:
-    """A float graph in the making; every method returns the new value."""
-
-    def __init__(self) -> None:
-        self.inputs: list[Value] = []
-        self.nodes: list[Node] = []
-        self.rng = np.random.default_rng(3)
-
-    def input(self, *shape: int, quant: QuantType | None = None) -> Value:
-        value = Value(f"x{len(self.inputs)}", shape, DType.INT8 if quant else DType.FLOAT32, quant)
-        self.inputs.append(value)
-        return value
-
-    def const(self, *shape: int) -> Value:
-        return Value.constant("c", self.rng.normal(size=shape).astype(np.float32))
-
-    def __call__(self, op: str, *inputs: Value, quant: QuantType | None = None, **attrs: Any) -> Value:
-        output = Value(f"v{len(self.nodes)}", (), inputs[0].dtype, quant or inputs[0].quant)
-        node = Node(op, f"n{len(self.nodes)}", inputs, [output], attrs)
-        (output.shape,) = spec_of(op).infer(node)
-        self.nodes.append(node)
-        return output
-
-    def affine(self, x: Value, offset: bool = True, activation: str = "none") -> Value:
-        operands = [x, self.const(1, 1, x.shape[3]), *([self.const(x.shape[3])] if offset else [])]
-        return self("depthwise_conv2d", *operands, **{**CONV, "activation": activation})
-
-    def graph(self, *outputs: Value) -> Graph:
-        return Graph("g", self.inputs, outputs, self.nodes)
-
-
-def results(graph: Graph) -> list[npt.NDArray[Any]]:
-    rng = np.random.default_rng(0)
-    inputs = [
-        rng.normal(size=v.shape).astype(np.float32)
-        if v.dtype is DType.FLOAT32
-        else rng.integers(-128, 128, v.shape).astype(np.int8)
-        for v in graph.inputs
-    ]
-    values = run_reference(graph, inputs)
-    return [values[v] for v in graph.outputs]
-
-
-def check(step: Pass, graph: Graph, ops: list[str]) -> Graph:
-    """Run one pass: it changes the graph once, keeps results and leaves these operators (dead code aside)."""
-    before = results(graph)
-    assert step.run(graph)
-    verify_graph(graph, step.name)
-    RemoveDeadCode().run(graph)
-    while step.run(graph):
-        RemoveDeadCode().run(graph)
-    verify_graph(graph, step.name)
-    for old, new in zip(before, results(graph), strict=True):
-        if old.dtype == np.float32:
-            np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-5)
-        else:
-            np.testing.assert_array_equal(new, old)
-    assert [n.op for n in graph.nodes] == ops
-    return graph
-
-
-def untouched(step: Pass, graph: Graph) -> None:
-    before = dump_graph(graph)
-    assert not step.run(graph)
-    assert dump_graph(graph) == before
+from tests.passes.maker import Maker, check, results, untouched
 
 
 def test_dead_code() -> None:
@@ -213,6 +135,17 @@ def test_sink_transposes_below_products_and_choices() -> None:
     check(SinkTransposes(), m.graph(m("mul", a, b, activation="none")), ["mul", "transpose"])
 
 
+def test_sink_transposes_below_factors_of_channels() -> None:
+    for factors in ((1, 3, 1, 1), (2, 3, 1, 1)):
+        m = Maker()
+        a = m("transpose", m.input(2, 4, 5, 3), perm=(0, 3, 1, 2))
+        y = m("mul", a, m.input(*factors), activation="none")
+        check(SinkTransposes(), m.graph(y), ["reshape", "mul", "transpose"])
+    m = Maker()
+    a = m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2))
+    untouched(SinkTransposes(), m.graph(m("mul", a, m.input(1, 3, 1, 5), activation="none")))
+
+
 def test_sink_transposes_with_a_minority() -> None:
     m = Maker()
     a, b = (m("transpose", m.input(1, 4, 5, 3), perm=(0, 3, 1, 2)) for _ in range(2))
@@ -261,86 +194,8 @@ def test_flatten_to_weights() -> None:
     check(FoldTransposeIntoFullyConnected(), m.graph(y), ["reshape", "fully_connected"])
 
 
-def conv(m: Maker, x: Value, **more: Any) -> Value:
-    return m("conv2d", x, m.const(4, 3, 3, x.shape[3]), m.const(4), **{**CONV, **more})
-
-
-@pytest.mark.parametrize("activation", ["none", "relu"])
-def test_fold_affine(activation: str) -> None:
-    m = Maker()
-    y = m.affine(conv(m, m.input(1, 6, 6, 3)), activation=activation)
-    graph = check(FoldAffineIntoProducer(), m.graph(y), ["conv2d"])
-    assert graph.nodes[0].attrs["activation"] == activation
-    m = Maker()
-    depthwise = m("depthwise_conv2d", m.input(1, 6, 6, 3), m.const(3, 3, 6), **CONV)
-    check(FoldAffineIntoProducer(), m.graph(m.affine(depthwise)), ["depthwise_conv2d"])
-
-
-def test_fold_affine_through_reshape() -> None:
-    m = Maker()
-    flat = m("fully_connected", m.input(3, 6), m.const(4, 6), activation="none")
-    y = m("reshape", m.affine(m("reshape", flat, shape=(1, 3, 1, 4))), shape=(3, 4))
-    check(FoldAffineIntoProducer(), m.graph(y), ["fully_connected", "reshape", "reshape"])
-
-
-def test_fold_affine_stays_behind_activation_or_second_reader() -> None:
-    m = Maker()
-    untouched(FoldAffineIntoProducer(), m.graph(m.affine(conv(m, m.input(1, 6, 6, 3), activation="relu"))))
-    m = Maker()
-    x = conv(m, m.input(1, 6, 6, 3))
-    untouched(FoldAffineIntoProducer(), m.graph(m.affine(x), x))
-
-
-def unit_affine(m: Maker, x: Value, offset: bool) -> Value:
-    channels = x.shape[3]
-    scale = Value.constant("s", np.linspace(-0.5, -1.5, channels, dtype=np.float32).reshape(1, 1, channels))
-    operands = [x, scale, *([m.const(channels)] if offset else [])]
-    return m("depthwise_conv2d", *operands, **CONV)
-
-
-def test_fold_affine_forward() -> None:
-    m = Maker()
-    check(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), True))), ["conv2d"])
-    m = Maker()
-    check(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), False), **PADDED)), ["conv2d"])
-    m = Maker()
-    flat = m("reshape", unit_affine(m, m.input(1, 2, 3, 4), True), shape=(1, 24))
-    y = m("fully_connected", flat, m.const(5, 24), activation="none")
-    check(FoldAffineIntoReader(), m.graph(y), ["reshape", "fully_connected"])
-    m = Maker()
-    y = m("depthwise_conv2d", unit_affine(m, m.input(1, 6, 6, 3), True), m.const(3, 3, 6), **CONV)
-    check(FoldAffineIntoReader(), m.graph(y), ["depthwise_conv2d"])
-
-
-def test_fold_affine_forward_keeps_offsets_before_padding() -> None:
-    m = Maker()
-    untouched(FoldAffineIntoReader(), m.graph(conv(m, unit_affine(m, m.input(1, 6, 6, 3), True), **PADDED)))
-
-
-def padding_of(m: Maker, x: Value) -> Value:
-    ones = Value.constant("ones", np.ones((1, 1, x.shape[3]), np.float32))
-    return m("depthwise_conv2d", x, ones, **{**CONV, "padding": (1, 0, 2, 3)})
-
-
-def test_fold_padding() -> None:
-    m = Maker()
-    padded = padding_of(m, m.input(1, 6, 6, 3))
-    graph = check(FoldPadding(), m.graph(conv(m, padded, **PADDED), conv(m, padded)), ["conv2d", "conv2d"])
-    assert graph.nodes[0].attrs["padding"] == (2, 1, 3, 4)
-    m = Maker()
-    padded = padding_of(m, m.input(1, 6, 6, 3))
-    untouched(FoldPadding(), m.graph(conv(m, padded), m("relu", padded)))
-
-
-@pytest.mark.parametrize("constant", [(3,), (1, 1, 1, 3), (), (4, 1, 1)])
-def test_constant_add(constant: tuple[int, ...]) -> None:
-    m = Maker()
-    y = m("add", m.const(*constant), m.input(1, 4, 5, 3), activation="relu")
-    check(AddOfConstantToAffine(), m.graph(y), ["reshape", "depthwise_conv2d", "reshape"])
-
-
 FUSABLE: list[Callable[[Maker, Value], Value]] = [
-    lambda m, x: conv(m, x),
+    lambda m, x: m.conv(x),
     lambda m, x: m.affine(x),
     lambda m, x: m("fully_connected", x, m.const(5, 3), activation="none"),
     lambda m, x: m("add", x, m.input(*x.shape), activation="none"),
@@ -381,7 +236,7 @@ def test_all_passes_come_to_rest_and_keep_outputs() -> None:
     m = Maker()
     x = m.input(1, 3, 8, 8)
     nhwc = m("transpose", x, perm=(0, 2, 3, 1))
-    y = m("transpose", m.affine(conv(m, nhwc)), perm=(0, 3, 1, 2))
+    y = m("transpose", m.affine(m.conv(nhwc)), perm=(0, 3, 1, 2))
     flat = m("reshape", m("relu", y), shape=(1, 144))
     out = m("fully_connected", flat, m.const(5, 144), activation="none")
     graph = m.graph(out, y)

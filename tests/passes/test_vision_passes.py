@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.ir import DType, Graph, QuantType, Value
+from edgekit.ops.reference import run_reference
 from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.constant_add import AddOfConstantToAffine
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
@@ -18,7 +19,7 @@ from edgekit.passes.recognise_softmax import RecogniseSoftmax
 from edgekit.passes.split_product import SplitProduct
 from edgekit.passes.transpose_matmul import FoldTransposeIntoMatmul
 from edgekit.passes.unordered_affine import DropTransposesAroundScale
-from tests.passes.test_passes import CONV, Maker, check, untouched
+from tests.passes.maker import CONV, Maker, check, untouched
 
 PLAIN = {"activation": "none"}
 BETA = {"beta": 1.0}
@@ -55,6 +56,15 @@ def softplus(m: Maker, x: Value) -> Value:
     return m("log", shifted(m, m("exp", x), 1.0))
 
 
+def above(m: Maker, x: Value, limit: float) -> Value:
+    """x itself above a limit, as torch exports softplus."""
+    beyond = m("less", number(limit), x)
+    beyond.dtype = DType.BOOL
+    y = m("where", beyond, x, m("softplus", x))
+    y.dtype = DType.FLOAT32
+    return y
+
+
 SPELLINGS: list[tuple[str, Callable[[Maker, Value], Value]]] = [
     ("gelu", lambda m, x: scaled(m, m("mul", x, spread(m, m("erf", scaled(m, x, 0.70710678)), 1, 1), **PLAIN), 0.5)),
     ("gelu", lambda m, x: m("mul", x, spread(m, m("erf", m("div", x, number(1.4142135), **PLAIN)), 0.5, 0.5), **PLAIN)),
@@ -64,6 +74,8 @@ SPELLINGS: list[tuple[str, Callable[[Maker, Value], Value]]] = [
     ("sigmoid", lambda m, x: m("reciprocal", shifted(m, m("exp", m("neg", x)), 1.0))),
     ("mish", lambda m, x: m("mul", x, m("tanh", softplus(m, x)), **PLAIN)),
     ("softplus", softplus),
+    ("softplus", lambda m, x: above(m, x, 20.0)),
+    ("mish", lambda m, x: m("mul", x, m("tanh", above(m, x, 20.0)), **PLAIN)),
     ("hard_swish", lambda m, x: m("mul", x, scaled(m, m("relu6", shifted(m, x, 3.0)), 1 / 6), **PLAIN)),
 ]
 
@@ -89,6 +101,56 @@ def test_what_is_no_known_function_is_left() -> None:
     x = m.input(2, 5)
     gated = m("mul", m("mul", x, m.const(5), **PLAIN), m("sigmoid", x), **PLAIN)
     untouched(RecogniseFunctions(), m.graph(gated))
+    # Beyond 3, x is not its softplus.
+    m = Maker()
+    untouched(RecogniseFunctions(), m.graph(above(m, m.input(2, 5), 3.0)))
+
+
+def chosen(m: Maker, limit: float, x: Value, beyond: Value, y: Value) -> Value:
+    """Another value where x is above a limit."""
+    condition = m("less", number(limit), x)
+    condition.dtype = DType.BOOL
+    made = m("where", condition, beyond, y)
+    made.dtype = DType.FLOAT32
+    return made
+
+
+def silu(m: Maker, x: Value) -> Value:
+    return m("mul", x, m("sigmoid", x), **PLAIN)
+
+
+def rms_norm(m: Maker, x: Value) -> Value:
+    return m("mul", x, m("rsqrt", shifted(m, mean(m, m("mul", x, x, **PLAIN)), 1e-3)), **PLAIN)
+
+
+def spelled_softmax(m: Maker, x: Value) -> Value:
+    terms = m("exp", m("sub", x, m("reduce_max", x, axes=(len(x.shape) - 1,), keep_dims=True), **PLAIN))
+    return exponentials(m, terms, len(x.shape) - 1)
+
+
+LIMITED: list[Callable[[Maker, Value, float], Value]] = [
+    lambda m, x, limit: m("min", softplus(m, x), number(limit)),
+    lambda m, x, limit: m("clip", silu(m, x), low=-limit, high=limit),
+    lambda m, x, limit: silu(m, m("min", x, number(limit))),
+    lambda m, x, limit: m("sub", silu(m, x), m("relu", shifted(m, x, -limit)), **PLAIN),
+    lambda m, x, limit: chosen(m, limit, x, number(0.0), m("softplus", x)),
+    lambda m, x, limit: chosen(m, limit, x, number(0.5), m("reciprocal", shifted(m, m("exp", m("neg", x)), 1.0))),
+    lambda m, x, limit: rms_norm(m, m("clip", x, low=-3e38, high=limit)),
+    lambda m, x, limit: chosen(m, limit, x, number(1e-5), rms_norm(m, x)),
+    lambda m, x, limit: chosen(m, limit, x, number(0.5), spelled_softmax(m, x)),
+]
+
+
+@pytest.mark.parametrize("limit", [13.0, 25.0, 300.0])
+@pytest.mark.parametrize("index", range(len(LIMITED)))
+def test_limits_far_out_are_seen(index: int, limit: float) -> None:
+    m = Maker()
+    graph = m.graph(LIMITED[index](m, m.input(1, 8), limit))
+    x = np.array([[-2, -1, -0.3, 0.1, 0.9, 1.7, 0.5, 1]], np.float32) * 2 * limit
+    before = run_reference(graph, [x])[graph.outputs[0]]
+    for found in (RecogniseFunctions(), RecogniseNorms(), RecogniseSoftmax()):
+        found.run(graph)
+    np.testing.assert_allclose(run_reference(graph, [x])[graph.outputs[0]], before, rtol=1e-4, atol=1e-5)
 
 
 def test_a_mask_behind_the_sample_points_is_seen() -> None:

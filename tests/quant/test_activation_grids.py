@@ -113,6 +113,36 @@ def test_a_power_is_taken_where_it_pays_and_its_sums_fit(model: Model) -> None:
             assert quant.reach * np.abs(node.input(1).array.astype(np.int64)).sum(axis=1).max() < 1 << 30
 
 
+def _cancelling_product(depth: int, small: float) -> tuple[Graph, list[Array]]:
+    """silu(a) b, and a sample of which one factor of nearly all products is zero."""
+    shapes = {"a": (1, 4, depth), "s": (1, 4, depth), "b": (1, depth, 5), "y": (1, 4, 5)}
+    a, s, b, y = (Value(name, shape, DType.FLOAT32) for name, shape in shapes.items())
+    product = Node("matmul", "product", [s, b], [y], {"transpose_a": False, "transpose_b": False})
+    graph = Graph("g", [a, b], [y], [Node("silu", "silu", [a], [s], {"alpha": 1.0}), product])
+    rng, left, right = np.random.default_rng(0), np.zeros(a.shape, np.float32), np.zeros(b.shape, np.float32)
+    left[..., : depth // 2], right[:, depth // 2 :] = (
+        rng.exponential(1, (4, depth // 2)),
+        rng.normal(size=(depth // 2, 5)),
+    )
+    right[:, 0] = small
+    return graph, [left, right]
+
+
+@pytest.mark.parametrize("quantizer", ["uniform", "power"])
+@pytest.mark.parametrize(("depth", "small"), [(16, 1e-4), (16, 1e-6), (128, 1e-9), (2000, 1e-3)])
+def test_products_whose_sums_cancel_fit_after_the_shift(depth: int, small: float, quantizer: str) -> None:
+    graph, sample = _cancelling_product(depth, small)
+    ranges = calibrate(graph, [sample])
+    chosen = chosen_grids(graph, [sample], ranges, ActivationOptions(8, quantizer))
+    quantized = quantize_ranges(graph, ranges, None, {value: grid.quant for value, grid in chosen.items()})
+    assert bool(chosen) == (quantizer == "power")
+    require_supported_graph(quantized)
+    compiled, rng = build_host_model(quantized), np.random.default_rng(1)
+    ends = [np.full(v.shape, end, np.int8) for v, end in zip(quantized.inputs, (127, -128), strict=True)]
+    for codes in (ends, [rng.integers(-128, 128, v.shape).astype(np.int8) for v in quantized.inputs]):
+        assert np.array_equal(compiled(codes)[0], run_reference(quantized, codes)[quantized.outputs[0]])
+
+
 def test_signal_to_noise_of_the_layers_rises(model: Model) -> None:
     graph, plain, _ = _quantized(model, 8, "uniform")
     same, power, chosen = _quantized(model, 8, "power")
@@ -172,9 +202,22 @@ def test_options_that_go_with_nothing_are_refused() -> None:
     ActivationOptions().check("float32")
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+def test_learning_rounds_to_the_reference_for_every_code(grid: Grid) -> None:
+    torch = pytest.importorskip("torch")
+    from edgekit.quant.learning.simulate import fake_quantized
+
+    quant, codes = QuantType.on_grid(1.7 / grid.largest, grid), np.arange(1 << grid.bits)
+    for part in (-0.49, -0.3, 0.0, 0.3, 0.49):
+        x = (grid.between(codes + part) * quant.scale[0]).astype(np.float32)
+        assert np.array_equal(grid.codes(x / np.float64(quant.scale[0])), codes)
+        made = fake_quantized(torch.from_numpy(x), quant).numpy()
+        np.testing.assert_allclose(made, quant.scale[0] * grid.levels, rtol=1e-6, atol=1e-7)
+
+
 def test_learning_rounds_as_the_reference() -> None:
     torch = pytest.importorskip("torch")
-    from edgekit.quant.learning.simulate import fake_quantized, limited
+    from edgekit.quant.learning.simulate import fake_quantized, limited, rounded_if_coarse
 
     x = np.random.default_rng(1).normal(0, 1, 3000).astype(np.float32)
     for grid in GRIDS:
@@ -187,8 +230,10 @@ def test_learning_rounds_as_the_reference() -> None:
         assert (apart > 1e-6).mean() < 0.005
         assert apart.max() <= 1.01 * quant.scale[0] * np.diff(grid.levels).max()
         assert given.grad is not None
-        inside = limited(torch.from_numpy(x), quant).numpy() == x
-        assert np.array_equal(given.grad.numpy() != 0, inside)
+        within = limited(torch.from_numpy(x), quant)
+        assert np.array_equal(given.grad.numpy() != 0, within.numpy() == x)
+        last = rounded_if_coarse(torch.from_numpy(x), quant)
+        assert torch.equal(last, made if grid.bits == 4 else within)
 
 
 def test_weights_are_learned_before_four_bit_activations(model: Model) -> None:

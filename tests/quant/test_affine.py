@@ -17,7 +17,7 @@ from edgekit.quant.affine import quantize_graph, quantize_shape
 from edgekit.quant.error import layer_errors
 from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
 from edgekit.quant.weights import MAX_ACCUMULATOR
-from tests.passes.test_passes import CONV, PADDED, Maker
+from tests.passes.maker import CONV, PADDED, Maker
 
 Arrays = list[list[npt.NDArray[Any]]]
 

@@ -53,6 +53,17 @@ def test_what_is_not_finite_is_refused(method: str, nodes: list[object], tmp_pat
         learned_weights(graph, samples, {}, bits, method, SETTINGS)
 
 
+def test_a_layer_without_a_form_is_told_before_anything_is_learned(tmp_path: Path) -> None:
+    nodes = [helpers.node("Gemm", "x w", "a"), helpers.node("CumSum", "a axis", "b"), helpers.node("Gemm", "b w", "y")]
+    constants = {"w": np.ones((8, 8), np.float32), "axis": np.array(1)}
+    graph = optimise(helpers.import_model(helpers.make_model(nodes, [1, 8], constants), tmp_path))
+    samples, told = [[np.ones((1, 8), np.float32)]], list[LearningProgress]()
+    bits = {node.name: 4 for node in graph.nodes if is_product(node)}
+    with pytest.raises(UnsupportedModel, match=r"\(cum_sum\): weights cannot be learned through it"):
+        learned_weights(graph, samples, {}, bits, "nupes", SETTINGS, told.append)
+    assert not told
+
+
 def test_blocks_with_nothing_to_learn_tell_no_loss(tmp_path: Path) -> None:
     graph, samples, bits = _model(tmp_path)
     told: list[LearningProgress] = []

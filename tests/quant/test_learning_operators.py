@@ -14,7 +14,7 @@ from edgekit.ops.reference import run_reference  # noqa: E402
 from edgekit.quant.learning.modules import run_node  # noqa: E402
 from edgekit.quant.learning.operators import OPERATORS  # noqa: E402
 
-PRODUCTS = ("conv2d", "depthwise_conv2d", "fully_connected")
+PRODUCTS = ("conv2d", "depthwise_conv2d", "fully_connected", "transpose_conv2d")
 # Their cases have arguments of any size, which float32 has no sines of.
 PERIODIC = ("sin", "cos", "tan")
 

@@ -75,7 +75,9 @@ def test_learning_follows_its_options(calibrated: Calibrated, quantizer: str) ->
     first, other = (_chosen(calibrated, 3, WeightOptions(quantizer, 2, seed)) for seed in (1, 2))
     assert any((first.coded[name].codes != other.coded[name].codes).any() for name in first.coded)
     record = first.record()
-    assert [record[key] for key in ("quantizer", "iterations", "seed", "samples")] == [quantizer, 2, 1, 40]
+    assert [record[key] for key in ("quantizer", "iterations", "seed", "device", "samples")] == [
+        quantizer, 2, 1, "cpu", 40
+    ]  # fmt: skip
 
 
 def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path) -> None:
@@ -84,6 +86,8 @@ def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path
         ("float32", WeightOptions(seed=1), "--seed is for weights of fewer than 8 bits"),
         ("w4", WeightOptions("powerquant", iterations=5), "--iterations is for quantizers that learn"),
         ("mixed", WeightOptions("uniform", resume=tmp_path), "--resume is for quantizers that learn"),
+        ("w4", WeightOptions("mse", device="cpu"), "--learn-on is for quantizers that learn"),
+        ("int8", WeightOptions(device="cpu"), "--learn-on is for weights of fewer than 8 bits"),
     ):
         with pytest.raises(BadUsage, match=text):
             Quantization(precision, weights=options).check()

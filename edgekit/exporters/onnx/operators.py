@@ -67,6 +67,28 @@ def _convolution(writer: OnnxWriter, node: Node) -> None:
     writer.quantized(node, node.output, _activated(writer, node, y), channels_first=True)
 
 
+def _transposed_convolution(writer: OnnxWriter, node: Node) -> None:
+    """ONNX cuts off or adds at the end what the size of the output says."""
+    x, weights, bias = node.input(0), node.input(1), node.optional_input(2)
+    integers, stride, before = weights.array.transpose(3, 0, 1, 2), node.attrs["stride"], node.attrs["before"]
+    whole = [(n - 1) * s + k for n, s, k in zip(x.shape[1:3], stride, integers.shape[2:], strict=True)]
+    after = [w - b - size for w, b, size in zip(whole, before, node.attrs["size"], strict=True)]
+    added = [max(0, -a) for a in after]
+    if any(a >= s for a, s in zip(added, stride, strict=True)):
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): ONNX adds less than a stride of {list(stride)} behind what the input "
+            f"reaches, but its output of {list(node.attrs['size'])} ends {added} behind; pad its output instead"
+        )
+    operands = [writer.channels_first(x), write_weights(writer, weights, integers, 1)]
+    operands += [] if bias is None else [write_bias(writer, bias)]
+    attrs = {
+        "kernel_shape": integers.shape[2:], "strides": stride, "pads": (*before, *(max(0, a) for a in after)),
+        "output_padding": added,
+    }  # fmt: skip
+    y = writer.emit("ConvTranspose", node.name, operands, attrs)
+    writer.quantized(node, node.output, _activated(writer, node, y), channels_first=True)
+
+
 def _fully_connected(writer: OnnxWriter, node: Node) -> None:
     weights, bias = node.input(1), node.optional_input(2)
     operands = [writer.own(node.input(0)), write_weights(writer, weights, weights.array.T, 1)]
@@ -265,4 +287,5 @@ _WRITERS: dict[str, Callable[[OnnxWriter, Node], None]] = {
     "square": _power,
     "tile": _tile,
     "transpose": _transpose,
+    "transpose_conv2d": _transposed_convolution,
 }

@@ -56,7 +56,8 @@ class Constant:
             return self
         if self.quant is None:
             product = np.empty(self.array.shape, np.float32)
-            np.multiply(self.array, factor, out=product, dtype=np.float64, casting="same_kind")
+            with np.errstate(over="ignore", invalid="ignore"):  # whoever takes weights refuses what is not finite
+                np.multiply(self.array, factor, out=product, dtype=np.float64, casting="same_kind")
             return Constant(self.name, product)
         if not factor > 0.0:
             return Constant(self.name, self.real()).scaled(factor)

@@ -21,9 +21,9 @@ def grid_parameters(quant: QuantType) -> list[Array]:
     """The operands of OnGrid behind x, in the order of PARAMETERS."""
     grid = quant.grid
     assert grid is not None
-    step = (quant.scale[0] * grid.largest) ** grid.exponent / grid.most
+    step = np.array(grid.spacing(quant.scale[0]), np.float32)
     return [
-        np.array(grid.exponent, np.float32), np.array(step, np.float32), np.array(grid.zero, np.uint8),
+        np.array(grid.exponent, np.float32), step, np.array(grid.zero, np.uint8),
         np.array(len(grid.levels) - 1, np.int32), grid.levels.astype(np.int16), np.array(quant.scale[0], np.float32),
     ]  # fmt: skip
 

@@ -49,9 +49,8 @@ def on_grid(layer: Layer) -> Value | None:
     if not 0 <= zero < len(levels) or not 0 < largest <= _LARGEST_LEVEL or layer.integer(4) != len(levels) - 1:
         raise layer.bad("its codes do not fit its table of levels")
     grid = Grid(_WIDTHS[len(levels)], exponent, zero, largest)
-    wanted = (scale * largest) ** exponent / grid.most
     narrow = grid.coded or int(levels.max()) - int(levels.min()) <= _INT8_SPAN
-    if (grid.levels != levels).any() or not np.isclose(step, wanted, rtol=1e-4, atol=0.0) or not narrow:
+    if (grid.levels != levels).any() or not np.isclose(step, grid.spacing(scale), rtol=1e-4, atol=0.0) or not narrow:
         raise layer.unsupported("its levels and step are not those of its exponent", "export the model again")
     quant = QuantType.on_grid(scale, grid)
     if operand.quant is None:

@@ -26,9 +26,11 @@ def batch_normalization(layer: Layer) -> Value | list[Value]:
     spread = variance + layer.float_attr("epsilon", 1e-5)
     if not (spread > 0).all():
         raise layer.bad("a variance is not positive")
-    scale = gamma / np.sqrt(spread)
     column = (channels,) + (1,) * (len(x.shape) - 2)
-    return affine(layer, x, *(a.astype(np.float32).reshape(column) for a in (scale, beta - mean * scale)))
+    with np.errstate(over="ignore", invalid="ignore"):  # `affine` refuses what is not finite
+        scale = gamma / np.sqrt(spread)
+        parts = [a.astype(np.float32).reshape(column) for a in (scale, beta - mean * scale)]
+    return affine(layer, x, *parts)
 
 
 def _computed(layer: Layer, x: Value) -> Value:

@@ -62,9 +62,12 @@ def _mirrored(layer: Layer, x: Value, mode: str, before: list[int], after: list[
 
 
 def _fill(layer: Layer) -> float | int | bool:
-    if layer.opset >= 11:
-        return layer.constant(2).real().reshape(-1)[0].item() if layer.has(2) else 0.0
-    return layer.float_attr("value", 0.0)
+    if layer.opset < 11:
+        return layer.float_attr("value", 0.0)
+    fill: float | int | bool = layer.constant(2).real().reshape(-1)[0].item() if layer.has(2) else 0.0
+    if layer.builder.quantized and fill != fill:
+        raise layer.bad("fills with NaN, which has no code")
+    return fill
 
 
 def _amounts(layer: Layer, rank: int) -> tuple[list[int], list[int]]:

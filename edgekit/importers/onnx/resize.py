@@ -114,12 +114,8 @@ def _nearest(layer: Layer, x: Value, axes: list[ResizedAxis], where: str) -> Val
         return layer.nchw(layer.emit("resize_nearest", [layer.nhwc(x)], {"factors": (factors[2], factors[3])}))
     if factors is not None and factors[0] == factors[3] == 1:
         return layer.emit("resize_nearest", [x], {"factors": (factors[1], factors[2])})
-    y, inside = x, []
-    for number, axis in enumerate(axes):
-        part = _inside(axis, where)
-        inside.append(part)
-        if axis.is_kept or part.start == part.stop:
-            continue
+    y, inside = x, [_inside(axis, where) for axis in axes]
+    for number, axis, part in _resized(axes, inside):
         places = Value.constant(f"{layer.name} places {number}", nearest_places(axis, where, rounding)[part])
         y = layer.emit("gather", [y, places], {"axis": number}, f"axis {number}")
     return _outside(layer, y, inside, axes)
@@ -146,12 +142,8 @@ def _filtered(
     """x with its axes resized one after the other, and which part of each new axis lies inside the input."""
     coefficient = layer.float_attr("cubic_coeff_a", -0.75) if cubic else None
     antialias, exclude = bool(layer.int_attr("antialias", 0)), bool(layer.int_attr("exclude_outside", 0))
-    y, inside = x, []
-    for number, axis in enumerate(axes):
-        part = _inside(axis, where)
-        inside.append(part)
-        if axis.is_kept or part.start == part.stop:
-            continue
+    y, inside = x, [_inside(axis, where) for axis in axes]
+    for number, axis, part in _resized(axes, inside):
         layer.claim(40 * axis.out * taps_of(axis, cubic, antialias))
         tables = [t[part] for t in weighted_places(axis, where, coefficient, antialias, exclude)]
         constants = [Value.constant(f"{layer.name} table {number}", t) for t in tables]
@@ -166,6 +158,12 @@ def _inside(axis: ResizedAxis, where: str) -> slice:
     place = positions(axis, where)
     inside = np.flatnonzero((place >= 0) & (place <= axis.size - 1))
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+
+
+def _resized(axes: list[ResizedAxis], inside: list[slice]) -> list[tuple[int, ResizedAxis, slice]]:
+    """(number, axis, part inside) of the axes that change and have such a part."""
+    parts = zip(range(len(axes)), axes, inside, strict=True)
+    return [(number, axis, part) for number, axis, part in parts if not axis.is_kept and part.start != part.stop]
 
 
 def _outside(layer: Layer, y: Value, inside: list[slice], axes: list[ResizedAxis]) -> Value:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgekit.codegen.lowering import Target, lower
+from edgekit.codegen.memory.weights import bytes_read
+from edgekit.codegen.program import Constant
 from edgekit.codegen.streaming.buffers import line_buffers, lines_of
 from edgekit.codegen.streaming.reach import reach_of, runs_by_rows, streamed_inputs, turns
 from edgekit.codegen.streaming.stream import Schedule, Stream
@@ -101,3 +104,22 @@ def test_line_buffers_never_meet(seed: int) -> None:
         ends = [start + size for start, size in taken]
         assert all(end <= start for end, (start, _) in zip(ends[:-1], taken[1:], strict=True))
         assert buffers.free[at] == max(ends, default=0) <= buffers.size
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_streams_read_their_weights_as_often_as_whole_layers(seed: int) -> None:
+    # A multiplication reads one weight, by rows as in one go; some rows are never made, since nothing reads them.
+    graph = random_network(seed)
+    programs = [lower(graph, Target(False), groups=groups) for groups in ((), random_streams(graph, seed))]
+    whole, rows = (dict(zip(map(_content, p.constants), bytes_read(p), strict=True)) for p in programs)
+    assert set(whole) == set(rows) and any(step.readings for step in programs[1].steps)
+    for (c_type, rows_of_table), reads in whole.items():
+        if c_type == "uint8_t":
+            # A table of a function: once in every round at least.
+            assert rows[c_type, rows_of_table] >= reads
+        else:
+            assert 0.75 * reads <= rows[c_type, rows_of_table] <= reads
+
+
+def _content(table: Constant) -> tuple[str, bytes]:
+    return table.c_type, table.rows.tobytes()

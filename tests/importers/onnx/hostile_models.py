@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.importers.onnx.helpers import make_model, node
+from tests.importers.onnx.long_models import many_outputs, variadic
 
 Case = tuple[Callable[[], onnx.ModelProto], str]
 F32 = np.float32
@@ -159,8 +160,8 @@ def _weights_written() -> onnx.ModelProto:
 
 
 STRUCTURE: dict[str, Case] = {
-    "operands": (lambda: _variadic("Concat", 1001, axis=1), "1001 inputs and 1 outputs, over the limit of 1000"),
-    "outputs": (lambda: _many_outputs(1001), "1 inputs and 1001 outputs, over the limit of 1000"),
+    "operands": (lambda: variadic("Concat", 1001, axis=1), "1001 inputs and 1 outputs, over the limit of 1000"),
+    "outputs": (lambda: many_outputs(1001), "1 inputs and 1001 outputs, over the limit of 1000"),
     "reads_itself": (_reads_itself, "'Add_y'.*reads tensor 'y' before"),
     "unknown_shape": (_unknown_shape, "'x' has axes of unknown size"),
     "untyped_input": (_untyped, "'x'.*no tensor"),
@@ -334,75 +335,6 @@ BOMBS: dict[str, Case] = {
     ),
     "cumulative_product": (lambda: _wide_chain(40, [1, 1 << 24], "Softmax"), "bytes of activations|has inputs of"),
 }  # fmt: skip
-
-NODES = 11_999
-
-
-def _chain(op: str, count: int = NODES, shape: Sequence[int] = (1, 4), **attrs: Any) -> onnx.ModelProto:
-    return _wide_chain_named(op, count, shape, attrs)
-
-
-def _wide_chain_named(op: str, count: int, shape: Sequence[int], attrs: dict[str, Any]) -> onnx.ModelProto:
-    second = " c" if op in ("Add", "Mul") else ""
-    nodes = [
-        node(op, ("x" if i == 0 else f"t{i - 1}") + second, "y" if i == count - 1 else f"t{i}", **attrs)
-        for i in range(count)
-    ]
-    return make_model(nodes, shape, {"c": np.full(1, 1.0001, F32)}, 18)
-
-
-def _variadic(op: str, count: int, **attrs: Any) -> onnx.ModelProto:
-    return make_model([node(op, " ".join(["x"] * count), "y", **attrs)], [1, 4], None, 18)
-
-
-def _many_outputs(count: int) -> onnx.ModelProto:
-    nodes = [node("Relu", "x", f"t{i}") for i in range(count)]
-    return make_model(nodes, [1, 4], None, 17, outputs=[f"t{i}" for i in range(count)])
-
-
-def _one_output_often(count: int) -> onnx.ModelProto:
-    return make_model([node("Relu", "x", "y")], [1, 4], None, 17, outputs=["y"] * count)
-
-
-def _many_inputs(count: int) -> onnx.ModelProto:
-    model = make_model([node("Relu", "x", "y")], [1, 4], None, 17)
-    for i in range(count):
-        model.graph.input.append(helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, [1, 4]))
-    return model
-
-
-def _many_constants(count: int) -> onnx.ModelProto:
-    return make_model([node("Relu", "x", "y")], [1, 4], {f"c{i}": np.ones(1, F32) for i in range(count)}, 17)
-
-
-# Each may be built, refused or found too large: but quickly, and in few words.
-TINY: dict[str, Callable[[], onnx.ModelProto]] = {
-    "axes": lambda: _one("ReduceSum", "x", axes=[0] * 1_000_000, opset=11),
-    "relus": lambda: _chain("Relu"),
-    "sigmoids": lambda: _chain("Sigmoid"),
-    "adds": lambda: _chain("Add"),
-    "muls": lambda: _chain("Mul"),
-    "identities": lambda: _chain("Identity"),
-    "transposes": lambda: _chain("Transpose", perm=[1, 0]),
-    "transposes_4d": lambda: _chain("Transpose", shape=(1, 2, 3, 4), perm=[0, 2, 3, 1]),
-    "unsupported": lambda: _chain("NonZero"),
-    "unknown": lambda: _chain("Nonsense"),
-    "flattens": lambda: _chain("Flatten"),
-    "softmaxes": lambda: _chain("Softmax"),
-    "norms": lambda: _chain("MeanVarianceNormalization", shape=(1, 2, 2, 2)),
-    "definitions": lambda: _chain("ReduceLogSumExp", shape=(1, 4)),
-    "pools": lambda: _chain("MaxPool", shape=(1, 2, 4, 4), kernel_shape=[1, 1]),
-    "sum_of_100_000": lambda: _variadic("Sum", 100_000),
-    "concat_of_100_000": lambda: _variadic("Concat", 100_000, axis=1),
-    "outputs": lambda: _many_outputs(NODES),
-    "one_output_often": lambda: _one_output_often(100_000),
-    "inputs": lambda: _many_inputs(100_000),
-    "constants": lambda: _many_constants(100_000),
-    "too_many": lambda: _chain("Relu", 20_001),
-    "top_k": lambda: make_model(
-        [helper.make_node("TopK", ["x", "k"], ["y", "i"], name="top")], [1 << 24], {"k": _i64(1 << 24)}, 17
-    ),
-}
 
 NASTY_NAMES = (
     '"; #include "/etc/passwd"\n', "../../../tmp/escape", "int", "volatile", "*/ evil() /*", "a\0b", "\x1b[2J", "%s%n",

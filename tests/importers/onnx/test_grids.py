@@ -13,9 +13,10 @@ from onnx import helper
 
 from edgekit import onnx_backend
 from edgekit.errors import BadModel, UnsupportedModel
+from edgekit.host import build_host_model
 from edgekit.importers import import_model
 from edgekit.importers.onnx.grid_function import PARAMETERS, grid_parameters, on_grid
-from edgekit.ir import Grid, QuantType
+from edgekit.ir import DType, Grid, QuantType
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.passes import optimise
@@ -56,6 +57,44 @@ def test_the_grid_is_read_as_a_layer_of_its_own(tmp_path: Path) -> None:
         graph = optimise(import_model(path, {}))
         assert [n.op for n in graph.nodes] == ["requantize", "relu"] and graph.nodes[0].output.quant == quant
         require_supported_graph(graph)
+
+
+@pytest.mark.parametrize("quant", [QUANT, CODED])
+@pytest.mark.parametrize("then", ["Relu", "Tanh"])
+def test_numbers_of_a_grid_may_be_rounded_evenly_after_it(quant: QuantType, then: str, tmp_path: Path) -> None:
+    layers = [*_rounded("x", "r"), node("Sigmoid", "r", "h"), _call("h", "g"), *_rounded("g", "e"),
+              node(then, "e", "t"), *_rounded("t", "y")]  # fmt: skip
+    path = save(_with_grid(layers, quant), tmp_path)
+    graph = optimise(import_model(path, {}))
+    require_supported_graph(graph)
+    made, evenly = graph.nodes[0].output.quant, graph.nodes[1].output.quant
+    assert [n.op for n in graph.nodes] == ["sigmoid", "requantize", then.lower()]
+    assert made == quant and evenly == QuantType.per_tensor(0.05, 0)
+    for x in np.linspace(-6.0, 6.0, 60, dtype=np.float32).reshape(10, 1, 6):
+        codes = graph.inputs[0].quant.quantize(x, DType.INT8)
+        values = run_reference(graph, [codes])
+        wanted = evenly.quantize(quant.dequantize(values[graph.nodes[0].output]), DType.INT8)
+        assert np.array_equal(values[graph.nodes[1].output], wanted)
+        assert np.array_equal(build_host_model(graph)([codes])[0], values[graph.outputs[0]])
+        got = graph.outputs[0].quant.dequantize(values[graph.outputs[0]])
+        np.testing.assert_allclose(got, run_onnxruntime(path, [x])[0], atol=0.051)
+
+
+@pytest.mark.parametrize("grid", [
+    *(Grid(8, e, z, n) for e, z, n in ((0.5, 0, 20000), (0.62, 40, 32767), (0.33, 255, 9000), (1.0, 128, 4000))),
+    *(Grid(4, e, z, n) for e, z, n in ((0.7, 7, 127), (1.0, 3, 204), (0.5, 0, 255), (0.4, 15, 255))),
+])  # fmt: skip
+def test_the_function_rounds_to_the_reference_for_every_code(grid: Grid, tmp_path: Path) -> None:
+    quant, codes = QuantType.on_grid(1.7 / grid.largest, grid), np.arange(1 << grid.bits)
+    # What every code stands for, and near both ends of what is rounded to it.
+    places = np.concatenate([codes + part for part in (-0.49, -0.3, 0.0, 0.3, 0.49)] + [[-40.0, 400.0]])
+    x = (grid.between(places) * quant.scale[0]).astype(np.float32)
+    model = make_model([_call("x", "y")], [len(x)], dict(zip(PARAMETERS, grid_parameters(quant), strict=True)), 21)
+    model.opset_import.append(helper.make_opsetid("edgekit", 1))
+    model.functions.append(on_grid(21))
+    held = quant.quantize(x, DType.INT8)
+    assert np.array_equal(quant.steps(held), grid.levels[[*np.tile(codes, 5), 0, -1]])
+    np.testing.assert_array_equal(run_onnxruntime(save(model, tmp_path), [x])[0], quant.dequantize(held))
 
 
 @pytest.mark.parametrize(("changes", "error", "text"), [

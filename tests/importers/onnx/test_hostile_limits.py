@@ -9,7 +9,8 @@ import onnx
 import pytest
 
 from tests.importers.hostile import refused, run, within_limits
-from tests.importers.onnx.hostile_models import ATTRIBUTES, BOMBS, NASTY_NAMES, STRUCTURE, TINY, nasty_names
+from tests.importers.onnx.hostile_models import ATTRIBUTES, BOMBS, NASTY_NAMES, STRUCTURE, nasty_names
+from tests.importers.onnx.long_models import TINY
 
 MALFORMED = STRUCTURE | ATTRIBUTES
 # Twelve thousand layers, as many as a file may have, take longer to read and rewrite than any other file.

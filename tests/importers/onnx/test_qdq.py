@@ -13,7 +13,7 @@ from onnx import TensorProto
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization import QuantType as QType
 
-from edgekit.errors import UnsupportedModel
+from edgekit.errors import BadModel, UnsupportedModel
 from edgekit.importers.onnx import import_onnx
 from edgekit.ir import DType, Graph, QuantType
 from edgekit.models import packaged_model
@@ -221,6 +221,19 @@ def test_unquantized_layer_is_named(tmp_path: Path) -> None:
     b.add("Sigmoid", "lonely", "s")
     with pytest.raises(UnsupportedModel, match=r"Conv_lonely.*not quantized"):
         import_model(b.model([1, 3, 4, 4], b.qdq("s", 1 / 256, -128)), tmp_path)
+
+
+@pytest.mark.parametrize("fill", [np.nan, -np.inf])
+def test_padding_with_nan_is_refused_and_with_infinity_saturates(fill: float, tmp_path: Path) -> None:
+    b = Builder(np.int8)
+    b.constants |= {"p": np.array([0, 1, 0, 1]), "f": np.array(fill, np.float32)}
+    model = b.model([1, 6], b.qdq(b.add("Pad", f"{b.qdq('x', 0.02, 3)} p f", "padded"), 0.02, 3))
+    if np.isnan(fill):
+        with pytest.raises(BadModel, match=r"Pad_padded.*fills with NaN, which has no code"):
+            import_model(model, tmp_path)
+    else:
+        graph = import_model(model, tmp_path)
+        assert run_reference(graph, [codes(1, 6)])[graph.outputs[0]][0, [0, -1]].tolist() == [-128, -128]
 
 
 def test_float_weights_are_named(tmp_path: Path) -> None:

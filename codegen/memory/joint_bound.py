@@ -1,96 +1,98 @@
-"""Bytes that must move off the chip and back whatever the order of operators is: a bound to hold orders against."""
+"""What must move off the chip and back whatever the order of steps is: a bound to hold orders against."""
 
 from __future__ import annotations
 
 from math import gcd
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
-from benchmarks.nas_graphs import NetworkGraph
+from edgekit.codegen.memory.joint import JointProblem
+from edgekit.codegen.memory.replacement_solver import EFFORT, Effort
+from edgekit.integer_program import at_most, cheapest_choice, unit_of
 
-NODES = 20_000
-# Beyond so many operators that may run before or after another one, only what must wait in any order counts.
-MOST_LOOSE, LARGE, MOST_LOOSE_OF_LARGE = 40, 300, 24
+# Beyond so many steps that may run before or after another one, only what must wait in any order counts; fewer where
+# the integer program would have more than so many numbers in its constraints.
+MOST_LOOSE, MOST_NUMBERS = (40, 24, 12, 0), 40_000
 
 
-def bound_over_orders(graph: NetworkGraph, capacity: int) -> int:
-    """A lower bound on the off-chip bytes beyond the compulsory, for every order.
+def bound_over_orders(problem: JointProblem, effort: int = EFFORT) -> int:
+    """A lower bound on the cost of moves, for every order.
 
-    While an operator runs, what ran before it is a set that holds with an operator all that it needs; a tensor that
+    While a step runs, what ran before it is a set that holds with a step all that it needs; a tensor that
     something in the set touches, and something outside reads, is there: on the chip or off it. Being off it takes a
-    store, once, and a fetch. Two operators need fetches of their own where a touch of the tensor must come between
-    them. Which set it is, is for the integer program to choose, apart for each operator.
+    store, once, and a fetch. Two steps need fetches of their own where a touch of the tensor must come between
+    them. Which set it is, is for the integer program to choose, apart for each step.
+
+    Args:
+        effort: of the integer program, see `Effort`.
     """
-    model = _Model(graph, capacity)
+    models = (_Model(problem, loose) for loose in MOST_LOOSE)
+    model = next(model for model in models if model.numbers <= MOST_NUMBERS or not model.most_loose)
     if not model.rows:
         return 0
-    at = [(r, c, v) for r, (row, _) in enumerate(model.rows) for c, v in row.items()]
-    rows, columns, values = zip(*at, strict=True)
-    matrix = coo_array((values, (rows, columns)), shape=(len(model.rows), len(model.costs)))
     unit = gcd(*model.costs) or 1
-    outcome = milp(
-        np.array(model.costs, np.float64) / unit,
-        integrality=np.ones(len(model.costs)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array([limit for _, limit in model.rows])),
-        options={"node_limit": NODES, "mip_rel_gap": 0.0},
-    )
+    costs = np.array(model.costs, np.float64) / unit
+    nodes = Effort(effort).nodes(model.numbers)
+    outcome = cheapest_choice(costs, at_most(model.rows, len(costs)), nodes)
     return 0 if outcome.mip_dual_bound is None else int(np.ceil(outcome.mip_dual_bound - 0.01)) * unit
 
 
 class _Model:
-    """Variables: a tensor is stored; fetched in one of its gaps; off the chip while an operator runs; an operator that
-    may run before or after another runs before it.
+    """Variables: a tensor is stored; fetched in one of its gaps; off the chip while a step runs; a step that may run
+    before or after another runs before it.
     """
 
-    def __init__(self, graph: NetworkGraph, capacity: int) -> None:
+    def __init__(self, problem: JointProblem, most_loose: int) -> None:
         self.costs: list[int] = []
         self.rows: list[tuple[dict[int, float], float]] = []
-        self._graph, self._capacity = graph, capacity
-        self._most_loose = MOST_LOOSE if len(graph.operators) <= LARGE else MOST_LOOSE_OF_LARGE
+        self._problem, steps = problem, len(problem.reads)
+        self.most_loose = most_loose
         self._touches: dict[int, int] = {}
         self._reads: dict[int, int] = {}
-        for index, operator in enumerate(graph.operators):
-            for tensor in operator.reads:
+        for index, tensors in enumerate(problem.touches):
+            for tensor in problem.reads[index]:
                 self._reads[tensor] = self._reads.get(tensor, 0) | 1 << index
-            for tensor in (*operator.reads, *operator.writes):
+            for tensor in tensors:
                 self._touches[tensor] = self._touches.get(tensor, 0) | 1 << index
-        made = {tensor for operator in graph.operators for tensor in operator.writes}
-        self._stored = {t: self._variable(graph.sizes[t] if t in made else 0) for t in self._touches}
+        self._stored = {tensor: self._variable(problem.stores[tensor]) for tensor in self._touches}
         self._fetched: dict[tuple[int, int], int] = {}
         self._anywhere: list[tuple[int, int]] = []
-        self._before = _ancestors(graph)
+        self._before = _ancestors(problem)
         after = [0] * len(self._before)
         for index, mask in enumerate(self._before):
             for other in _bits(mask):
                 after[other] |= 1 << index
-        for index in range(len(graph.operators)):
+        for index in range(steps):
             self._limit(index, self._before[index], after[index])
         for off, tensor in self._anywhere:
             fetches = [variable for (other, _), variable in self._fetched.items() if other == tensor]
             self.rows.append(({off: 1.0, **dict.fromkeys(fetches, -1.0)}, 0.0))
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the constraints have."""
+        return sum(len(row) for row, _ in self.rows)
 
     def _variable(self, cost: int) -> int:
         self.costs.append(cost)
         return len(self.costs) - 1
 
     def _limit(self, index: int, before: int, after: int) -> None:
-        """While an operator runs, what it touches and what waits on the chip must fit."""
-        operator, sizes = self._graph.operators[index], self._graph.sizes
-        own = {*operator.reads, *operator.writes}
-        loose = ((1 << len(self._graph.operators)) - 1) & ~before & ~after & ~(1 << index)
-        if loose.bit_count() > self._most_loose:
+        """While a step runs, what it touches and what waits on the chip must fit."""
+        sizes, own = self._problem.sizes, self._problem.touches[index]
+        loose = ((1 << len(self._before)) - 1) & ~before & ~after & ~(1 << index)
+        if loose.bit_count() > self.most_loose:
             # Those that must wait in any order.
             loose = 0
         waiting = [
             t for t, touches in self._touches.items()
             if t not in own and touches & (before | loose) and self._reads.get(t, 0) & (after | loose)
         ]  # fmt: skip
-        room = self._capacity - sum(sizes[t] for t in own)
+        room = self._problem.capacity - sum(sizes[t] for t in own)
         if sum(sizes[t] for t in waiting) <= room:
             return
+        # Sizes rounded down, so that whatever fits still does.
+        unit = unit_of(sizes[t] for t in waiting)
         ran = {other: self._variable(0) for other in _bits(loose)}
         for other, variable in ran.items():
             for needed in _bits(self._before[other] & loose):
@@ -99,15 +101,18 @@ class _Model:
         fixed = 0
         for tensor in waiting:
             off = self._variable(0)
-            staying[off] = -float(sizes[tensor])
-            fixed += self._wait(tensor, before, after, ran, staying)
+            size = sizes[tensor] // unit
+            staying[off] = -float(size)
+            fixed += self._wait(tensor, size, before, after, ran, staying)
             self.rows.append(({off: 1.0, self._stored[tensor]: -1.0}, 0.0))
             self._need_fetch(tensor, off, before, after)
-        self.rows.append((staying, float(room - fixed)))
+        self.rows.append((staying, float(room // unit - fixed)))
 
-    def _wait(self, tensor: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]) -> int:
-        """The bytes of a tensor that waits in any order; else a variable that says whether it does, and 0."""
-        size, touches, reads = self._graph.sizes[tensor], self._touches[tensor], self._reads.get(tensor, 0)
+    def _wait(
+        self, tensor: int, size: int, before: int, after: int, ran: dict[int, int], staying: dict[int, float]
+    ) -> int:
+        """The size of a tensor that waits in any order; else a variable that says whether it does, and 0."""
+        touches, reads = self._touches[tensor], self._reads.get(tensor, 0)
         if touches & before and reads & after:
             return size
         waits = self._variable(0)
@@ -131,22 +136,20 @@ class _Model:
         known = not touches & ~before & ~after
         gap = touches & before if known else -1
         if (tensor, gap) not in self._fetched:
-            self._fetched[tensor, gap] = self._variable(self._graph.sizes[tensor])
+            self._fetched[tensor, gap] = self._variable(self._problem.fetches[tensor])
         if known:
             self.rows.append(({off: 1.0, self._fetched[tensor, gap]: -1.0}, 0.0))
         else:
             self._anywhere.append((off, tensor))
 
 
-def _ancestors(graph: NetworkGraph) -> list[int]:
-    """Per operator, the set of those that must come before it, a bit each."""
-    producer = {tensor: index for index, operator in enumerate(graph.operators) for tensor in operator.writes}
+def _ancestors(problem: JointProblem) -> list[int]:
+    """Per step, the set of those that must come before it, a bit each."""
     found: list[int] = []
-    for operator in graph.operators:
+    for before in problem.before:
         mask = 0
-        for tensor in operator.reads:
-            if tensor in producer:
-                mask |= found[producer[tensor]] | 1 << producer[tensor]
+        for other in before:
+            mask |= found[other] | 1 << other
         found.append(mask)
     return found
 
