@@ -92,24 +92,14 @@ def within(choices: Choices, budget: int, size: Callable[[Mapping[str, int]], in
     search = _Search(choices, budget, size)
     others, too_little, enough = choices.others, None, None
     while search.best is None or len(search.sizes) <= search.first + MOST_SIZES:
-        found = search.found(others)
-        if found is None:
-            enough = others
-        else:
-            fits, excess = search.tried(found)
-            if fits:
-                enough = others
-                if too_little is None and excess < others - choices.others:
-                    others = choices.others + excess
-                    continue
-            else:
-                too_little = others
-                if enough is None:
-                    others = choices.others + excess
-                    continue
-        if too_little is None or enough is None or enough - too_little <= 1:
+        fits, believed = search.tried(others)
+        enough, too_little = (others, too_little) if fits else (enough, others)
+        if enough is None or (too_little is None and believed < others):
+            others = believed
+        elif too_little is None or enough - too_little <= 1:
             break
-        others = (too_little + enough) // 2
+        else:
+            others = (too_little + enough) // 2
     return search.choice()
 
 
@@ -127,36 +117,35 @@ class _Search:
         self.best: Allocation | None = None
         self.first = 0
 
-    def found(self, others: int) -> Allocation | None:
-        """The choice that such a size of all else leads to; None where it leaves room for none.
+    def tried(self, others: int) -> tuple[bool, int]:
+        """Whether the choice fits that such a size of all else leads to, and that size as the choice has it.
 
-        Raises DoesNotFit for that as long as nothing has fitted.
+        A size that leaves room for no choice is enough: as good as one that fits. Raises DoesNotFit for it as long as
+        nothing has fitted.
         """
         try:
-            return allocate(replace(self._choices, others=others), self._budget)
+            found = allocate(replace(self._choices, others=others), self._budget)
         except DoesNotFit:
             if self.best is None:
                 raise
-            return None
+            return True, others
+        whole = self._whole(found.bits)
+        if whole <= self._budget and (self.best is None or found.error < self.best.error):
+            self.first = self.first if self.best is not None else len(self.sizes)
+            self.best = found
+        return whole <= self._budget, self._choices.others + whole - self._choices.size(found.bits)
 
-    def tried(self, found: Allocation) -> tuple[bool, int]:
-        """Whether a choice fits, and how much more it takes than was counted.
-
-        Raises DoesNotFit where no image comes of it, as long as nothing has fitted.
-        """
-        key = tuple(found.bits.items())
+    def _whole(self, bits: Mapping[str, int]) -> int:
+        """Bytes of all; more than the budget where no image comes of it, once something has fitted."""
+        key = tuple(bits.items())
         if key not in self.sizes:
             try:
-                self.sizes[key] = self._size(found.bits)
+                self.sizes[key] = self._size(bits)
             except DoesNotFit as error:
                 if self.best is None:
                     raise
                 self.sizes[key] = self._budget + max(1, error.need - error.have)
-        whole = self.sizes[key]
-        if whole <= self._budget and (self.best is None or found.error < self.best.error):
-            self.first = self.first if self.best is not None else len(self.sizes)
-            self.best = found
-        return whole <= self._budget, whole - self._choices.size(found.bits)
+        return self.sizes[key]
 
     def choice(self) -> MixedChoice:
         """The best one, with what no choice is forecast to be better than."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edgekit.codegen.emit import literals
 from edgekit.codegen.memory.plan import MemoryPlan
 from edgekit.codegen.program import FEED_ROWS, Arg, BufferArg, ConstantArg, KernelCall, Params, ParamsArg, Step
-from edgekit.codegen.repeats import Change, Rounds, Table, Unit, folded
+from edgekit.codegen.repeats import Change, Rounds, Table, folded
+
+# Of lists of tables, in C.
+Names: TypeAlias = dict[tuple[Table, ...], str]
 
 
 @dataclass(frozen=True)
@@ -27,25 +31,14 @@ class LayerWriter:
     def statements(self, step: Step) -> list[str]:
         """C statements of a layer's function, in order; lines of one statement are indented by four."""
         statements: list[str] = []
+        listed = 0
         for rounds in folded(step.calls):
-            if rounds.times == 1:
-                statements += [self._unit(unit, [{}] * len(unit.calls), {}) for unit in rounds.units]
-            else:
-                statements += self._rounds(rounds, sum(text.startswith("static") for text in statements))
+            names = {tables: f"tables_{listed + index}" for index, tables in enumerate(rounds.pointers)}
+            listed += len(names)
+            body = [self._unit(rounds, index, names) for index in range(len(rounds.units))]
+            statements += [self._list(name, tables) for tables, name in names.items()]
+            statements += body if rounds.times == 1 else [_loop("h", rounds.times, body)]
         return statements
-
-    def _rounds(self, rounds: Rounds, first: int) -> list[str]:
-        """Lists of tables, numbered from `first`, and the loop that goes through them."""
-        names = {tables: f"tables_{first + index}" for index, tables in enumerate(rounds.pointers)}
-        made = [self._list(name, tables) for tables, name in names.items()]
-        body = [
-            self._unit(unit, [self._of_call(rounds, u, c) for c in range(len(unit.calls))], names)
-            for u, unit in enumerate(rounds.units)
-        ]
-        return [*made, _loop("h", rounds.times, body)]
-
-    def _of_call(self, rounds: Rounds, unit: int, call: int) -> dict[int, Change]:
-        return {a: change for (u, c, a), change in rounds.changes.items() if (u, c) == (unit, call)}
 
     def _list(self, name: str, tables: tuple[Table, ...]) -> str:
         pointers = ", ".join(f"&{self._table(t)}" if isinstance(t, Params) else self._table(t) for t in tables)
@@ -54,16 +47,20 @@ class LayerWriter:
     def _table(self, table: Table) -> str:
         return f"{self.name}_{'params' if isinstance(table, Params) else 'table'}_{table.index}"
 
-    def _unit(self, unit: Unit, changes: list[dict[int, Change]], names: dict[tuple[Table, ...], str]) -> str:
-        calls = [self._call(call, c, names) for call, c in zip(unit.calls, changes, strict=True)]
+    def _unit(self, rounds: Rounds, index: int, names: Names) -> str:
+        unit = rounds.units[index]
+        calls = [
+            self._call(call, [rounds.changes.get((index, c, a), Change()) for a in range(len(call.args))], names)
+            for c, call in enumerate(unit.calls)
+        ]
         return calls[0] if unit.loop is None else _loop("i", unit.loop.times, calls)
 
-    def _call(self, call: KernelCall, changes: dict[int, Change], names: dict[tuple[Table, ...], str]) -> str:
-        args = [self._argument(arg, changes.get(a, Change()), names) for a, arg in enumerate(call.args)]
+    def _call(self, call: KernelCall, changes: list[Change], names: Names) -> str:
+        args = [self._argument(arg, change, names) for arg, change in zip(call.args, changes, strict=True)]
         function = f"{self.name}_{FEED_ROWS}" if call.kernel == FEED_ROWS else call.kernel
         return f"{function}(\n        " + ",\n        ".join(args) + ");"
 
-    def _argument(self, arg: Arg, change: Change, names: dict[tuple[Table, ...], str]) -> str:
+    def _argument(self, arg: Arg, change: Change, names: Names) -> str:
         if isinstance(arg, BufferArg):
             place = self.plan.places[arg.buffer]
             pointer = f"ctx->arena[{self.regions.index(place.region)}] + {place.offset + arg.offset}"

@@ -68,21 +68,29 @@ def output_channel_axis(node: Node) -> int:
     return 2 if node.op == "depthwise_conv2d" else 0
 
 
-def narrowed(weights: Array) -> Array | None:
-    """float64 weights or biases in float32; None where one is out of its range: folding would make it infinite."""
+def _narrowed(numbers: Array) -> Array | None:
+    """float64 numbers in float32; None where that makes one infinite."""
     with np.errstate(over="ignore"):
-        narrow = weights.astype(np.float32)
-    return narrow if np.isfinite(narrow).all() else None
+        narrow = numbers.astype(np.float32)
+    return narrow if (np.isinf(narrow) == np.isinf(numbers)).all() else None
 
 
-def set_weights(node: Node, weights: Array, bias: Array | None) -> None:
-    """New float constants of a product; the bias is appended where there was none."""
-    node.set_input(1, Value.constant(node.input(1).name, weights))
-    if bias is None:
-        return
+def set_weights(node: Node, weights: Array, bias: Array | None) -> bool:
+    """New constants of a product, float64 ones in float32; the bias is appended where there was none.
+
+    Returns whether that could be: not where float32 would make a number infinite, and the product stays as it is.
+    """
+    narrow, offsets = _narrowed(weights), None if bias is None else _narrowed(bias)
+    # Masks of minus infinity may be in a bias already.
+    if narrow is None or not np.isfinite(narrow).all() or (bias is not None and offsets is None):
+        return False
+    node.set_input(1, Value.constant(node.input(1).name, narrow))
+    if offsets is None:
+        return True
     old = node.optional_input(2)
-    value = Value.constant(f"{node.name} bias" if old is None else old.name, bias)
+    value = Value.constant(f"{node.name} bias" if old is None else old.name, offsets)
     if len(node.inputs) > 2:
         node.set_input(2, value)
     else:
         node.append_input(value)
+    return True

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.ir import Graph, Node
-from edgekit.passes.affine import (
-    is_affine,
-    is_float_product,
-    narrowed,
-    output_channel_axis,
-    scale_and_offset,
-    set_weights,
-)
+from edgekit.passes.affine import is_affine, is_float_product, output_channel_axis, scale_and_offset, set_weights
 from edgekit.passes.base import Pass, is_op, replace_node
 
 
@@ -57,16 +50,12 @@ def _fold(node: Node, producer: Node) -> bool:
     assert scale is not None
     shape = [1] * len(producer.input(1).shape)
     shape[output_channel_axis(producer)] = -1
-    weights = narrowed(producer.input(1).array.astype(np.float64) * scale.reshape(shape))
-    if weights is None:
-        return False
+    weights = producer.input(1).array.astype(np.float64) * scale.reshape(shape)
     old_bias = producer.optional_input(2)
     bias = None if old_bias is None else old_bias.array.astype(np.float64) * scale
     if offset is not None:
         bias = offset if bias is None else bias + offset
-    narrow = None if bias is None else narrowed(bias)
-    if bias is not None and narrow is None:
+    if not set_weights(producer, weights, bias):
         return False
-    set_weights(producer, weights, narrow)
     producer.attrs["activation"] = node.attrs["activation"]
     return True

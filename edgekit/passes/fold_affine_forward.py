@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.ir import Array, Graph, Node
-from edgekit.passes.affine import is_affine, is_float_product, narrowed, scale_and_offset, set_weights
+from edgekit.passes.affine import is_affine, is_float_product, scale_and_offset, set_weights
 from edgekit.passes.base import Pass
 
 # Scales that differ more would make the folded weights hard to quantize: one scale covers all input channels.
@@ -58,10 +58,8 @@ def _fold(graph: Graph, node: Node, reader: Node) -> bool:
     bias = None if old is None else old.array.astype(np.float64)
     if added is not None:
         bias = added if bias is None else bias + added
-    folded = narrowed(weights * scales)
-    if folded is None:
+    if not set_weights(reader, weights * scales, bias):
         return False
-    set_weights(reader, folded, None if bias is None else bias.astype(np.float32))
     graph.replace_value(node.output, node.input(0))
     graph.remove(node)
     return True

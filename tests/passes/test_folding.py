@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,22 @@ def test_fold_affine_forward_keeps_offsets_before_padding() -> None:
 def padding_of(m: Maker, x: Value) -> Value:
     ones = Value.constant("ones", np.ones((1, 1, x.shape[3]), np.float32))
     return m("depthwise_conv2d", x, ones, **{**CONV, "padding": (1, 0, 2, 3)})
+
+
+@pytest.mark.parametrize(("weight", "offset", "folds"), [(1e30, 0.0, False), (1e9, 1e30, False), (1e9, -np.inf, True)])
+def test_what_float32_would_make_infinite_is_not_folded(weight: float, offset: float, folds: bool) -> None:
+    """Biases as well as weights, before and behind; a mask of minus infinity is one already."""
+    kernel, scale, bias = (
+        Value.constant("c", np.full(shape, number, np.float32))
+        for shape, number in (((2, 1, 1, 2), weight), ((1, 1, 2), 1e9), ((2,), offset))
+    )
+    m = Maker()
+    behind = m.graph(m("depthwise_conv2d", m("conv2d", m.input(1, 4, 4, 2), kernel, bias, **CONV), scale, **CONV))
+    m = Maker()
+    before = m.graph(m("conv2d", m("depthwise_conv2d", m.input(1, 4, 4, 2), scale, bias, **CONV), kernel, **CONV))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert FoldAffineIntoProducer().run(behind) == FoldAffineIntoReader().run(before) == folds
 
 
 def test_fold_padding() -> None:
