@@ -126,7 +126,7 @@ def _enlarged(images: npt.NDArray[np.uint8]) -> Array:
 
 def _probabilities(graph: Graph, x: Array) -> Array:
     """float32 [N, classes], by torch: faster for many inputs than one after the other."""
-    made = Part(graph.nodes, graph.inputs[0], torch.device("cpu")).run_all(torch.from_numpy(x), {}, {})
+    (made,) = Part(graph.nodes, graph.inputs, torch.device("cpu")).run_all([torch.from_numpy(x)], graph.outputs, {}, {})
     return np.asarray(made.reshape(len(x), -1).numpy())
 
 

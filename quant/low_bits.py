@@ -148,7 +148,7 @@ def choose_weights(
         samples: what learning sees, float32, one list of arrays per sample.
         grids: of activations, as of `activation_quants`.
 
-    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for learning with several inputs, a device
+    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for a device
     that is not there or a folder that cannot be written, BadData for no samples.
     """
     name = options.chosen
@@ -156,9 +156,6 @@ def choose_weights(
         return LowBits(name, bits, coded_weights(graph, bits, name))
     # Imported here: torch takes seconds, and need not be installed.
     from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
-
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise BadUsage(f"{name} learns models with one input and one output: give --quantizer powerquant for this one")
 
     settings = LearningSettings(seed=options.seed or 0, device=options.device or "cpu")
     if options.iterations is not None:

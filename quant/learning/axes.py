@@ -12,11 +12,13 @@ LEAST_AXIS = 8
 def space_axes(graph: Graph) -> tuple[int, ...]:
     """The long axes of the only input, without its channels: what the first product has as its last axis.
 
+    Of several inputs none: what moves in one need not in another.
+
     Through transposes, reshapes that only add or drop axes of 1, and whatever keeps the shape, axes are followed.
     Beyond anything else they are not known, and the input's last axis counts as its channels.
     """
     shape = graph.inputs[0].shape
-    if len(shape) <= 2:
+    if len(shape) <= 2 or len(graph.inputs) > 1:
         return ()
     axes = _axes_of_first_product(graph)
     channels = len(shape) - 1 if axes is None else axes[-1]

@@ -12,14 +12,20 @@ from edgekit.ops.conv2d import is_product
 
 @dataclass(frozen=True)
 class Block:
-    """Nodes in order that compute `output` from `source`; what is between nobody else reads."""
+    """Nodes in order; what is between nobody else reads.
 
-    source: Value
+    Attributes:
+        sources: what they read: the graph's inputs, or what the block before makes.
+        outputs: of the graph, as far as they are made here, and last what the next block reads.
+    """
+
+    sources: tuple[Value, ...]
     nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
 
     @property
     def output(self) -> Value:
-        return self.nodes[-1].output
+        return self.outputs[-1]
 
     @property
     def products(self) -> list[Node]:
@@ -30,7 +36,7 @@ class Block:
 def blocks_of(graph: Graph) -> list[Block]:
     """The graph cut after every node whose output alone later nodes read, so residual connections stay inside.
 
-    Blocks without weights join the one before them. The graph has one input and one output.
+    Blocks without weights join the one before them.
     """
     position = {node: index for index, node in enumerate(graph.nodes)}
     last_reader = {
@@ -39,27 +45,33 @@ def blocks_of(graph: Graph) -> list[Block]:
         if not value.is_constant
     }
     blocks: list[Block] = []
-    source, pending = graph.inputs[0], []
-    open_until = last_reader[source]
+    sources, pending = tuple(graph.inputs), list[Node]()
+    open_until = max(last_reader[source] for source in sources)
     for index, node in enumerate(graph.nodes):
         pending.append(node)
         if open_until <= index:
-            blocks.append(Block(source, tuple(pending)))
-            source, pending = node.output, []
+            blocks.append(_block(graph, sources, pending))
+            sources, pending = (node.output,), []
         open_until = max(open_until, last_reader[node.output])
-    return _joined(blocks)
+    return _joined(graph, blocks)
+
+
+def _block(graph: Graph, sources: tuple[Value, ...], nodes: Sequence[Node]) -> Block:
+    last = nodes[-1].output
+    given = [node.output for node in nodes[:-1] if node.output in graph.outputs]
+    return Block(sources, tuple(nodes), (*given, last))
 
 
 def widest(blocks: Sequence[Block]) -> int:
     """Bytes of the largest tensor, float32, that a block gets or makes for one sample."""
-    return 4 * max(math.prod(value.shape) for block in blocks for value in (block.source, block.output))
+    return 4 * max(math.prod(value.shape) for block in blocks for value in (*block.sources, *block.outputs))
 
 
-def _joined(blocks: list[Block]) -> list[Block]:
+def _joined(graph: Graph, blocks: list[Block]) -> list[Block]:
     joined: list[Block] = []
     for block in blocks:
         if joined and not (block.products and joined[-1].products):
-            joined[-1] = Block(joined[-1].source, (*joined[-1].nodes, *block.nodes))
+            joined[-1] = _block(graph, joined[-1].sources, (*joined[-1].nodes, *block.nodes))
         else:
             joined.append(block)
     return joined

@@ -27,7 +27,7 @@ class Distillation:
     """Learning against the float network on samples and what can be made of them; no labels.
 
     Args:
-        graph: float32, with one input and one output.
+        graph: float32.
         blocks: of the graph.
         quants: of activations: limits are simulated, and the rounding of few bits.
         device: where the samples are.
@@ -38,45 +38,50 @@ class Distillation:
     ) -> None:
         self.quants, self.space = quants, space_axes(graph)
         # A softmax at the end is part of the loss: its input is compared.
-        self.softmax: Node | None = graph.nodes[-1] if graph.nodes[-1].op == "softmax" else None
-        self.nodes = graph.nodes if self.softmax is None else graph.nodes[:-1]
-        end = self.nodes[-1].output
-        made = {node.output for node in self.nodes} - {end}
-        self.part = Part(self.nodes, graph.inputs[0], device)
-        self.wanted = [*(block.output for block in blocks if block.output in made), end]
+        last = {node.output: node for node in graph.nodes if node.output in graph.outputs}
+        self.softmax = [node if node.op == "softmax" and not node.output.uses else None for node in last.values()]
+        self.nodes = [node for node in graph.nodes if node not in self.softmax]
+        ends = [value if end is None else end.input(0) for value, end in zip(last, self.softmax, strict=True)]
+        within = {node.output for node in self.nodes}.difference(ends)
+        self.part = Part(self.nodes, graph.inputs, device)
+        self.wanted = [*(block.output for block in blocks if block.output in within), *ends]
 
     def learn(
         self,
-        samples: Tensor,
+        samples: Sequence[Tensor],
         steps: int,
         report: Callable[[int, float], None],
         learned: Mapping[str, LearnedRows],
         generator: torch.Generator,
     ) -> float | None:
-        """Learn in place; the loss of the network's output at the end, and to `report`, as `descend` tells it.
+        """Learn in place; the loss of the network's outputs at the end, and to `report`, as `descend` tells it.
 
-        samples: float32 [N, *shape of the graph's input].
+        samples: float32 [N, *shape] for each of the graph's inputs.
         """
+        first_end = len(self.wanted) - len(self.softmax)
 
         def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
             x = varied(samples, self.space, BATCH, generator)
             with torch.no_grad():
                 exact = self.part.run(x, self.wanted, {}, {})
             made = self.part.run(x, self.wanted, replaced, self.quants, rounded_if_coarse)
-            within = [relative_error(y, t) for y, t in zip(made[:-1], exact[:-1], strict=True)]
-            output = self._output_loss(made[-1], exact[-1])
+            pairs = list(zip(made, exact, strict=True))
+            within = [relative_error(y, t) for y, t in pairs[:first_end]]
+            ends = [_output_loss(*pair, end) for pair, end in zip(pairs[first_end:], self.softmax, strict=True)]
+            output = torch.stack(ends).mean()
             return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output
 
         nodes = {node.name: node for node in self.nodes}
         return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)
 
-    def _output_loss(self, made: Tensor, exact: Tensor) -> Tensor:
-        """Divergence (Kullback-Leibler) of the probabilities at TEMPERATURE, times its square; without a softmax,
-        relative squared error.
-        """
-        if self.softmax is None:
-            return relative_error(made, exact)
-        beta = float(self.softmax.attrs["beta"]) / TEMPERATURE
-        logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
-        divergence = functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
-        return TEMPERATURE**2 * divergence
+
+def _output_loss(made: Tensor, exact: Tensor, softmax: Node | None) -> Tensor:
+    """Divergence (Kullback-Leibler) of the probabilities at TEMPERATURE, times its square; without a softmax, relative
+    squared error.
+    """
+    if softmax is None:
+        return relative_error(made, exact)
+    beta = float(softmax.attrs["beta"]) / TEMPERATURE
+    logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
+    divergence = functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
+    return TEMPERATURE**2 * divergence

@@ -90,7 +90,7 @@ def _first_layer_wants(graph: Graph, noise: Tensor) -> tuple[Tensor, float]:
         """[N, channels, positions]"""
         with torch.no_grad():
             if before:
-                (x,) = Part(before, graph.inputs[0], x.device).run(x, [first.input(0)], {}, {})
+                (x,) = Part(before, graph.inputs, x.device).run([x], [first.input(0)], {}, {})
             made = torch.stack([run_product(first, sample) for sample in x])
         return made.movedim(_channels_of(first), 1).flatten(2)
 

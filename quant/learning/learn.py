@@ -92,7 +92,7 @@ def learned_weights(
     """Codes by the name of each product that `bits` gives less than 8, for `quantize_graph(coded=...)`.
 
     Args:
-        graph: float32, optimised, with one input and one output; left as it is.
+        graph: float32, optimised; left as it is.
         samples: real-valued float32 arrays, one list per sample, as for `quantize_graph`; no labels are needed.
             The first of them are used, as many as have 512 MB at the widest place between two blocks.
         quants: of activations, `activation_quants(graph, calibrate(graph, samples))`: simulated during the learning.
@@ -110,47 +110,45 @@ def learned_weights(
     if method not in LEARNED:
         raise BadUsage(f"no learned quantizer named {method!r}: use {', '.join(LEARNED)}")
     require_float(graph)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UnsupportedModel(
-            f"weights are learned for models with one input and one output, this one has {len(graph.inputs)} and "
-            f"{len(graph.outputs)}; use --quantizer powerquant, or uniform"
-        )
     for node in graph.nodes:
         require_form(node)
     if not samples:
         raise BadData(f"{method} learns from samples and there are none: give some, or use --quantizer powerquant")
     used = samples[: max(1, _MOST_BYTES // widest(blocks_of(graph)))]
-    stacked = np.stack([check_sample(graph, sample, index)[0] for index, sample in enumerate(used)])
+    checked = [check_sample(graph, sample, index) for index, sample in enumerate(used)]
+    stacked = [np.stack(arrays) for arrays in zip(*checked, strict=True)]
     learning = _Learning(graph, stacked, quants, bits, method, settings or LearningSettings(), resume_folder)
     try:
         with settled_arithmetic():
             return learning.run(progress)
     except torch.OutOfMemoryError as error:
         raise BadData(
-            f"the GPU has too little memory to learn from {len(stacked)} samples: give fewer of them, or learn on the "
+            f"the GPU has too little memory to learn from {len(used)} samples: give fewer of them, or learn on the "
             "processor with --learn-on cpu"
         ) from error
 
 
 class _Learning:
     def __init__(
-        self, graph: Graph, samples: Array, quants: Mapping[Value, QuantType], bits: Mapping[str, int], method: str,
+        self, graph: Graph, samples: Sequence[Array], quants: Mapping[Value, QuantType], bits: Mapping[str, int], method: str,
         settings: LearningSettings, folder: Path | None,
     ) -> None:  # fmt: skip
         self.graph, self.quants, self.settings, self.nupes = graph, quants, settings, method == "nupes"
         self.blocks = blocks_of(graph)
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.device = device_named(settings.device)
-        self.samples = torch.from_numpy(samples)
+        self.samples, self.count = [torch.from_numpy(arrays) for arrays in samples], len(samples[0])
         self.found = coded_weights(graph, bits, LEARNED[method])
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
         options = repr((version("edgekit"), torch.__version__, method, sorted(asdict(settings).items()), values))
-        self.store = BlockStore(folder, [options.encode(), *_content(graph, self.found), samples.tobytes()])
+        self.store = BlockStore(
+            folder, [options.encode(), *_content(graph, self.found), *(x.tobytes() for x in samples)]
+        )
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
         def tell(done: int, name: str, loss: float | None) -> None:
             if progress is not None:
-                progress(LearningProgress(done, parts, name, len(self.samples), loss))
+                progress(LearningProgress(done, parts, name, self.count, loss))
 
         parts = len(self.blocks) + (TENTHS if self.nupes else 0)
         self._learn_blocks(tell)
@@ -159,16 +157,17 @@ class _Learning:
         return self.found
 
     def _learn_blocks(self, tell: Callable[[int, str, float | None], None]) -> None:
-        exact = coded = self.samples.to(self.device)
+        exact = coded = [x.to(self.device) for x in self.samples]
         for index, block in enumerate(self.blocks):
-            part = Part(block.nodes, block.source, self.device)
-            target = part.run_all(exact, {}, {})
+            part, last = Part(block.nodes, block.sources, self.device), [block.output]
+            targets = part.run_all(exact, block.outputs, {}, {})
             names = [node.name for node in block.products if node.name in self.found]
-            learn = partial(learn_block, part, block.products, coded, target, self.quants, self.settings.iterations)
+            steps = self.settings.iterations
+            learn = partial(learn_block, part, block.outputs, block.products, coded, targets, self.quants, steps)
             loss = self._stage(index, names, learn)
             # First, so that the float block's input is freed before another tensor of all samples is made.
-            exact = target
-            coded = part.run_all(coded, self._replaced(block), self.quants)
+            exact = targets[-1:]
+            coded = part.run_all(coded, last, self._replaced(block), self.quants)
             tell(index + 1, block.output.name, loss)
 
     def _learn_whole(self, tell: Callable[[int, str, float | None], None]) -> None:
@@ -178,7 +177,7 @@ class _Learning:
         if steps is None:
             narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
             steps = self.settings.iterations * _FINAL_STEPS // narrowest
-        samples = self.samples.to(self.device)
+        samples = [x.to(self.device) for x in self.samples]
         learn = partial(whole.learn, samples, steps, lambda tenths, loss: tell(count + tenths, name, loss))
         tell(count + TENTHS, name, self._stage(count, list(self.found), learn))
 

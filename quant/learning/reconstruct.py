@@ -18,33 +18,36 @@ _ROUNDING_WEIGHT = 0.01
 
 def learn_block(
     part: Part,
+    outputs: Sequence[Value],
     products: Sequence[Node],
-    x: Tensor,
-    target: Tensor,
+    given: Sequence[Tensor],
+    targets: Sequence[Tensor],
     quants: Mapping[Value, QuantType],
     steps: int,
     learned: Mapping[str, LearnedRows],
     generator: torch.Generator,
 ) -> float | None:
-    """Learn the weights of a block's products, in place; squared error over the mean square, as `descend` tells it.
+    """Learn the weights of a block's products, in place; squared error over the mean square, as `descend` tells it: of
+    several outputs the mean.
 
     Args:
         part: the block's nodes.
+        outputs: what they make.
         products: those among them whose weights are learned.
-        x: float32 [N, *shape], what the block gets from the quantized network before it.
-        target: float32 [N, *shape], what the float block makes of what it gets.
+        given: float32 [N, *shape] each, what the block gets from the quantized network before it.
+        targets: float32 [N, *shape] for each output, what the float block makes of what it gets.
         quants: of activations, simulated at every value that has one.
         learned: by the name of a product.
     """
-    output = part.nodes[-1].output
-    norm = (target**2).mean() + 1e-12
+    norms = [(target**2).mean() + 1e-12 for target in targets]
     count = sum(p.numel() for rows in learned.values() for p in rows.parameters())
 
     def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
-        index = torch.randint(0, len(target), (BATCH,), generator=generator).to(target.device)
-        (made,) = part.run(x[index], [output], replaced, quants)
-        error = ((made - target[index]) ** 2).mean() / norm
+        index = torch.randint(0, len(given[0]), (BATCH,), generator=generator).to(given[0].device)
+        made = part.run([x[index] for x in given], outputs, replaced, quants)
+        errors = [((y - t[index]) ** 2).mean() / norm for y, t, norm in zip(made, targets, norms, strict=True)]
+        error = torch.stack(errors).mean()
         rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
         return error + _ROUNDING_WEIGHT * rounding / count, error
 
-    return descend(learned, {node.name: node for node in products}, steps, loss, output.name)
+    return descend(learned, {node.name: node for node in products}, steps, loss, outputs[-1].name)

@@ -58,18 +58,18 @@ class Part:
     """Nodes of a float graph, in order, that are run again and again on one device.
 
     Args:
-        nodes: they compute all that they read from `source` and constants.
-        source: the value that a batch is given for.
+        nodes: they compute all that they read from `sources` and constants.
+        sources: the values that a batch is given for.
     """
 
-    def __init__(self, nodes: Sequence[Node], source: Value, device: torch.device) -> None:
-        self.nodes, self.source = nodes, source
+    def __init__(self, nodes: Sequence[Node], sources: Sequence[Value], device: torch.device) -> None:
+        self.nodes, self.sources = nodes, sources
         constants = {value for node in nodes for value in node.inputs if value is not None and value.is_constant}
         self._constants = {value: constant(value).to(device) for value in constants}
 
     def run(
         self,
-        x: Tensor,
+        given: Sequence[Tensor],
         wanted: Sequence[Value],
         replaced: Replaced,
         quants: Mapping[Value, QuantType],
@@ -77,7 +77,7 @@ class Part:
     ) -> tuple[Tensor, ...]:
         """What the nodes make of a batch at some values, with operands replaced.
 
-        Every value that has a quantization, the source too, goes through `form`: rounded, or only limited.
+        `given` has a batch for each source. Every value that has a quantization, the sources too, goes through `form`: rounded, or only limited.
 
         A batch is an axis before those that the graph knows: any of them may have taken in the graph's own batch of 1.
         """
@@ -86,22 +86,25 @@ class Part:
             quant = quants.get(value)
             return x if quant is None else form(x, quant)
 
-        def of_sample(sample: Tensor) -> tuple[Tensor, ...]:
-            known = self._constants | {self.source: formed(self.source, sample)}
+        def of_sample(*sample: Tensor) -> tuple[Tensor, ...]:
+            sources = zip(self.sources, sample, strict=True)
+            known = self._constants | {source: formed(source, x) for source, x in sources}
             for node in self.nodes:
                 y = run_node(node, known, replaced.get(node.name))
                 known[node.output] = formed(node.output, y)
             return tuple(known[value] for value in wanted)
 
-        made: tuple[Tensor, ...] = torch.vmap(of_sample)(x)
+        made: tuple[Tensor, ...] = torch.vmap(of_sample)(*given)
         return made
 
-    def run_all(self, x: Tensor, replaced: Replaced, quants: Mapping[Value, QuantType]) -> Tensor:
-        """The last node's output for any number of samples, without gradients."""
-        last = [self.nodes[-1].output]
+    def run_all(
+        self, given: Sequence[Tensor], wanted: Sequence[Value], replaced: Replaced, quants: Mapping[Value, QuantType]
+    ) -> list[Tensor]:
+        """As `run`, for any number of samples and without gradients."""
+        batches = zip(*(x.split(_MOST_AT_ONCE) for x in given), strict=True)
         with torch.no_grad():
-            parts = [self.run(samples, last, replaced, quants)[0] for samples in x.split(_MOST_AT_ONCE)]
-        return torch.cat(parts)
+            parts = [self.run(batch, wanted, replaced, quants) for batch in batches]
+        return [torch.cat(made) for made in zip(*parts, strict=True)]
 
 
 def operands_of(node: Node, rows: Tensor, bias: Tensor | None) -> dict[int, Tensor]:

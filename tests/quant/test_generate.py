@@ -113,17 +113,17 @@ def test_inputs_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("shape", "space"), [((1, 16, 16, 3), (1, 2)), ((1, 3, 16, 16), (2, 3)), ((1, 20), ())])
 def test_variations(shape: tuple[int, ...], space: tuple[int, ...]) -> None:
     samples = torch.from_numpy(np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32))
-    made = varied(samples, space, 64, torch.Generator().manual_seed(0))
+    (made,) = varied([samples], space, 64, torch.Generator().manual_seed(0))
     assert made.shape == (64, *shape) and torch.isfinite(made).all()
     same = sum(any(torch.equal(sample, one) for sample in samples) for one in made)
     assert 16 < same < 58
-    assert torch.equal(made, varied(samples, space, 64, torch.Generator().manual_seed(0)))
+    assert torch.equal(made, *varied([samples], space, 64, torch.Generator().manual_seed(0)))
 
 
 def test_channels_stay_where_they_are() -> None:
     """[1,T,C], each channel of its own number: whatever moves or is mixed, it is found in its channel."""
     samples = torch.arange(12.0).expand(20, 1, 16, 12)
-    assert torch.allclose(varied(samples, (1,), 64, torch.Generator().manual_seed(0)), samples[:1])
+    assert torch.allclose(*varied([samples], (1,), 64, torch.Generator().manual_seed(0)), samples[:1])
 
 
 CONV = [helpers.node("Conv", "x w", "y")]
