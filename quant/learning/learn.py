@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgekit.errors import BadData, BadUsage, UnsupportedModel
+from edgekit.errors import BadData, BadUsage
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.arithmetic import device_named, settled_arithmetic
@@ -130,8 +130,8 @@ def learned_weights(
 
 class _Learning:
     def __init__(
-        self, graph: Graph, samples: Sequence[Array], quants: Mapping[Value, QuantType], bits: Mapping[str, int], method: str,
-        settings: LearningSettings, folder: Path | None,
+        self, graph: Graph, samples: Sequence[Array], quants: Mapping[Value, QuantType], bits: Mapping[str, int],
+        method: str, settings: LearningSettings, folder: Path | None,
     ) -> None:  # fmt: skip
         self.graph, self.quants, self.settings, self.nupes = graph, quants, settings, method == "nupes"
         self.blocks = blocks_of(graph)

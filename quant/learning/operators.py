@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from edgekit.ir import Node
+from edgekit.ops.resize_bilinear import places_f32
 
 Operands = list[Tensor]
 
@@ -89,6 +91,21 @@ def _resize_nearest(node: Node, operands: Operands) -> Tensor:
     return operands[0].repeat_interleave(high, dim=1).repeat_interleave(wide, dim=2)
 
 
+def _sums_along(x: Tensor, axis: int, places: Tensor, weights: Tensor) -> Tensor:
+    """Along an axis, sums of the elements at places [O,T] times weights [O,T]."""
+    taken = x.index_select(axis, places.reshape(-1)).unflatten(axis, places.shape)
+    return (taken * weights.reshape(*weights.shape, *[1] * (x.dim() - 1 - axis))).sum(axis + 1)
+
+
+def _resize_bilinear(node: Node, operands: Operands) -> Tensor:
+    y = operands[0]
+    for axis in range(2):
+        places, share = places_f32(node, axis)
+        weights = torch.from_numpy(np.stack([1 - share, share], axis=1)).to(y.device)
+        y = _sums_along(y, 1 + axis, torch.from_numpy(places).to(y.device), weights)
+    return y
+
+
 def _reduced(node: Node, x: Tensor, function: Callable[[Tensor, int], Tensor]) -> Tensor:
     """One axis after the other, from the last."""
     for axis in sorted(node.attrs["axes"], reverse=True):
@@ -161,4 +178,6 @@ OPERATORS: dict[str, Callable[[Node, Operands], Tensor]] = {
     "concat": lambda node, operands: torch.cat(operands, dim=node.attrs["axis"]),
     "gather": _gather,
     "resize_nearest": _resize_nearest,
+    "resize_bilinear": _resize_bilinear,
+    "resample": lambda node, operands: _sums_along(operands[0], node.attrs["axis"], *operands[1:]),
 }

@@ -77,7 +77,8 @@ class Part:
     ) -> tuple[Tensor, ...]:
         """What the nodes make of a batch at some values, with operands replaced.
 
-        `given` has a batch for each source. Every value that has a quantization, the sources too, goes through `form`: rounded, or only limited.
+        `given` has a batch for each source. Every value that has a quantization, the sources too, goes through `form`:
+        rounded, or only limited.
 
         A batch is an axis before those that the graph knows: any of them may have taken in the graph's own batch of 1.
         """

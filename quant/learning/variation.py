@@ -11,7 +11,8 @@ _MOST_SHIFT = 3
 
 
 def varied(samples: Sequence[Tensor], space: Sequence[int], count: int, generator: torch.Generator) -> list[Tensor]:
-    """A batch drawn from samples, [N, *shape] of each input: half as they are, half mixed with another one, moved or mirrored.
+    """A batch drawn from samples, [N, *shape] of each input: half as they are, half mixed with another one, moved or
+    mirrored.
 
     Mixtures are in random shares. Along `space`, axes of one sample (`space_axes`), samples are moved by up to 3
     positions, what leaves at one end coming back at the other, and mirrored along the last of them. What is done to one
