@@ -63,8 +63,9 @@ def _block(graph: Graph, sources: tuple[Value, ...], nodes: Sequence[Node]) -> B
 
 
 def widest(blocks: Sequence[Block]) -> int:
-    """Bytes of the largest tensor, float32, that a block gets or makes for one sample."""
-    return 4 * max(math.prod(value.shape) for block in blocks for value in (*block.sources, *block.outputs))
+    """Bytes, float32, of what a block gets, or makes, for one sample, where that is most."""
+    ports = [values for block in blocks for values in (block.sources, block.outputs)]
+    return 4 * max(sum(math.prod(value.shape) for value in values) for values in ports)
 
 
 def _joined(graph: Graph, blocks: list[Block]) -> list[Block]:

@@ -38,7 +38,7 @@ _FINAL_STEPS = 20
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
 _BIAS_STEPS = 16
-# Bytes that one tensor of all samples may have between two blocks; at most five are held at once.
+# Bytes that what a block gets, or makes, of all samples may have; at most five such are held at once.
 _MOST_BYTES = 512 << 20
 
 
