@@ -19,9 +19,37 @@ def products_of(graph: Graph) -> list[Node]:
 
 
 def uniform_bits(graph: Graph, bits: int) -> dict[str, int]:
-    """`bits` for the weights of every product by its name, but 8 for the first and the last.
+    """`bits` for the weights of every product by its name, but 8 for the first that each of the graph's inputs reaches
+    and the last that each of its outputs comes from.
 
-    Those two see the raw input and make the answer: they cost most accuracy and are few of the weights.
+    Those see the raw input and make the answer: they cost most accuracy and are few of the weights.
     """
-    names = [node.name for node in products_of(graph)]
-    return {name: 8 if name in (names[0], names[-1]) else bits for name in names}
+    products = products_of(graph)
+    outer = _first_of_inputs(graph, products) | _last_of_outputs(graph, products)
+    return {node.name: 8 if node in outer else bits for node in products}
+
+
+def _first_of_inputs(graph: Graph, products: list[Node]) -> set[Node]:
+    first = set[Node]()
+    for source in graph.inputs:
+        reached = {source}
+        for node in graph.nodes:
+            if not reached.isdisjoint(node.inputs):
+                if node in products:
+                    first.add(node)
+                    break
+                reached.update(node.outputs)
+    return first
+
+
+def _last_of_outputs(graph: Graph, products: list[Node]) -> set[Node]:
+    last = set[Node]()
+    for output in graph.outputs:
+        needed = {output}
+        for node in reversed(graph.nodes):
+            if not needed.isdisjoint(node.outputs):
+                if node in products:
+                    last.add(node)
+                    break
+                needed.update(value for value in node.inputs if value is not None)
+    return last

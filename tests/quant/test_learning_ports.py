@@ -1,4 +1,4 @@
-"""Learning through networks with several inputs and outputs."""
+"""Networks with several inputs and outputs: learning through them, and which of their layers keep 8 bits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edgekit.ops.reference import run_reference  # noqa: E402
 from edgekit.passes import optimise  # noqa: E402
 from edgekit.quant.activations import activation_quants  # noqa: E402
 from edgekit.quant.affine import quantize_graph  # noqa: E402
+from edgekit.quant.bits import uniform_bits  # noqa: E402
 from edgekit.quant.calibrate import calibrate  # noqa: E402
 from edgekit.quant.learning import distil  # noqa: E402
 from edgekit.quant.learning.blocks import blocks_of  # noqa: E402
@@ -117,3 +118,14 @@ def test_what_is_done_to_one_input_is_done_to_all() -> None:
     made, twice = varied([x, 2 * x], (), 64, torch.Generator().manual_seed(0))
     assert made.shape == (64, 5) and torch.allclose(2 * made, twice)
     assert not all(any(torch.equal(sample, one) for sample in x) for one in made)
+
+
+def test_outer_products_of_every_input_and_output_keep_8_bits(tmp_path: Path) -> None:
+    graph, _ = _network(tmp_path)
+    bits = uniform_bits(graph, 4)
+    assert {name.split("_")[1]: width for name, width in bits.items()} == {
+        "a": 8, "c": 4, "d": 8, "logits": 8, "middle": 8, "box": 8
+    }  # fmt: skip
+    # Not an output any more, it is in the middle.
+    only = Graph(graph.name, graph.inputs, [graph.outputs[2]], graph.nodes)
+    assert uniform_bits(only, 4)[next(name for name in bits if name.endswith("middle"))] == 4
