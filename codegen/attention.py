@@ -116,6 +116,7 @@ def _matched(graph: Graph, softmax: Node) -> Attention:
     linears = list(dict.fromkeys(p.linear for p in (query, key, values)))
     source = linears[0].input(0)
     _demand(all(linear.input(0) is source for linear in linears) and rows_of(source) >= LEAST_ROWS)
+    _demand(all(_can_be_decoded(part) for part in (query, key, values)))
     norm = source.producer
     if norm is None or norm.op != "layer_norm" or not is_row_wise(norm) or graph.is_output(source):
         norm = None
@@ -131,6 +132,13 @@ def _matched(graph: Graph, softmax: Node) -> Attention:
             _demand(unseen)
     nodes = tuple(node for node in graph.nodes if node in members)
     return Attention(norm, query, key, values, score, bias, softmax, mix, result, starts, nodes)
+
+
+def _can_be_decoded(part: Projection) -> bool:
+    """Whether the channels of each head, where their weights are codes, can be decoded without the others."""
+    quant = part.linear.input(1).quant
+    book = None if quant is None else quant.codebook
+    return book is None or all(book.of_channels(columns) is not None for columns in part.columns)
 
 
 def _computed_term(add: Node) -> Value:

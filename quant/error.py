@@ -29,7 +29,9 @@ class LayerError:
         max_abs_error: largest |x - q|, in real units.
         max_abs_value: largest |x|.
         codes_sqnr_db: of the exact output rounded to its codes.
-        bits, exponent: of the weights' codes; None without weights, and for 8 bits, which have no exponent.
+        bits: of the weights' codes; None without weights.
+        exponent: of the weights' codes, the least where groups of channels have their own; None for 8 bits.
+        most_exponent: the largest of groups; None where all channels have one.
         weight_sqnr_db: of the weights themselves.
         weights_sqnr_db: of the output that the integer weights make of exact inputs; None without weights.
         cause: where most of the output's noise comes from: "weights", "codes" (rounding of the output), "inherited"
@@ -46,6 +48,7 @@ class LayerError:
     codes_sqnr_db: float
     bits: int | None
     exponent: float | None
+    most_exponent: float | None
     weight_sqnr_db: float | None
     weights_sqnr_db: float | None
     cause: str
@@ -140,7 +143,8 @@ def _error(
         sums.largest,
         _decibels(sums.signal, sums.of_codes),
         None if weights is None else 8 if coded is None else coded.bits,
-        None if coded is None else coded.exponent,
+        None if coded is None else min(coded.exponents),
+        None if coded is None or not coded.group else max(coded.exponents),
         of_weights,
         None if weights is None else _decibels(sums.signal, sums.of_weights),
         sums.cause(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadUsage, MissingPackage
-from edgekit.ir import Array, Graph, QuantType, Value
+from edgekit.ir import LEAST_GROUP, Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.activations import activation_quants
 from edgekit.quant.allocation import MixedChoice
@@ -20,6 +20,8 @@ from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
 
 # Those that learn by reconstruction, in torch, and the quantizer by the weights alone that they begin with.
 LEARNED = {"adaround": "mse", "nupes": "power-clip"}
+# Those that choose an exponent for a layer, or for groups of its channels.
+WITH_EXPONENTS = ("powerquant", "power-clip", "nupes")
 QUANTIZERS = (*DATA_FREE, *LEARNED)
 DEFAULT_QUANTIZER = "nupes"
 # Samples that learning uses at most.
@@ -36,6 +38,7 @@ class WeightOptions:
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
         device: what learning computes on, "cpu" or "cuda" ("cpu").
+        group: output channels, one after the other, that have an exponent of their own (one exponent per layer).
     """
 
     quantizer: str | None = None
@@ -43,6 +46,7 @@ class WeightOptions:
     seed: int | None = None
     resume: Path | None = None
     device: str | None = None
+    group: int | None = None
 
     @property
     def chosen(self) -> str:
@@ -90,10 +94,19 @@ class LowBits:
             "device": self.device,
             "mixed": None if self.mixed is None else self.mixed.record(),
             "layers": [
-                {"name": name, "bits": bits} | ({} if self.mixed is None else self.mixed.layer_record(name))
+                {"name": name, "bits": bits}
+                | self._exponents(name)
+                | ({} if self.mixed is None else self.mixed.layer_record(name))
                 for name, bits in self.bits.items()
             ],
         }
+
+    def _exponents(self, name: str) -> dict[str, Any]:
+        """Of codes of fewer than 8 bits: an exponent for each group of channels, and how many channels those have."""
+        coded = self.coded.get(name)
+        if coded is None:
+            return {}
+        return {"exponents": list(coded.exponents), "group": coded.group or len(coded.codes)}
 
 
 def check_weight_options(precision: str, options: WeightOptions) -> None:
@@ -106,7 +119,7 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
         "--iterations": options.iterations, "--seed": options.seed, "--resume": options.resume,
         "--learn-on": options.device,
     }  # fmt: skip
-    given = {"--quantizer": options.quantizer} | learning
+    given = {"--quantizer": options.quantizer, "--exponent-groups": options.group} | learning
     used = next((name for name, value in given.items() if value is not None), None)
     if used is not None and not narrow:
         raise BadUsage(
@@ -116,6 +129,8 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
     used = next((name for name, value in learning.items() if value is not None), None)
     if used is not None and not options.learns:
         raise BadUsage(f"{used} is for quantizers that learn ({', '.join(LEARNED)}): {options.chosen} takes none")
+    if options.group is not None:
+        _check_group(precision, options)
     if narrow and options.learns:
         require_torch(f"the quantizer {options.chosen} learns", "give --quantizer powerquant")
         if options.device is not None:
@@ -123,6 +138,24 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
             from edgekit.quant.learning.arithmetic import device_named
 
             device_named(options.device)
+
+
+def _check_group(precision: str, options: WeightOptions) -> None:
+    group = options.group
+    if group is not None and (group < LEAST_GROUP or group & (group - 1)):
+        raise BadUsage(f"--exponent-groups takes a power of two, {LEAST_GROUP} channels or more: {group} is none")
+    if options.chosen not in WITH_EXPONENTS:
+        raise BadUsage(
+            f"--exponent-groups is for quantizers that choose exponents ({', '.join(WITH_EXPONENTS)}): "
+            f"{options.chosen} chooses none"
+        )
+    if precision == "w2":
+        raise BadUsage("--exponent-groups is for weights of 4 or 3 bits: those of 2 bits have no exponents")
+    if precision == "mixed":
+        raise BadUsage(
+            "--exponent-groups is for weights that all have the same bits: give --precision w4 or w3 with it, or leave "
+            "it out with --precision mixed, whose sizes count one table of levels a layer"
+        )
 
 
 def require_torch(what: str, instead: str) -> None:
@@ -153,11 +186,11 @@ def choose_weights(
     """
     name = options.chosen
     if not options.learns:
-        return LowBits(name, bits, coded_weights(graph, bits, name))
+        return LowBits(name, bits, coded_weights(graph, bits, name, options.group or 0))
     # Imported here: torch takes seconds, and need not be installed.
     from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
 
-    settings = LearningSettings(seed=options.seed or 0, device=options.device or "cpu")
+    settings = LearningSettings(seed=options.seed or 0, device=options.device or "cpu", group=options.group or 0)
     if options.iterations is not None:
         settings = replace(settings, iterations=options.iterations)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges, grids)

@@ -29,22 +29,42 @@ class CodedRows:
     Attributes:
         codes: int64 [O,K] within +-`largest_code(bits)`.
         peaks: float64 [O], what the largest code of each channel stands for.
-        exponent, bits: see `power_values`; 1 is uniform. Codes of 8 bits are uniform.
+        exponents: of each group of channels, see `power_values`; 1 is uniform. Codes of 8 bits are uniform.
+        bits: of a code.
         bias: float64 [O] where the layer's bias was learned with the codes, None where it stays as it is.
+        group: channels of a group, as of `Codebook`; 0 where all channels have one exponent.
     """
 
     codes: Array
     peaks: Array
-    exponent: float
+    exponents: tuple[float, ...]
     bits: int
     bias: Array | None = None
+    group: int = 0
+
+    @property
+    def book(self) -> Codebook:
+        """The levels that firmware has."""
+        return codebook_of(self.exponents, self.bits, self.group)
 
     @property
     def values(self) -> Array:
         """float64 [O,K]: the weights that firmware computes with, those of the codebook's rounded levels."""
-        book = codebook_of(self.exponent, self.bits)
-        values: Array = book.weights(self.codes) * (self.peaks / book.levels[-1])[:, None]
+        book = self.book
+        values: Array = book.weights(self.codes) * (self.peaks / book.largest(len(self.peaks)))[:, None]
         return values
+
+    def each_group(self, of: Callable[[slice, float], Array]) -> Array:
+        """What `of` makes of the rows and the exponent of every group, one below the other."""
+        size = self.group or max(1, len(self.codes))
+        return np.concatenate([of(slice(n * size, (n + 1) * size), a) for n, a in enumerate(self.exponents)])
+
+
+def joined(groups: Sequence[CodedRows], group: int) -> CodedRows:
+    """Groups of `group` channels, but for the last one, as one layer."""
+    codes, peaks = (np.concatenate(parts) for parts in zip(*((g.codes, g.peaks) for g in groups), strict=True))
+    exponents, bits = tuple(exponent for part in groups for exponent in part.exponents), groups[0].bits
+    return CodedRows(codes, peaks, exponents, bits, None, group)
 
 
 def largest_code(bits: int) -> int:
@@ -104,13 +124,21 @@ def least_exponent(error: Callable[[float], float]) -> float:
     return float(found.x[0]) if found.fun < error(MOST_EXPONENT) else MOST_EXPONENT
 
 
-def codebook_of(exponent: float, bits: int) -> Codebook:
-    """The levels of weights in firmware: whole numbers in the ratios of what the codes stand for.
+def codebook_of(exponents: Sequence[float], bits: int, group: int = 0) -> Codebook:
+    """The levels of weights in firmware, of each group of channels: whole numbers in the ratios of what codes stand for.
 
-    Uniform codes are their own levels; those of a power are rounded to steps of the largest, 127.
+    Uniform codes are their own levels, beside those of a power as many times larger as 127 allows; a power's are rounded
+    to steps of the largest, 127. Where all exponents are equal, all channels share levels.
     """
     n = largest_code(bits)
+    if len(set(exponents)) == 1:
+        return Codebook(bits, (_levels(exponents[0], n, 1),))
+    step = LARGEST_LEVEL // n
+    return Codebook(bits, tuple(_levels(exponent, n, step) for exponent in exponents), group)
+
+
+def _levels(exponent: float, n: int, step: int) -> tuple[int, ...]:
     if exponent == MOST_EXPONENT:
-        return Codebook(bits, tuple(range(n + 1)))
+        return tuple(range(0, step * n + 1, step))
     levels = np.floor(LARGEST_LEVEL * (np.arange(n + 1) / n) ** (1.0 / exponent) + 0.5)
-    return Codebook(bits, tuple(int(level) for level in levels))
+    return tuple(int(level) for level in levels)

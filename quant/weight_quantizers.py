@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edgekit.errors import BadUsage
-from edgekit.ir import Array, Graph
-from edgekit.ops.conv2d import is_product
-from edgekit.quant.power import CodedRows, power_codes, power_values, search_exponent
+from edgekit.ir import Array, Graph, Node
+from edgekit.ops.conv2d import groups_of, is_product
+from edgekit.quant.power import CodedRows, joined, power_codes, power_values, search_exponent
 from edgekit.quant.weights import channel_rows
 
 # Shares of the largest magnitude that clipping tries.
@@ -20,7 +20,7 @@ _EXPONENTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 def nearest(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
     """The nearest codes, the largest weight of each channel the largest code."""
     peaks = np.abs(rows).max(axis=1, initial=0.0)
-    return CodedRows(power_codes(rows, peaks, exponent, bits), peaks, exponent, bits)
+    return CodedRows(power_codes(rows, peaks, exponent, bits), peaks, (exponent,), bits)
 
 
 def clipped(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
@@ -32,7 +32,7 @@ def clipped(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
         error = ((rows - values) ** 2).sum(axis=1)
         best = np.where(error < least, share * peaks, best)
         least = np.minimum(error, least)
-    return CodedRows(power_codes(rows, best, exponent, bits), best, exponent, bits)
+    return CodedRows(power_codes(rows, best, exponent, bits), best, (exponent,), bits)
 
 
 def power_quantized(rows: Array, bits: int) -> CodedRows:
@@ -62,18 +62,33 @@ DATA_FREE: dict[str, Callable[[Array, int], CodedRows]] = {
     "power-clip": power_clipped,
 }
 GLOBAL = "powerquant-global"
+# Products whose weights take an exponent per group of channels: a depthwise layer's table of levels for four channels
+# would be as long as their codes.
+_GROUPED = ("conv2d", "fully_connected")
 
 
-def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str) -> dict[str, CodedRows]:
+def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: int = 0) -> dict[str, CodedRows]:
     """Codes by the name of each product that `bits` gives less than 8; raises BadUsage for another quantizer's name.
 
-    quantizer: a name in `DATA_FREE`, or "powerquant-global": one exponent for all layers of a width, as in the paper.
+    Args:
+        quantizer: a name in `DATA_FREE`, or "powerquant-global": one exponent for all layers of a width, as in the
+            paper.
+        group: so many output channels have an exponent of their own, as of `Codebook`; 0 for one per layer.
     """
     if quantizer != GLOBAL and quantizer not in DATA_FREE:
         raise BadUsage(f"no quantizer named {quantizer!r} without data: use {', '.join((*DATA_FREE, GLOBAL))}")
-    rows = {n.name: channel_rows(n) for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8}
+    nodes = [n for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8]
     if quantizer != GLOBAL:
-        return {name: DATA_FREE[quantizer](layer, bits[name]) for name, layer in rows.items()}
+        return {n.name: _coded(n, bits[n.name], DATA_FREE[quantizer], group) for n in nodes}
+    rows = {n.name: channel_rows(n) for n in nodes}
     widths = sorted({bits[name] for name in rows})
     shared = {width: search_exponent([r for name, r in rows.items() if bits[name] == width], width) for width in widths}
     return {name: with_exponent(layer, bits[name], shared[bits[name]]) for name, layer in rows.items()}
+
+
+def _coded(node: Node, bits: int, choose: Callable[[Array, int], CodedRows], group: int) -> CodedRows:
+    """The codes of a layer, of each group of its channels alone where it has groups."""
+    rows = channel_rows(node)
+    size = group if group and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
+    parts = [choose(rows[first : first + size], bits) for first in range(0, len(rows), max(1, size))]
+    return joined(parts, size) if len(parts) > 1 else choose(rows, bits)

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.ir import Array, Codebook, Node, QuantType, Value
 from edgekit.ops.conv2d import channel_axis
-from edgekit.quant.power import CodedRows, codebook_of, power_codes
+from edgekit.quant.power import CodedRows, power_codes
 from edgekit.quant.short_channels import SPREAD_BITS, round_half_away, short_biases, short_scales
 
 # |accumulator| stays below this, one bit under int32, whatever the input codes are.
@@ -74,8 +74,8 @@ def _levels(
 
     Channels that do not fit, or are that much smaller than others, are coded anew, wider.
     """
-    codebook = codebook_of(coded.exponent, coded.bits)
-    largest = codebook.levels[-1]
+    codebook = coded.book
+    largest = codebook.largest(len(flat))
     empty = _scales(flat, x, y)
     wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty)
     wanted = np.maximum(wanted, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)
@@ -85,8 +85,9 @@ def _levels(
         scales = _widened(scales, flat, offsets, x).astype(np.float64)
     wide = scales > wanted
     if wide.any():
-        anew = codebook.weights(power_codes(flat, scales * largest, coded.exponent, coded.bits))
-        integers = np.where(wide[:, None], anew, integers)
+        peaks = scales * largest
+        anew = coded.each_group(lambda rows, a: power_codes(flat[rows], peaks[rows], a, coded.bits))
+        integers = np.where(wide[:, None], codebook.weights(anew), integers)
     return integers, short_scales(scales, x, y), codebook
 
 

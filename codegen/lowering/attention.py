@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -171,8 +170,5 @@ class _Head(_Calls):
 
 def _rows_of_constant(constant: Value, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Value:
     """Some rows of a constant, with their own scales."""
-    quant = constant.quant
-    if quant is not None and not quant.is_per_tensor:
-        scales, zeros = np.array(quant.scale)[rows], np.array(quant.zero_point)[rows]
-        quant = replace(quant, scale=tuple(scales.tolist()), zero_point=tuple(zeros.tolist()))
+    quant = None if constant.quant is None else constant.quant.of_channels(rows)
     return Value.constant(constant.name, constant.array[rows], quant)

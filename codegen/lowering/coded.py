@@ -23,6 +23,8 @@ from edgekit.ops.conv2d import channel_axis
 MULTIPLIER_BITS, SHIFT_BITS, BIAS_BITS = 15, 4, 13
 _MULTIPLIER_ZEROS = 30 - MULTIPLIER_BITS
 _LARGEST_WEIGHT = 127
+# What a channel's number is shifted right by to be 0, the group of all.
+_ALL_CHANNELS = 31
 # In the order of ek_coding.h, of the inputs of four.
 _LANES = (0, 2, 1, 3)
 
@@ -45,14 +47,19 @@ class CodedLayer:
     scale: int
 
     @property
-    def levels(self) -> tuple[int, ...]:
-        """The weight of each of 16 codes."""
-        n, codes = len(self.codebook.levels) - 1, 1 << self.codebook.bits
-        levels = [0] * 16
-        for code in range(-n, n + 1):
-            level = self.codebook.levels[abs(code)] << self.scale
-            levels[code % codes] = level if code >= 0 else -level
-        return tuple(levels)
+    def tables(self) -> Array:
+        """int8 [groups, 2 ** bits]: the weight of each code."""
+        most, levels = self.codebook.most, np.array(self.codebook.levels) << self.scale
+        tables = np.zeros((len(levels), 1 << self.codebook.bits), np.int8)
+        tables[:, : most + 1] = levels
+        tables[:, -most:] = -levels[:, :0:-1]
+        return tables
+
+    def weights(self, ctx: LoweringContext, packed: Array) -> ConstantArg:
+        """Packed codes, behind the tables of groups of channels."""
+        tables = self.tables.reshape(-1).view(np.uint8)
+        stored = np.concatenate([tables, packed]) if self.codebook.group else packed
+        return ctx.constant("uint8_t", stored, self.codes.size)
 
     @property
     def rounding(self) -> str:
@@ -62,7 +69,12 @@ class CodedLayer:
     def channels(self, ctx: LoweringContext, words: bool = True) -> tuple[ParamsArg, ConstantArg]:
         """(ek_coding, channels): as words where they may be and can, else as records."""
         packed = channel_words(self.records, self.node.input(1).shape[channel_axis(self.node)]) if words else None
-        fields: Fields = {"bits": self.codebook.bits, "levels": self.levels}
+        book = self.codebook
+        fields: Fields = {"bits": book.bits}
+        if book.group:
+            fields |= {"group": book.group.bit_length() - 1, "tables": self.tables.size}
+        else:
+            fields |= {"group": _ALL_CHANNELS, "levels": tuple(self.tables[0].tolist())}
         if packed is None:
             struct = ctx.struct("ek_coding", {**fields, "wide": 1, "left": 0, "right": 0, "fraction": 0})
             return struct, ConstantArg(ctx.constant("ek_channel", self.records).constant, "uint32_t")
@@ -91,7 +103,7 @@ def coded_layer(node: Node, codebook: Codebook, pad_to: int) -> CodedLayer:
     """
     axis = channel_axis(node)
     records, weights = channel_tables(node, axis, pad_to)
-    codes = codebook.codes(weights).astype(np.int64) % (1 << codebook.bits)
+    codes = codebook.codes(weights, axis).astype(np.int64) % (1 << codebook.bits)
     scale = _scale(node, codebook, records[: weights.shape[axis]])
     if scale:
         records[:, 0] <<= scale
@@ -109,7 +121,7 @@ def _scale(node: Node, codebook: Codebook, records: Array) -> int:
         return 0
     largest = np.abs(records[:, 0]) + accumulator_reach(node, channel_axis(node))
     shift = records[:, 2] - records[:, 3] - 1
-    for scale in range((_LARGEST_WEIGHT // codebook.levels[-1]).bit_length() - 1, 0, -1):
+    for scale in range((_LARGEST_WEIGHT // codebook.top).bit_length() - 1, 0, -1):
         left, right = split_shift(shift - scale, False)
         if (largest << scale + left < INT32_LIMIT).all() and (right <= LARGEST_RIGHT).all():
             return scale

@@ -54,7 +54,7 @@ def lower_coded_fully_connected(node: Node, ctx: LoweringContext, codebook: Code
         layer = coded_layer(node, codebook, 2)
         coding, channels = layer.channels(ctx)
         params = ctx.struct("ek_fully_connected_params", fully_connected_fields(node, rows, inputs))
-        weights = ctx.constant("uint8_t", packed_pairs(layer.codes, codebook.bits), layer.codes.size)
+        weights = layer.weights(ctx, packed_pairs(layer.codes, codebook.bits))
         scratch = ctx.scratch(field_bytes(codebook) + 8 * -(-inputs // 4))
         ctx.call("ek_fully_connected_coded_dsp", params, coding, x, weights, channels, y, scratch)
         return
@@ -95,7 +95,7 @@ def _call_lanes(layer: CodedLayer, ctx: LoweringContext, fields: Fields, product
     tiling = fastest_tiling(products, ctx.room() - table, loops)
     coding, channels = layer.channels(ctx, words=rounding != "any")
     codes = layer.codes.reshape(products.outputs, -1)[:, products.order]
-    weights = ctx.constant("uint8_t", packed_pairs(codes, bits), codes.size)
+    weights = layer.weights(ctx, packed_pairs(codes, bits))
     params, tiling_params = ctx.struct("ek_conv_params", fields), ctx.struct("ek_tiling", tiling.fields)
     scratch = ctx.scratch(table + tiling.scratch)
     levels, table_of_levels = levels_arguments(layer.node.input(0), ctx)
@@ -118,8 +118,7 @@ def _call_rows(
     windows = 2 if pair + 2 * gathered <= ctx.room() else 1
     pairs = _even_part(products.pairs, (ctx.room() - windows * gathered) // pair)
     coding, channels = layer.channels(ctx)
-    packed = packed_pairs(layer.codes.reshape(products.outputs, -1), layer.codebook.bits)
-    weights = ctx.constant("uint8_t", packed, layer.codes.size)
+    weights = layer.weights(ctx, packed_pairs(layer.codes.reshape(products.outputs, -1), layer.codebook.bits))
     params = ctx.struct("ek_conv_params", fields)
     tile = ctx.struct("ek_coded_tile", {"pairs": pairs, "windows": 2 if inside else windows})
     scratch = ctx.scratch(pairs * pair + windows * gathered)
@@ -137,8 +136,7 @@ def _call_vectors(
     four = four_bytes(inputs)
     fours = _even_part(-(-outputs // CHANNELS), (ctx.room() - windows) // four)
     coding, channels = layer.channels(ctx)
-    packed = packed_fours(layer.codes.reshape(outputs, -1), layer.codebook.bits)
-    weights = ctx.constant("uint8_t", packed, layer.codes.size)
+    weights = layer.weights(ctx, packed_fours(layer.codes.reshape(outputs, -1), layer.codebook.bits))
     scratch = ctx.scratch(fours * four + windows)
     if copied:
         kernel, params = f"ek_conv2d_coded_mve_{rounding}", ctx.struct("ek_conv_params", fields)
@@ -200,7 +198,7 @@ def _decoded(layer: CodedLayer, ctx: LoweringContext, folded: bool, scratch: int
     node, bits, count = layer.node, layer.codebook.bits, layer.codes.size
     outputs, first = len(layer.records), -(-scratch // 4) * 4
     coding, channels = layer.channels(ctx)
-    packed = ctx.constant("uint8_t", packed_in_order(layer.codes, bits), count)
+    packed = layer.weights(ctx, packed_in_order(layer.codes, bits))
     own = ctx.scratch(first + _RECORD_BYTES * outputs + count, alignment)
     records = BufferArg(own.buffer, "ek_channel", True, own.offset + first)
     weights = BufferArg(own.buffer, "int8_t", True, own.offset + first + _RECORD_BYTES * outputs)
@@ -211,7 +209,10 @@ def _decoded(layer: CodedLayer, ctx: LoweringContext, folded: bool, scratch: int
         "channel_step": 1 if side_by_side else taps, "tap_step": outputs if side_by_side else 1,
         "input_zero": fp.single_quant(node.input(0))[1] if folded else 0,
     })  # fmt: skip
-    ctx.call("ek_decode_weights", coding, Literal(count), packed, weights)
+    if layer.codebook.group:
+        ctx.call("ek_decode_groups", coding, params, packed, weights)
+    else:
+        ctx.call("ek_decode_weights", coding, Literal(count), packed, weights)
     ctx.call("ek_decode_channels", coding, params, weights, channels, records)
     return Int8Weights(records, weights, own if scratch else None, layer.rounding)
 
@@ -232,7 +233,7 @@ def strips_arguments(node: Node, ctx: LoweringContext, strips: Strips) -> tuple[
     codes, places = strip_places(layer.codes, strips.shape)[:, 0], len(strips.shape.places)
     outputs, taps = codes.shape
     coding, channels = layer.channels(ctx)
-    packed = ctx.constant("uint8_t", packed_in_order(codes, codebook.bits), codes.size)
+    packed = layer.weights(ctx, packed_in_order(codes, codebook.bits))
     own = ctx.scratch(strips.scratch + decoded_strips_bytes(node, strips.shape))
     table = BufferArg(own.buffer, "int32_t", True, own.offset + strips.scratch)
     params = ctx.struct("ek_decode_params", {

@@ -58,6 +58,12 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             type=click.Choice(["uniform", "mse", "powerquant", "adaround", "nupes"]),
             help="How weights of fewer than 8 bits are chosen.  [default: nupes]",
         ),
+        click.option(
+            "--exponent-groups",
+            type=click.IntRange(4, 4096),
+            metavar="CHANNELS",
+            help="So many output channels, 4, 8, 16.., have an exponent of their own.  [default: one per layer]",
+        ),
         *_activation_options(),
         click.option(
             "--budget-flash",
@@ -109,7 +115,10 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
     return Quantization(
         values["precision"],
         values["observer"],
-        WeightOptions(values["quantizer"], values["iterations"], values["seed"], values["resume"], values["learn_on"]),
+        WeightOptions(
+            values["quantizer"], values["iterations"], values["seed"], values["resume"], values["learn_on"],
+            values["exponent_groups"],
+        ),  # fmt: skip
         None if budget is None else round(1024 * budget),
         values["data_free"],
         values["input_range"],

@@ -61,6 +61,8 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             continue
         bits = "" if row["bits"] is None else str(row["bits"])
         exponent = "" if row["exponent"] is None else f"{row['exponent']:.2f}"
+        if row["most_exponent"] is not None:
+            exponent += f"-{row['most_exponent']:.2f}"
         figures = [_decibels(row[key]) for key in ("sqnr_db", "weights_sqnr_db", "codes_sqnr_db")]
         lines.append((short_name(row["name"]), row["op"], bits, exponent, _codes(row), *figures, row["cause"]))
     if not any(row["output_bits"] for row in rows):

@@ -1,11 +1,13 @@
 """The intermediate representation: values, nodes, graphs. Knows no file format and no operator."""
 
+from edgekit.ir.codebook import LEAST_GROUP, Codebook
 from edgekit.ir.dump import dump_graph
 from edgekit.ir.graph import Array, Graph, Node, Value
 from edgekit.ir.serialize import load_graph, save_graph
-from edgekit.ir.types import Codebook, DType, Grid, QuantType
+from edgekit.ir.types import DType, Grid, QuantType
 
 __all__ = [
+    "LEAST_GROUP",
     "Array",
     "Codebook",
     "DType",

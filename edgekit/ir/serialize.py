@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import BadUsage
+from edgekit.ir.codebook import Codebook
 from edgekit.ir.graph import Graph, Node, Value
-from edgekit.ir.types import Codebook, DType, Grid, QuantType
+from edgekit.ir.types import DType, Grid, QuantType
 
-VERSION = 3
+VERSION = 4
 
 
 def save_graph(graph: Graph, folder: Path) -> None:
@@ -83,14 +84,14 @@ def _quant_record(quant: QuantType) -> dict[str, Any]:
         "scale": quant.scale,
         "zero": quant.zero_point,
         "axis": quant.axis,
-        "codebook": None if book is None else {"bits": book.bits, "levels": book.levels},
+        "codebook": None if book is None else [book.bits, book.levels, book.group],
         "grid": None if grid is None else [grid.bits, grid.exponent, grid.zero, grid.largest],
     }
 
 
 def _quant(record: dict[str, Any]) -> QuantType:
     book = record["codebook"]
-    codebook = None if book is None else Codebook(book["bits"], tuple(book["levels"]))
+    codebook = None if book is None else Codebook(book[0], tuple(map(tuple, book[1])), book[2])
     grid = None if record["grid"] is None else Grid(*record["grid"])
     return QuantType(tuple(record["scale"]), tuple(record["zero"]), record["axis"], codebook, grid)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edgekit.ir.codebook import Codebook
 
 
 class DType(enum.Enum):
@@ -64,33 +66,6 @@ class DType(enum.Enum):
 
 # A tensor that is always zero still needs a scale; this one lets it hold numbers of ordinary size.
 _UNIT_SPAN = 1.0
-
-
-@dataclass(frozen=True)
-class Codebook:
-    """The few numbers that weights are, so that each is stored as a code of `bits` bits.
-
-    Attributes:
-        bits: width of a stored code, 2 to 4.
-        levels: the magnitudes, 0 first and ascending, 2 ** (bits - 1) of them; negative weights have the same.
-    """
-
-    bits: int
-    levels: tuple[int, ...]
-
-    def codes(self, weights: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
-        """int8 codes, -(2 ** (bits - 1) - 1) and up, of weights; raises ValueError for one that is no level."""
-        magnitudes = np.abs(weights.astype(np.int64))
-        found = np.searchsorted(np.array(self.levels), magnitudes).clip(max=len(self.levels) - 1)
-        if (np.array(self.levels)[found] != magnitudes).any():
-            raise ValueError(f"weights are not all of {self.levels}")
-        codes: npt.NDArray[np.int8] = (np.sign(weights) * found).astype(np.int8)
-        return codes
-
-    def weights(self, codes: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
-        """int8 weights that codes stand for."""
-        weights: npt.NDArray[np.int8] = (np.sign(codes) * np.array(self.levels)[np.abs(codes)]).astype(np.int8)
-        return weights
 
 
 @dataclass(frozen=True)
@@ -194,6 +169,16 @@ class QuantType:
     def on_grid(scale: float, grid: Grid) -> QuantType:
         """int8 values of a grid, whose code 0 is -128 in memory."""
         return QuantType((float(np.float32(scale)),), (-128 - grid.lowest,), grid=grid)
+
+    def of_channels(self, kept: npt.NDArray[np.int64]) -> QuantType:
+        """The quantization of some channels of a constant, in that order; without a codebook where that has none of
+        them (`Codebook.of_channels`).
+        """
+        if self.is_per_tensor:
+            return self
+        scale, zero = tuple(self.scale[i] for i in kept), tuple(self.zero_point[i] for i in kept)
+        book = None if self.codebook is None else self.codebook.of_channels(kept)
+        return replace(self, scale=scale, zero_point=zero, codebook=book)
 
     @property
     def is_per_tensor(self) -> bool:

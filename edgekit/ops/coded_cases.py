@@ -12,6 +12,11 @@ from edgekit.ops.spec import Case, OpSpec, Shape, random_codes, single_node_grap
 
 UNIFORM = {4: (0, 1, 2, 3, 4, 5, 6, 7), 3: (0, 1, 2, 3), 2: (0, 1)}
 POWERS = {4: (0, 2, 7, 17, 32, 55, 87, 127), 3: (0, 14, 56, 127), 2: (0, 127)}
+# Of channels in groups, one after the other: uniform ones as large as powers, and powers.
+BY_GROUP = {
+    4: (tuple(range(0, 127, 18)), POWERS[4], (0, 9, 23, 39, 58, 79, 102, 127)),
+    3: (tuple(range(0, 127, 42)), POWERS[3], (0, 33, 76, 127)),
+}
 
 
 def coded_cases(
@@ -28,13 +33,28 @@ def coded_cases(
             rng = np.random.default_rng(seed + 10 * index + bits)
             levels = (UNIFORM, POWERS)[(index + bits) % 2][bits]
             double: dict[str, object] = {"double_rounding": index % 3 == 2}
-            yield _case(spec, f"coded_{index}_w{bits}", rng, x, w, axis, Codebook(bits, levels), {**attrs, **double})
+            book = Codebook.shared(bits, levels)
+            yield _case(spec, f"coded_{index}_w{bits}", rng, x, w, axis, book, {**attrs, **double})
     x, w = shapes[0]
     for bits in (4, 3, 2):
-        rng, book = np.random.default_rng(seed + 100 + bits), Codebook(bits, POWERS[bits])
+        rng, book = np.random.default_rng(seed + 100 + bits), Codebook.shared(bits, POWERS[bits])
         yield _case(spec, f"coded_wide_w{bits}", rng, x, w, axis, book, attrs, short=False)
         rng, relu = np.random.default_rng(seed + 110 + bits), {**attrs, "activation": "relu"}
-        yield _case(spec, f"coded_relu_w{bits}", rng, x, w, axis, Codebook(bits, UNIFORM[bits]), relu)
+        yield _case(spec, f"coded_relu_w{bits}", rng, x, w, axis, Codebook.shared(bits, UNIFORM[bits]), relu)
+
+
+def grouped_cases(
+    spec: OpSpec, shapes: Sequence[tuple[Shape, Shape]], axis: int, attrs: Mapping[str, object], seed: int
+) -> Iterable[Case]:
+    """Per pair of (x, w) shapes and bits: groups of four channels, of eight by turns, with levels of their own."""
+    for index, (x, w) in enumerate(shapes):
+        for bits in (4, 3):
+            rng, group = np.random.default_rng(seed + 10 * index + bits), 8 if index % 3 == 1 else 4
+            groups = -(-w[axis] // group)
+            levels = tuple(BY_GROUP[bits][(index + n) % 3] for n in range(groups))
+            double: dict[str, object] = {"double_rounding": index % 3 == 2}
+            book, short = Codebook(bits, levels, group), index != 1
+            yield _case(spec, f"coded_groups_{index}_w{bits}", rng, x, w, axis, book, {**attrs, **double}, short)
 
 
 def _case(
@@ -42,14 +62,13 @@ def _case(
     attrs: Mapping[str, object], short: bool = True,
 ) -> Case:  # fmt: skip
     """One layer; `short`: multipliers of 16 bits, and biases in sixteenths of an output code."""
-    channels, largest = w_shape[axis], codebook.levels[-1]
-    n = len(codebook.levels) - 1
-    weights = codebook.weights(rng.integers(-n, n + 1, w_shape))
+    channels, n = w_shape[axis], codebook.most
+    weights = codebook.weights(rng.integers(-n, n + 1, w_shape), axis)
+    steps = np.where(codebook.largest(channels) > 7, 128, 1 << codebook.bits - 1)
     x = Value("x", x_shape, DType.INT8, QuantType.per_tensor(2.0**-5, int(rng.integers(-128, 128))))
     mantissas = rng.integers(1 << 15, 1 << 16, channels) * 2.0 ** rng.integers(-19, -17, channels)
     scales = mantissas if short else rng.uniform(0.05, 0.2, channels)
-    quant = QuantType(tuple(float(np.float32(s / (128 if largest == 127 else 1 << codebook.bits - 1))) for s in scales),
-                      (0,) * channels, axis, codebook)  # fmt: skip
+    quant = QuantType(tuple(float(np.float32(s)) for s in scales / steps), (0,) * channels, axis, codebook)
     fan_in = int(np.prod(w_shape)) // channels
     y_scale = 2.0 ** round(np.log2(0.05 * fan_in**0.5)) / 2
     y = Value("y", (), DType.INT8, QuantType.per_tensor(y_scale, int(rng.integers(-100, 100))))

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases
 from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
 from edgekit.ops.tflite_fixed import multiply_int64, multiply_wide
@@ -46,10 +46,12 @@ def one_type(node: Node) -> bool:
 
 
 def channels_match(node: Node) -> bool:
-    """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis."""
+    """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis, and
+    levels of codes one table for each group of those channels."""
     bias, quant, channels = node.optional_input(2), node.input(1).quant, node.output.shape[-1]
     scales = quant is None or quant.is_per_tensor or (quant.axis == channel_axis(node) and len(quant.scale) == channels)
-    return scales and (bias is None or bias.shape == (channels,))
+    levels = quant is None or quant.codebook is None or quant.codebook.fits(channels)
+    return scales and levels and (bias is None or bias.shape == (channels,))
 
 
 def moderate_scale_of_int16(node: Node) -> bool:
@@ -224,11 +226,14 @@ class Conv2D(OpSpec):
             ((1, 3, 5, 13), (11, 1, 1, 13)), ((1, 4, 4, 32), (20, 1, 1, 32)), ((1, 1, 1, 8), (5, 1, 1, 8)),
         ]  # fmt: skip
         yield from coded_cases(self, windows, 0, attrs, 400)
+        yield from grouped_cases(self, windows, 0, attrs, 450)
         pointwise = {**attrs, "stride": (1, 1), "padding": (0, 0, 0, 0)}
-        for case in coded_cases(self, pixels, 0, pointwise, 600):
-            yield Case(f"pixels_{case.name}", case.graph, case.inputs)
-        for case in coded_cases(self, [((1, 5, 7, 6), (9, 3, 3, 2))], 0, {**attrs, "groups": 3}, 800):
-            yield Case(f"groups_{case.name}", case.graph, case.inputs)
+        apart: list[tuple[Shape, Shape]] = [((1, 5, 7, 6), (9, 3, 3, 2))]
+        for coded in (coded_cases, grouped_cases):
+            for case in coded(self, pixels, 0, pointwise, 600):
+                yield Case(f"pixels_{case.name}", case.graph, case.inputs)
+            for case in coded(self, apart, 0, {**attrs, "groups": 3}, 800):
+                yield Case(f"groups_{case.name}", case.graph, case.inputs)
 
     def _vector_cases(self, attrs: dict[str, object]) -> Iterable[Case]:
         """One to six times sixteen inputs, whole and not, channels beside fours, and results that are halves."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Grid, Node, QuantType
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases, grouped_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -94,18 +94,23 @@ class FullyConnected(OpSpec):
             ((5, 13), (7, 13)), ((1, 37), (9, 37)), ((1, 48), (13, 48)), ((6, 64), (12, 64)), ((1, 32), (6, 32)),
         ]  # fmt: skip
         yield from coded_cases(self, coded, 0, {"activation": "none"}, 350)
+        yield from grouped_cases(self, coded, 0, {"activation": "none"}, 390)
         yield from self._levels_cases(coded)
 
     def _levels_cases(self, shapes: Sequence[tuple[Shape, Shape]]) -> Iterable[Case]:
         """Inputs that are codes of a grid, weights of 8 and of fewer bits, and a range of codes that is cut off."""
         for index, (x_shape, w_shape) in enumerate(shapes):
-            for bits, activation in ((8, "none"), (4, "none"), (8, "relu")):
-                rng, attrs = np.random.default_rng(370 + index), dict[str, object](activation=activation)
-                if bits == 8:
-                    case = product_case(self, f"levels_{index}_{activation}", rng, x_shape, w_shape, 0, 0, attrs)
-                else:
-                    case = next(iter(coded_cases(self, [(x_shape, w_shape)], 0, attrs, 380 + index)))
-                    case = Case(f"levels_{index}_coded", case.graph, case.inputs)
+            attrs, named = dict[str, object](activation="none"), f"levels_{index}"
+            few = [
+                (name, next(iter(cases(self, [(x_shape, w_shape)], 0, attrs, 380 + index))))
+                for name, cases in (("coded", coded_cases), ("groups", grouped_cases))
+            ]
+            whole = [
+                product_case(self, f"{named}_{activation}", np.random.default_rng(370 + index), x_shape, w_shape, 0, 0,
+                             {"activation": activation})
+                for activation in ("none", "relu")
+            ]  # fmt: skip
+            for case in (*whole, *(Case(f"{named}_{name}", case.graph, case.inputs) for name, case in few)):
                 grid = Grid(8, 0.5, 60 * index, 1 << 14)
                 case.graph.inputs[0].quant = QuantType.on_grid(6.0 / grid.largest, grid)
                 yield case

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.conv2d import bias_or_zero, groups_of
+from edgekit.ops.conv2d import bias_or_zero, groups_of, is_product
 from edgekit.ops.supported import unsupported_layers
 from edgekit.passes.base import Pass
 from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of, takes_codes
@@ -98,7 +98,7 @@ def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:
     dead = np.ones(channels, bool)
     for sink in family.sinks:
         dead &= _absorbed(sink, ranges[sink.input(0)])
-    kept = _filled_up(dead)
+    kept = _filled_up(dead, _sharing(family))
     biases = {sink: _new_bias(sink, ranges[sink.input(0)], kept) for sink in family.sinks}
     limit = np.iinfo(np.int32).max
     if len(kept) == channels or any(np.abs(bias).max() > limit for bias in biases.values()):
@@ -121,11 +121,24 @@ def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:
     return True
 
 
-def _filled_up(dead: Array) -> Array:
-    """The channels that stay: all that live, and dead ones up to whole words."""
-    alive, spare = np.flatnonzero(~dead), np.flatnonzero(dead)
-    wanted = max(1, -(-len(alive) // WORD)) * WORD
-    return np.sort(np.concatenate([alive, spare[: wanted - len(alive)]]))
+def _sharing(family: _Family) -> int:
+    """How many channels, one after the other, share levels of their weights in all layers that make them; 0: all do."""
+    quants = [node.input(1).quant for node in (family.source, *family.inner) if is_product(node)]
+    books = [quant.codebook for quant in quants if quant is not None and quant.codebook is not None]
+    return min((book.group for book in books if book.group), default=0)
+
+
+def _filled_up(dead: Array, sharing: int) -> Array:
+    """The channels that stay: all that live, and dead ones up to whole words; words of channels that share levels, so
+    that those that stay do.
+    """
+    parts = []
+    for part in np.split(np.arange(len(dead)), range(sharing, len(dead), sharing) if sharing else []):
+        alive, spare = part[~dead[part]], part[dead[part]]
+        wanted = -(-len(alive) // WORD) * WORD
+        parts.append(np.sort(np.concatenate([alive, spare[: wanted - len(alive)]])))
+    kept = np.concatenate(parts)
+    return kept if len(kept) else np.arange(min(WORD, len(dead)))
 
 
 def _absorbed(sink: Node, codes: CodeRange) -> Array:
@@ -157,14 +170,8 @@ def _set_bias(node: Node, codes: Array) -> None:
 
 def _keep_outputs(node: Node, axis: int, kept: Array) -> None:
     """Weights and bias of the output channels that stay."""
-    weights, bias = node.input(1), node.optional_input(2)
-    node.set_input(1, Value.constant(weights.name, weights.array.take(kept, axis), _of_channels(weights.quant, kept)))
-    if bias is not None:
-        node.set_input(2, Value.constant(bias.name, bias.array[kept], _of_channels(bias.quant, kept)))
-
-
-def _of_channels(quant: QuantType | None, kept: Array) -> QuantType | None:
-    if quant is None or quant.is_per_tensor:
-        return quant
-    scale, zero = tuple(quant.scale[i] for i in kept), tuple(quant.zero_point[i] for i in kept)
-    return replace(quant, scale=scale, zero_point=zero)
+    for index, along in ((1, axis), (2, 0)):
+        value = node.optional_input(index)
+        if value is not None:
+            quant = None if value.quant is None else value.quant.of_channels(kept)
+            node.set_input(index, Value.constant(value.name, value.array.take(kept, along), quant))

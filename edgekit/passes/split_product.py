@@ -56,7 +56,6 @@ def _is_run(node: Node) -> bool:
 
 
 def _rows(constant: Value, start: int, size: int) -> Value:
-    quant = constant.quant
-    if quant is not None and not quant.is_per_tensor:
-        quant = type(quant)(quant.scale[start : start + size], quant.zero_point[start : start + size], quant.axis)
-    return Value.constant(constant.name, np.ascontiguousarray(constant.array[start : start + size]), quant)
+    rows = np.arange(start, start + size)
+    quant = None if constant.quant is None else constant.quant.of_channels(rows)
+    return Value.constant(constant.name, constant.array[rows], quant)

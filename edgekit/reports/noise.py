@@ -42,7 +42,7 @@ def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "width": 100.0 if exact else _share(decibels),
                 "low": decibels is not None and decibels < _LOW_SQNR_DB,
                 "bits": row.get("bits"),
-                "exponent": row.get("exponent"),
+                "exponent": _exponents(row),
                 "output_codes": _output_codes(row),
                 "weight_label": _decibels(row.get("weight_sqnr_db")),
                 "weights_label": _decibels(row.get("weights_sqnr_db")),
@@ -51,6 +51,12 @@ def noise_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return layers
+
+
+def _exponents(row: dict[str, Any]) -> str:
+    """Of the weights: one, or the least and the most of groups of channels."""
+    known = [row[key] for key in ("exponent", "most_exponent") if text.known(row.get(key))]
+    return "\u2013".join(text.decimal(number) for number in known) or text.NONE
 
 
 def _output_codes(row: dict[str, Any]) -> str:

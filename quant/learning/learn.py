@@ -52,12 +52,14 @@ class LearningSettings:
             fewer the bits, the farther the codes have to go.
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
+        group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.
     """
 
     iterations: int = 300
     final: int | None = None
     seed: int = 0
     device: str = "cpu"
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class _Learning:
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.device = device_named(settings.device)
         self.samples, self.count = [torch.from_numpy(arrays) for arrays in samples], len(samples[0])
-        self.found = coded_weights(graph, bits, LEARNED[method])
+        self.found = coded_weights(graph, bits, LEARNED[method], settings.group if self.nupes else 0)
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
         options = repr((version("edgekit"), torch.__version__, method, sorted(asdict(settings).items()), values))
         self.store = BlockStore(
@@ -206,7 +208,7 @@ class _Learning:
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
-        positions = power_positions(rows, start.peaks, start.exponent, start.bits)
+        positions = start.each_group(lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits))
         if first:
             return Nupes(start, positions, bias, unit, _BLOCK_RATE)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
@@ -237,5 +239,6 @@ def _content(graph: Graph, start: Mapping[str, CodedRows]) -> list[bytes]:
             if value is not None:
                 digest.update(value.array.tobytes() if value.is_constant else value.name.encode())
     for name, rows in start.items():
-        digest.update(repr((name, rows.exponent, rows.bits)).encode() + rows.codes.tobytes() + rows.peaks.tobytes())
+        form = repr((name, rows.exponents, rows.bits, rows.group)).encode()
+        digest.update(form + rows.codes.tobytes() + rows.peaks.tobytes())
     return [digest.digest()]

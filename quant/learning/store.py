@@ -78,7 +78,7 @@ class BlockStore:
             arrays["loss"] = np.array(loss)
         for index, rows in enumerate(coded.values()):
             arrays |= {f"codes{index}": rows.codes, f"peaks{index}": rows.peaks}
-            arrays[f"form{index}"] = np.array([rows.exponent, rows.bits])
+            arrays |= {f"exponents{index}": np.array(rows.exponents), f"form{index}": np.array([rows.bits, rows.group])}
             if rows.bias is not None:
                 arrays[f"bias{index}"] = rows.bias
         made = path.with_suffix(".partial.npz")
@@ -94,9 +94,11 @@ class BlockStore:
 def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
     found: dict[str, CodedRows] = {}
     for index, name in enumerate(arrays["names"].tolist()):
-        exponent, bits = arrays[f"form{index}"].tolist()
+        bits, group = arrays[f"form{index}"].tolist()
+        exponents = tuple(arrays[f"exponents{index}"].astype(float).tolist())
         bias = arrays.get(f"bias{index}")
-        found[name] = CodedRows(arrays[f"codes{index}"], arrays[f"peaks{index}"], exponent, int(bits), bias)
+        codes, peaks = arrays[f"codes{index}"], arrays[f"peaks{index}"]
+        found[name] = CodedRows(codes, peaks, exponents, int(bits), bias, int(group))
     return found
 
 
@@ -110,10 +112,10 @@ def _fits(rows: CodedRows, start: CodedRows) -> bool:
     # A channel of zeros has the peak 0; exponents are learned as float32 logarithms, which round at their limits.
     return (
         alike
-        and rows.bits == start.bits
+        and (rows.bits, rows.group, len(rows.exponents)) == (start.bits, start.group, len(start.exponents))
         and bool((np.abs(rows.codes) <= largest_code(rows.bits)).all())
         and bool(np.isfinite(rows.peaks).all() and (rows.peaks >= 0).all() and np.isfinite(bias).all())
-        and LEAST_EXPONENT * (1 - 1e-6) <= rows.exponent <= MOST_EXPONENT
+        and all(LEAST_EXPONENT * (1 - 1e-6) <= exponent <= MOST_EXPONENT for exponent in rows.exponents)
     )
 
 

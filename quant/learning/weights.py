@@ -73,14 +73,14 @@ class AdaRound(LearnedRows):
 
     def finished(self) -> CodedRows:
         codes = (self.floor + (self._up() >= 0.5)).clamp(-self.n, self.n)
-        return CodedRows(_array(codes.long()), _array(self.peaks.double()), 1.0, self.bits)
+        return CodedRows(_array(codes.long()), _array(self.peaks.double()), (1.0,), self.bits)
 
     def groups(self) -> list[dict[str, object]]:
         return [{"params": [self.logits], "lr": 1e-2}]
 
 
 class Nupes(LearnedRows):
-    """Codes learned over all of the quantized space, with the exponent, the channels' largest magnitudes and the bias.
+    """Codes learned over all of the quantized space, with the exponents, the channels' largest magnitudes and the bias.
 
     What is learned are positions among the codes, not |w| ** a, whose slope is infinite at zero. The slope of a code
     is taken over its two neighbours, so weights at zero can leave it, and it is bounded. Values are those of the
@@ -98,7 +98,12 @@ class Nupes(LearnedRows):
         super().__init__()
         self.bits, self.n, self.rate, self.unit = start.bits, largest_code(start.bits), rate, unit
         self.positions = nn.Parameter(torch.from_numpy(positions).float())
-        self.theta = nn.Parameter(torch.tensor(-math.log(start.exponent)))
+        self.group, thetas = start.group, torch.tensor([-math.log(exponent) for exponent in start.exponents])
+        # Of one exponent no vector: torch adds up gradients of single numbers in another order.
+        self.theta = nn.Parameter(thetas if start.group else thetas[0])
+        # The first of its group's levels for each channel, where groups have their own, in the table of all.
+        places = torch.arange(len(positions)) // start.group * (self.n + 1) if start.group else torch.zeros(0).long()
+        self.places = nn.Buffer(places)
         self.log_peaks = nn.Parameter(torch.from_numpy(start.peaks).float().clamp_min(1e-12).log())
         self.moved = nn.Parameter(torch.zeros(len(positions)))
         self.first_bias = None if bias is None else nn.Buffer(torch.tensor(bias, dtype=torch.float32))
@@ -106,13 +111,14 @@ class Nupes(LearnedRows):
     def _rho(self) -> Tensor:
         return self.theta.clamp(-math.log(MOST_EXPONENT), -math.log(LEAST_EXPONENT)).exp()
 
-    def _exponent(self) -> float:
-        return min(MOST_EXPONENT, 1.0 / float(self._rho().detach()))
+    def _exponents(self) -> tuple[float, ...]:
+        return tuple(min(MOST_EXPONENT, 1.0 / rho) for rho in self._rho().detach().reshape(-1).tolist())
 
     def forward(self) -> Tensor:
-        levels = codebook_of(self._exponent(), self.bits).levels
-        table = torch.tensor(levels, dtype=torch.float32, device=self.theta.device) / levels[-1]
-        return _Decode.apply(self.positions, self._rho(), table) * self.log_peaks.exp()[:, None]
+        levels = [codebook_of((exponent,), self.bits).levels[0] for exponent in self._exponents()]
+        made = [torch.tensor(each, dtype=torch.float32, device=self.theta.device) / each[-1] for each in levels]
+        values: Tensor = _Decode.apply(self.positions, self._rho(), torch.cat(made), self.places)
+        return values * self.log_peaks.exp()[:, None]
 
     def bias(self) -> Tensor | None:
         return None if self.first_bias is None else self.first_bias + self.unit * self.moved
@@ -125,7 +131,7 @@ class Nupes(LearnedRows):
         codes = _array(self.positions.round().clamp(-self.n, self.n).long())
         peaks, bias = _array(self.log_peaks.double().exp()), self.bias()
         moved = None if bias is None else _array(bias.double())
-        return CodedRows(codes, peaks, self._exponent(), self.bits, moved)
+        return CodedRows(codes, peaks, self._exponents(), self.bits, moved, self.group)
 
     def groups(self) -> list[dict[str, object]]:
         return [
@@ -139,27 +145,35 @@ def _array(x: Tensor) -> Array:
 
 
 class _Decode(torch.autograd.Function):
-    """The levels of positions rounded to codes c; slopes are those of sign(c) (|c| / n) ** rho.
+    """The levels of positions [O,K] rounded to codes c; slopes are those of sign(c) (|c| / n) ** rho.
 
-    The slope in a position is that of its code over the neighbours.
+    The slope in a position is that of its code over the neighbours. rho: a number, or one for each group of channels;
+    table: levels 0 to n, of one group after the other; places: int64 [O], where each channel's begin, empty for all at
+    the start.
     """
 
     @staticmethod
-    def forward(ctx, positions: Tensor, rho: Tensor, table: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        n = len(table) - 1
+    def forward(ctx, positions: Tensor, rho: Tensor, table: Tensor, places: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        n = len(table) // max(1, rho.numel()) - 1
         codes = positions.round().clamp(-n, n)
-        values = codes.sign() * table[codes.abs().long()]
-        ctx.save_for_backward(codes, values, rho)
+        sizes = codes.abs().long()
+        values = codes.sign() * table[sizes + places[:, None] if len(places) else sizes]
+        ctx.save_for_backward(codes, values, rho, places)
         ctx.n = n
         return values
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[no-untyped-def]
-        codes, values, rho = ctx.saved_tensors
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[no-untyped-def]
+        codes, values, rho, places = ctx.saved_tensors
         n, sizes = ctx.n, codes.abs().long()
         shares = torch.arange(n + 1, device=rho.device) / n
-        smooth = shares.pow(rho)
+        smooth = shares.pow(rho[:, None] if len(places) else rho)
         # At zero the way is the same to both sides; the largest code has one neighbour.
-        slopes = torch.cat([smooth[1:2], (smooth[2:] - smooth[:-2]) / 2, smooth[-1:] - smooth[-2:-1]])
+        inner = (smooth[..., 2:] - smooth[..., :-2]) / 2
+        slopes = torch.cat([smooth[..., 1:2], inner, smooth[..., -1:] - smooth[..., -2:-1]], dim=-1)
         logs = torch.cat([shares[:1], shares[1:].log()])
-        return gradient * slopes[sizes], (gradient * values * logs[sizes]).sum(), None
+        steps = gradient * values * logs[sizes]
+        if not len(places):
+            return gradient * slopes[sizes], steps.sum(), None, None
+        summed = torch.zeros_like(rho).index_add(0, places // (n + 1), steps.sum(dim=1))
+        return gradient * slopes.reshape(-1)[sizes + places[:, None]], summed, None, None

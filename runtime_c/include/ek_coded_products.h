@@ -71,7 +71,8 @@ void ek_fully_connected_coded_mve_single_twice(const ek_fully_connected_params *
                                                const ek_coding *coding, const int8_t *x, const uint8_t *w,
                                                const uint32_t *channels, int8_t *y, void *scratch);
 
-/* For layers whose kernels read int8 weights: a number of coded weights in their order. */
+/* For layers whose kernels read int8 weights: a number of coded weights in their order, all channels of which share
+ * levels. */
 void ek_decode_weights(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to);
 
 /* And their channels, each of `taps` weights: from weight to weight of a channel, and from channel to channel, are so
@@ -81,6 +82,9 @@ typedef struct {
     int32_t channel_step, tap_step;
     int32_t input_zero;
 } ek_decode_params;
+
+/* Weights in their order, of channels that share levels in groups. */
+void ek_decode_groups(const ek_coding *coding, const ek_decode_params *p, const uint8_t *w, int8_t *to);
 
 void ek_decode_channels(const ek_coding *coding, const ek_decode_params *p, const int8_t *weights,
                         const uint32_t *channels, ek_channel *to);

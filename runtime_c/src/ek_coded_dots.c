@@ -5,54 +5,54 @@
 #include <arm_mve.h>
 
 /* Sixteen weights of one channel to `to`, added to its sum. */
-EK_INLINE int32_t put(const ek_coding *coding, uint8x16_t codes, int32_t sum, int8_t *to)
+EK_INLINE int32_t put(const int8_t *table, uint8x16_t codes, int32_t sum, int8_t *to)
 {
-    const int8x16_t weights = vldrbq_gather_offset_s8(coding->levels, codes);
+    const int8x16_t weights = vldrbq_gather_offset_s8(table, codes);
     vstrbq_s8(to, weights);
     return vaddvaq_s8(sum, weights);
 }
 
-static void decode_4(const ek_coding *coding, const uint8_t *w, int8_t *to, int32_t sums[4])
+static void decode_4(const int8_t *table, const uint8_t *w, int8_t *to, int32_t sums[4])
 {
     const uint8x16_t half = vdupq_n_u8(15);
     for (int32_t c = 0; c < 4; c += 2) {
         const uint8x16_t codes = vldrbq_u8(w);
-        sums[c] = put(coding, vandq_u8(codes, half), sums[c], to);
-        sums[c + 1] = put(coding, vshrq_n_u8(codes, 4), sums[c + 1], to + 16);
+        sums[c] = put(table, vandq_u8(codes, half), sums[c], to);
+        sums[c + 1] = put(table, vshrq_n_u8(codes, 4), sums[c + 1], to + 16);
         w += 16;
         to += 32;
     }
 }
 
-static void decode_2(const ek_coding *coding, const uint8_t *w, int8_t *to, int32_t sums[4])
+static void decode_2(const int8_t *table, const uint8_t *w, int8_t *to, int32_t sums[4])
 {
     const uint8x16_t codes = vldrbq_u8(w), two = vdupq_n_u8(3);
-    sums[0] = put(coding, vandq_u8(codes, two), sums[0], to);
-    sums[1] = put(coding, vandq_u8(vshrq_n_u8(codes, 2), two), sums[1], to + 16);
-    sums[2] = put(coding, vandq_u8(vshrq_n_u8(codes, 4), two), sums[2], to + 32);
-    sums[3] = put(coding, vshrq_n_u8(codes, 6), sums[3], to + 48);
+    sums[0] = put(table, vandq_u8(codes, two), sums[0], to);
+    sums[1] = put(table, vandq_u8(vshrq_n_u8(codes, 2), two), sums[1], to + 16);
+    sums[2] = put(table, vandq_u8(vshrq_n_u8(codes, 4), two), sums[2], to + 32);
+    sums[3] = put(table, vshrq_n_u8(codes, 6), sums[3], to + 48);
 }
 
-static void decode_3(const ek_coding *coding, const uint8_t *w, int8_t *to, int32_t sums[4])
+static void decode_3(const int8_t *table, const uint8_t *w, int8_t *to, int32_t sums[4])
 {
     const uint8x16_t codes = vldrbq_u8(w), two = vdupq_n_u8(3), third = vdupq_n_u8(4);
     const uint16x8_t pairs = vldrbq_u16(w + 16);
     const uint8x16_t bits = vreinterpretq_u8_u16(vorrq_u16(pairs, vshlq_n_u16(pairs, 4)));
-    sums[0] = put(coding, vorrq_u8(vandq_u8(codes, two), vandq_u8(vshlq_n_u8(bits, 2), third)), sums[0], to);
-    sums[1] = put(coding, vorrq_u8(vandq_u8(vshrq_n_u8(codes, 2), two), vandq_u8(vshlq_n_u8(bits, 1), third)), sums[1],
+    sums[0] = put(table, vorrq_u8(vandq_u8(codes, two), vandq_u8(vshlq_n_u8(bits, 2), third)), sums[0], to);
+    sums[1] = put(table, vorrq_u8(vandq_u8(vshrq_n_u8(codes, 2), two), vandq_u8(vshlq_n_u8(bits, 1), third)), sums[1],
                   to + 16);
-    sums[2] = put(coding, vorrq_u8(vandq_u8(vshrq_n_u8(codes, 4), two), vandq_u8(bits, third)), sums[2], to + 32);
-    sums[3] = put(coding, vorrq_u8(vshrq_n_u8(codes, 6), vandq_u8(vshrq_n_u8(bits, 1), third)), sums[3], to + 48);
+    sums[2] = put(table, vorrq_u8(vandq_u8(vshrq_n_u8(codes, 4), two), vandq_u8(bits, third)), sums[2], to + 32);
+    sums[3] = put(table, vorrq_u8(vshrq_n_u8(codes, 6), vandq_u8(vshrq_n_u8(bits, 1), third)), sums[3], to + 48);
 }
 
-static void decode_chunk(const ek_coding *coding, const uint8_t *w, int8_t *to, int32_t sums[4])
+static void decode_chunk(int32_t bits, const int8_t *table, const uint8_t *w, int8_t *to, int32_t sums[4])
 {
-    if (coding->bits == 4) {
-        decode_4(coding, w, to, sums);
-    } else if (coding->bits == 3) {
-        decode_3(coding, w, to, sums);
+    if (bits == 4) {
+        decode_4(table, w, to, sums);
+    } else if (bits == 3) {
+        decode_3(table, w, to, sums);
     } else {
-        decode_2(coding, w, to, sums);
+        decode_2(table, w, to, sums);
     }
 }
 
@@ -71,11 +71,11 @@ static uint32_t code_of(const uint8_t *w, int32_t bits, int32_t c, int32_t lane)
     return low | ((uint32_t)w[16 + (lane >> 1)] >> (4 * (lane & 1) + c) & 1u) << 2;
 }
 
-static void decode_chunk(const ek_coding *coding, const uint8_t *w, int8_t *to, int32_t sums[4])
+static void decode_chunk(int32_t bits, const int8_t *table, const uint8_t *w, int8_t *to, int32_t sums[4])
 {
     for (int32_t c = 0; c < 4; ++c) {
         for (int32_t lane = 0; lane < 16; ++lane) {
-            *to = coding->levels[code_of(w, coding->bits, c, lane)];
+            *to = table[code_of(w, bits, c, lane)];
             sums[c] += *to++;
         }
     }
@@ -86,11 +86,13 @@ static void decode_chunk(const ek_coding *coding, const uint8_t *w, int8_t *to, 
 void ek_decode_fours(const ek_coding *coding, const uint8_t *w, const uint32_t *channels, int32_t first, int32_t fours,
                      int32_t chunks, int32_t input_zero, int32_t *table)
 {
-    w += (first >> 2) * chunks * 8 * coding->bits;
+    const uint8_t *tables = w;
+    w += coding->tables + (first >> 2) * chunks * 8 * coding->bits;
     for (; fours > 0; --fours) {
+        const int8_t *levels = ek_levels_of(coding, tables, first);
         int32_t sums[4] = {0, 0, 0, 0};
         for (int32_t chunk = 0; chunk < chunks; ++chunk) {
-            decode_chunk(coding, w, (int8_t *)table, sums);
+            decode_chunk(coding->bits, levels, w, (int8_t *)table, sums);
             w += 8 * coding->bits;
             table += 16;
         }

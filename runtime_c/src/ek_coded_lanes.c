@@ -1,25 +1,6 @@
 #include "ek_coded_lanes.h"
 #include "ek_assembly.h"
 
-void ek_make_fields(const ek_coded_layer *layer)
-{
-    const int32_t codes = 1 << layer->coding->bits;
-    const int8_t *levels = layer->coding->levels;
-    for (int32_t first = 0; first < codes; first += 4) {
-        const uint32_t a = (uint32_t)levels[first], b = (uint32_t)levels[first + 1];
-        const uint32_t c = (uint32_t)levels[first + 2], d = (uint32_t)levels[first + 3];
-        uint32_t *to = layer->fields + first;
-        for (int32_t second = 0; second < codes; ++second) {
-            const uint32_t high = (uint32_t)levels[second];
-            to[0] = ek_pack_low(a, high);
-            to[1] = ek_pack_low(b, high);
-            to[2] = ek_pack_low(c, high);
-            to[3] = ek_pack_low(d, high);
-            to += codes;
-        }
-    }
-}
-
 /* Eight codes; `bits` is a constant in each instance below. */
 EK_INLINE uint32_t load_codes(const uint8_t *w, int32_t bits)
 {
@@ -113,10 +94,11 @@ EK_INLINE void dot(const uint32_t *fields, const uint8_t *w, int32_t quads, cons
 
 void ek_widen_coded(void *layer, int32_t first, int32_t pairs, uint32_t *tile)
 {
-    const ek_coded_layer *s = (const ek_coded_layer *)layer;
+    ek_coded_layer *s = (ek_coded_layer *)layer;
     const int32_t bits = s->coding->bits, quads = s->quads;
-    const uint8_t *w = s->w + first * quads * bits;
+    const uint8_t *w = s->w + s->coding->tables + first * quads * bits;
     for (int32_t channel = 2 * first; pairs > 0; --pairs) {
+        ek_ready_fields(s, channel);
         const ek_channel channels[2] = {ek_coded_channel(s->coding, s->channels, channel),
                                         ek_coded_channel(s->coding, s->channels, channel + 1)};
         tile[0] = (uint32_t)channels[0].bias;
@@ -137,7 +119,7 @@ void ek_widen_coded(void *layer, int32_t first, int32_t pairs, uint32_t *tile)
 void ek_dot_coded(const ek_coded_layer *layer, int32_t pair, const uint32_t *lanes, int32_t acc[2])
 {
     const int32_t bits = layer->coding->bits, quads = layer->quads;
-    const uint8_t *w = layer->w + pair * quads * bits;
+    const uint8_t *w = layer->w + layer->coding->tables + pair * quads * bits;
     if (bits == 4) {
         dot(layer->fields, w, quads, lanes, acc, 4);
     } else if (bits == 3) {

@@ -5,8 +5,8 @@
     void name(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding, const int8_t *x, const uint8_t *w, \
               const uint32_t *channels, int8_t *y, void *scratch)                                                      \
     {                                                                                                                  \
-        ek_coded_layer layer = {coding, w, channels, ek_window_quads(p), 2 * p->out.zero_point + 1, scratch};          \
-        ek_make_fields(&layer);                                                                                        \
+        ek_coded_layer layer =                                                                                         \
+            ek_coded_start(coding, w, channels, ek_window_quads(p), 2 * p->out.zero_point + 1, scratch);               \
         ek_convolve_dsp(p, t, x, ek_widen_coded, &layer, (const ek_channel *)(const void *)channels, y,                \
                         layer.fields + EK_FIELDS(coding->bits), rounding, loop);                                       \
     }
@@ -23,8 +23,8 @@ CONVOLVE(ek_conv2d_coded_dsp_any, EK_ANY, EK_TWOS)
     void name(const ek_conv_params *p, const ek_tiling *t, const ek_coding *coding, const int16_t *levels,             \
               const int8_t *x, const uint8_t *w, const uint32_t *channels, int8_t *y, void *scratch)                   \
     {                                                                                                                  \
-        ek_coded_layer layer = {coding, w, channels, ek_window_quads(p), 2 * p->out.zero_point + 1, scratch};          \
-        ek_make_fields(&layer);                                                                                        \
+        ek_coded_layer layer =                                                                                         \
+            ek_coded_start(coding, w, channels, ek_window_quads(p), 2 * p->out.zero_point + 1, scratch);               \
         ek_convolve_levels_dsp(p, t, levels, x, ek_widen_coded, &layer, (const ek_channel *)(const void *)channels, y, \
                                layer.fields + EK_FIELDS(coding->bits), rounding, loop);                                \
     }

@@ -9,10 +9,12 @@ void ek_decode_strips(const ek_coding *coding, const ek_decode_params *p, const 
                       int32_t *table)
 {
     const int32_t codes = p->taps;
+    const uint8_t *tables = w;
+    w += coding->tables;
     for (int32_t c = 0; c < p->channels; ++c) {
         int8_t *weights = (int8_t *)table;
         int32_t sum = 0;
-        ek_decode_codes(coding, codes, w, weights);
+        ek_decode_codes(coding->bits, ek_levels_of(coding, tables, c), codes, w, weights);
         for (int32_t i = 0; i < codes; ++i) {
             sum += weights[i];
         }

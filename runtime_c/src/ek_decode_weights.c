@@ -3,7 +3,7 @@
 
 void ek_decode_weights(const ek_coding *coding, int32_t count, const uint8_t *w, int8_t *to)
 {
-    ek_decode_codes(coding, count, w, to);
+    ek_decode_codes(coding->bits, coding->levels, count, w, to);
 }
 
 void ek_decode_channels(const ek_coding *coding, const ek_decode_params *p, const int8_t *weights,

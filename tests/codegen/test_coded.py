@@ -147,8 +147,8 @@ def test_coarse_levels_are_made_larger_where_one_rounding_follows() -> None:
     node = case.graph.nodes[0]
     book = codebook_of(node)
     assert book is not None
-    layer = coded_layer(node, replace(book, levels=tuple(range(8))), 2)
-    assert max(layer.levels) == 7 << layer.scale
+    layer = coded_layer(node, replace(book, levels=(tuple(range(8)),)), 2)
+    assert layer.tables.max() == 7 << layer.scale
 
 
 def test_forecasts_count_packed_weights() -> None:

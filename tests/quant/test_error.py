@@ -65,6 +65,6 @@ def test_the_cause_follows_the_noise(rows: dict[int, dict[str, LayerError]]) -> 
 
 
 def test_a_layer_without_noise_has_no_ratio_in_reports() -> None:
-    error = LayerError("a", "relu", float("inf"), 0.0, 1.0, float("inf"), None, None, None, None, "none")
+    error = LayerError("a", "relu", float("inf"), 0.0, 1.0, float("inf"), None, None, None, None, None, "none")
     record = json.loads(json.dumps(error.record(), allow_nan=False))
     assert record["sqnr_db"] is record["codes_sqnr_db"] is None and record["max_abs_error"] == 0.0

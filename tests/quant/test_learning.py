@@ -45,7 +45,8 @@ def _model() -> tuple[Graph, list[list[Array]]]:
 
 
 def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> Nupes:
-    return Nupes(start, power_positions(rows, start.peaks, start.exponent, start.bits), bias, 1.0, 1e-2)
+    positions = start.each_group(lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits))
+    return Nupes(start, positions, bias, 1.0, 1e-2)
 
 
 def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:
@@ -53,7 +54,7 @@ def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels
     for bits in (2, 3, 4, 8):
         for exponent in (0.3, 0.55, 1.0):
             peaks = np.array([1.0, 0.0])
-            start = CodedRows(power_codes(rows, peaks, exponent, bits), peaks, exponent, bits)
+            start = CodedRows(power_codes(rows, peaks, exponent, bits), peaks, (exponent,), bits)
             learned = _rows(start, rows, np.zeros(2))
             made = learned()
             bias = learned.bias()
@@ -118,7 +119,7 @@ def _equal(a: dict[str, CodedRows], b: dict[str, CodedRows]) -> bool:
     return list(a) == list(b) and all(
         (a[k].codes == b[k].codes).all()
         and (a[k].peaks == b[k].peaks).all()
-        and a[k].exponent == b[k].exponent
+        and a[k].exponents == b[k].exponents
         and np.array_equal(np.asarray(a[k].bias, float), np.asarray(b[k].bias, float), equal_nan=True)
         for k in a
     )

@@ -63,21 +63,21 @@ def test_codes_round_trip_at_every_exponent() -> None:
 
 
 def test_levels_are_the_codes_values_in_whole_numbers() -> None:
-    assert codebook_of(1.0, 4).levels == (0, 1, 2, 3, 4, 5, 6, 7)
+    assert codebook_of((1.0,), 4).levels == ((0, 1, 2, 3, 4, 5, 6, 7),)
     for bits in (3, 4):
         for exponent in (0.4, 0.55, 0.7, 0.9):
-            levels = np.array(codebook_of(exponent, bits).levels)
+            levels = np.array(codebook_of((exponent,), bits).levels[0])
             n = largest_code(bits)
             wanted = power_values(np.arange(n + 1)[None], np.array([127.0]), exponent, bits)[0]
             assert (np.diff(levels) > 0).all() and np.abs(levels - wanted).max() <= 0.5
 
 
 def test_a_weight_that_is_no_level_has_no_code() -> None:
-    book = codebook_of(0.5, 3)
+    book = codebook_of((0.5,), 3)
     with pytest.raises(ValueError, match="not all of"):
-        book.codes(np.array([book.levels[1] + 1]))
+        book.codes(np.array([book.levels[0][1] + 1]))
 
 
 def test_rows_know_their_width() -> None:
-    rows = CodedRows(np.zeros((1, 1), np.int64), np.ones(1), 0.5, 3)
+    rows = CodedRows(np.zeros((1, 1), np.int64), np.ones(1), (0.5,), 3)
     assert largest_code(rows.bits) == 3

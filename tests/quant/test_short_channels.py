@@ -36,11 +36,11 @@ def test_short_scales_are_kept() -> None:
     assert (short_scales(scales.astype(np.float64), X, Y) == scales).all()
 
 
-@pytest.mark.parametrize("codebook", [codebook_of(1.0, 4), codebook_of(0.5, 4), codebook_of(1.0, 2)])
+@pytest.mark.parametrize("codebook", [codebook_of((1.0,), 4), codebook_of((0.5,), 4), codebook_of((1.0,), 2)])
 @pytest.mark.parametrize("codes", [0.0, 3.0, 100.0, 400.0])
 def test_biases_are_13_bits_of_a_part_of_an_output_code(codebook: Codebook, codes: float) -> None:
     rng = np.random.default_rng(2)
-    scales = rng.uniform(0.02, 0.2, 64).astype(np.float32) / codebook.levels[-1]
+    scales = rng.uniform(0.02, 0.2, 64).astype(np.float32) / codebook.top
     offsets = rng.uniform(-codes, codes, 64) * Y.scale[0]
     biases = short_biases(offsets, scales, codebook, X, Y)
     multipliers = X.scale[0] * scales.astype(np.float64) / Y.scale[0]
@@ -54,7 +54,7 @@ def test_biases_are_13_bits_of_a_part_of_an_output_code(codebook: Codebook, code
 
 
 def test_biases_that_do_not_fit_are_whole() -> None:
-    scales, book = np.array([0.1, 0.1], np.float32), codebook_of(0.5, 4)
+    scales, book = np.array([0.1, 0.1], np.float32), codebook_of((0.5,), 4)
     offsets = np.array([1e5, 1.0]) * Y.scale[0]
     biases = short_biases(offsets, scales, book, X, Y)
     np.testing.assert_array_equal(biases, np.floor(offsets / (X.scale[0] * scales.astype(np.float64)) + 0.5))

@@ -3,7 +3,8 @@
 Weights of 8 bits are int8 codes behind a DequantizeLinear with a scale per output channel. Uniform codes of 4 bits are
 INT4 in the same place. All other codes (of a power, or of 3 and 2 bits) are UINT4 indices, -> Cast to int32 -> Gather
 from the table of their levels, int8 and ascending with 0 in the middle -> DequantizeLinear. What Gather gives are the
-integers that firmware computes with, so nothing is rounded on the way.
+integers that firmware computes with, so nothing is rounded on the way. Where groups of channels have levels of their
+own, their tables are one behind the other, and an Add between Cast and Gather moves each channel's indices to its own.
 """
 
 from __future__ import annotations
@@ -22,21 +23,25 @@ def write_weights(writer: OnnxWriter, value: Value, integers: Array, axis: int) 
     assert value.quant is not None
     scale = writer.constant(f"{value.name} scale", np.array(value.quant.scale, np.float32))
     return writer.emit(
-        "DequantizeLinear", f"{value.name} real", [_codes(writer, value, integers), scale], {"axis": axis}
+        "DequantizeLinear", f"{value.name} real", [_codes(writer, value, integers, axis), scale], {"axis": axis}
     )
 
 
-def _codes(writer: OnnxWriter, value: Value, integers: Array) -> str:
+def _codes(writer: OnnxWriter, value: Value, integers: Array, axis: int) -> str:
     assert value.quant is not None
     book = value.quant.codebook
     if book is None:
         return writer.constant(f"{value.name} codes", integers)
-    if book == Codebook(4, tuple(range(8))):
+    if book == Codebook.shared(4, range(8)):
         return writer.narrow_constant(f"{value.name} codes", integers, signed=True)
-    most = len(book.levels) - 1
-    indices = writer.narrow_constant(f"{value.name} codes", book.codes(integers) + most, signed=False)
-    table = writer.constant(f"{value.name} levels", table_of(book.levels))
-    wide = writer.emit("Cast", f"{value.name} indices", [indices], {"to": TensorProto.INT32})
+    codes = writer.narrow_constant(f"{value.name} codes", book.codes(integers, axis) + book.most, signed=False)
+    table = writer.constant(f"{value.name} levels", np.concatenate([table_of(levels) for levels in book.levels]))
+    wide = writer.emit("Cast", f"{value.name} indices", [codes], {"to": TensorProto.INT32})
+    if book.group:
+        starts = book.groups(integers.shape[axis]) * (2 * book.most + 1)
+        shape = [-1 if index == axis else 1 for index in range(integers.ndim)]
+        own = writer.constant(f"{value.name} tables", starts.astype(np.int32).reshape(shape))
+        wide = writer.emit("Add", f"{value.name} places", [wide, own])
     return writer.emit("Gather", f"{value.name} weights", [table, wide])
 
 

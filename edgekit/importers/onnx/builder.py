@@ -30,6 +30,7 @@ class Constant:
     Attributes:
         quant: says that the array holds codes of real numbers.
         codebook: what integers without `quant` may be, where the file stores them in less than 8 bits.
+        levels_axis: along which channels have levels of their own, where the codebook has several groups.
         narrow: whether they are integers of 4 bits in the file, which few operators take.
     """
 
@@ -38,6 +39,7 @@ class Constant:
     quant: QuantType | None = None
     codebook: Codebook | None = None
     narrow: bool = False
+    levels_axis: int = 0
 
     def real(self) -> Array:
         """The numbers themselves: codes dequantized, others as they are."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.importers.onnx.builder import Constant, Layer
-from edgekit.ir import Array, Codebook
+from edgekit.ir import LEAST_GROUP, Array, Codebook
 
 _TAKE_NARROW = ("Cast", "DequantizeLinear", "Identity")
-_INT4 = Codebook(4, tuple(range(8)))
+_INT4 = Codebook.shared(4, range(8))
 # Bits by the number of levels in a table.
 _WIDTHS = {3: 2, 7: 3, 15: 4}
 
@@ -37,22 +37,45 @@ def gathered_weights(layer: Layer) -> Constant | None:
     if layer.constant(0).quant is not None or layer.constant(1).quant is not None:
         return None
     table, indices = layer.constant(0).array, layer.constant(1).array
-    book = _codebook(table)
-    if book is None or layer.int_attr("axis", 0) != 0 or indices.dtype.kind != "i":
+    tables = _tables(table)
+    if tables is None or layer.int_attr("axis", 0) != 0 or indices.dtype.kind != "i":
         return None
     size = len(table)
     if indices.size and not -size <= int(indices.min()) <= int(indices.max()) < size:
         raise layer.bad(f"an index is outside the table of {size} levels")
     layer.claim(indices.size)
-    return Constant(layer.record.outputs[0], table[indices], None, book)
+    book, axis = (tables, 0) if len(tables.levels) == 1 else _by_channel(tables, indices)
+    return Constant(layer.record.outputs[0], table[indices], None, book, levels_axis=axis)
 
 
-def _codebook(table: Array) -> Codebook | None:
-    """The codebook of a table: int8, ascending from a 0 in its middle to more than that, and symmetric."""
-    if table.dtype != np.int8 or table.ndim != 1 or len(table) not in _WIDTHS:
+def _tables(table: Array) -> Codebook | None:
+    """The levels of a table, or of several one behind the other, whose groups are still unknown: each int8, ascending
+    from a 0 in its middle to more than that, and symmetric.
+    """
+    if table.dtype != np.int8 or table.ndim != 1 or not len(table):
         return None
-    numbers = table.astype(np.int64)
-    positive = numbers[len(table) // 2 :]
-    if positive[0] != 0 or positive[-1] == 0 or (np.diff(positive) < 0).any() or (numbers != -numbers[::-1]).any():
-        return None
-    return Codebook(_WIDTHS[len(table)], tuple(int(v) for v in positive))
+    for size, bits in _WIDTHS.items():
+        if len(table) != size and (len(table) % size or bits == 2):
+            continue
+        numbers = table.astype(np.int64).reshape(-1, size)
+        positive = numbers[:, size // 2 :]
+        rising = (np.diff(positive) >= 0).all() and (positive[:, -1] > 0).all()
+        if rising and not positive[:, 0].any() and (numbers == -numbers[:, ::-1]).all():
+            return Codebook(bits, tuple(tuple(levels) for levels in positive.tolist()))
+    return None
+
+
+def _by_channel(tables: Codebook, indices: Array) -> tuple[Codebook | None, int]:
+    """The codebook, and the axis of the channels, where channels of one axis read one table each, groups of them one
+    after the other; (None, 0) where they do not.
+    """
+    numbers = indices // (2 * tables.most + 1)
+    for axis, channels in enumerate(indices.shape):
+        group = LEAST_GROUP
+        while -(-channels // group) > len(tables.levels):
+            group *= 2
+        book = Codebook(tables.bits, tables.levels, group)
+        shape = [-1 if index == axis else 1 for index in range(indices.ndim)]
+        if book.fits(channels) and (numbers == book.groups(channels).reshape(shape)).all():
+            return book, axis
+    return None, 0

@@ -52,8 +52,13 @@ def dequantize_linear(layer: Layer) -> Operand:
 
 
 def _with_codebook(quant: QuantType, codes: Constant) -> QuantType:
-    """The quantization of weights that are symmetric, with the few integers that they may be."""
-    return quant if codes.codebook is None or any(quant.zero_point) else replace(quant, codebook=codes.codebook)
+    """The quantization of weights that are symmetric, with the few integers that they may be; levels of groups of
+    channels are those of the channels that have scales.
+    """
+    book = codes.codebook
+    if book is None or any(quant.zero_point) or (book.group and quant.axis != codes.levels_axis):
+        return quant
+    return replace(quant, codebook=book)
 
 
 def settle(layer: Layer, value: Value, quant: QuantType) -> Value:

@@ -22,7 +22,7 @@ def coded(graph: Graph, bits: int) -> Graph:
     if bits == 8:
         return graph
     levels = np.linspace(0, 100, 1 << (bits - 1)).astype(np.int64)
-    book = Codebook(bits, tuple(int(level) for level in levels))
+    book = Codebook.shared(bits, levels)
     for node in graph.nodes:
         if node.op in ("conv2d", "depthwise_conv2d"):
             weights = node.input(1)

@@ -314,7 +314,7 @@ def test_table_of_levels(tmp_path: Path) -> None:
     graph = optimise(import_model(_table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]]), tmp_path))
     (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
     assert weights.quant is not None and weights.quant.codebook is not None
-    assert weights.quant.codebook.levels == (0, 1, 2, 9) and weights.array.tolist() == [[-9, -2], [0, -1], [9, 2]]
+    assert weights.quant.codebook.levels == ((0, 1, 2, 9),) and weights.array.tolist() == [[-9, -2], [0, -1], [9, 2]]
 
 
 @pytest.mark.parametrize("table", [
