@@ -3,6 +3,10 @@
 PowerQuant (arXiv 2301.09858) and NUPES (arXiv 2308.05600): with n = 2 ** (bits - 1) - 1 and the largest magnitude M of
 an output channel, c = round(n sign(w) (|w| / M) ** a) stands for sign(c) M (|c| / n) ** (1 / a). a = 1 is uniform;
 smaller exponents have more codes near zero, where bell-shaped weights are.
+
+Codes in halves are codes between those: c, from -n - 1 to n, is at the place c + 1/2, so that all of 2 ** bits codes
+are in use and none stands for zero. With n + 1/2 in the place of n the rest is as above: c + 1/2 stands for
+sign(c + 1/2) M (|c + 1/2| / (n + 1/2)) ** (1 / a). Of 2 bits, four levels lose less than three.
 """
 
 from __future__ import annotations
@@ -27,12 +31,13 @@ class CodedRows:
     """Weights of one layer, a row for each output channel.
 
     Attributes:
-        codes: int64 [O,K] within +-`largest_code(bits)`.
+        codes: int64 [O,K] within +-`largest_code(bits)`, in halves one lower too.
         peaks: float64 [O], what the largest code of each channel stands for.
         exponents: of each group of channels, see `power_values`; 1 is uniform. Codes of 8 bits are uniform.
         bits: of a code.
         bias: float64 [O] where the layer's bias was learned with the codes, None where it stays as it is.
         group: channels of a group, as of `Codebook`; 0 where all channels have one exponent.
+        halves: whether codes are in halves.
     """
 
     codes: Array
@@ -41,11 +46,17 @@ class CodedRows:
     bits: int
     bias: Array | None = None
     group: int = 0
+    halves: bool = False
 
     @property
     def book(self) -> Codebook:
         """The levels that firmware has."""
-        return codebook_of(self.exponents, self.bits, self.group)
+        return codebook_of(self.exponents, self.bits, self.group, self.halves)
+
+    @property
+    def places(self) -> Array:
+        """[O,K]: where the codes are, halves between whole numbers."""
+        return self.codes + 0.5 if self.halves else self.codes
 
     @property
     def values(self) -> Array:
@@ -68,31 +79,39 @@ def joined(groups: Sequence[CodedRows], group: int) -> CodedRows:
 
 
 def largest_code(bits: int) -> int:
-    """n: codes are -n to n, so that zero has one and the range is symmetric."""
+    """n: codes are -n to n, so that zero has one and the range is symmetric; in halves -n - 1 is one more."""
     return (1 << (bits - 1)) - 1
 
 
-def power_positions(rows: Array, peaks: Array, exponent: float, bits: int) -> Array:
-    """float64 [O,K], n sign(w) (|w| / M) ** a within +-n: where weights [O,K] lie among the codes.
+def largest_place(bits: int, halves: bool = False) -> float:
+    """Where the largest code is."""
+    return largest_code(bits) + (0.5 if halves else 0.0)
+
+
+def power_positions(rows: Array, peaks: Array, exponent: float, bits: int, halves: bool = False) -> Array:
+    """float64 [O,K], n sign(w) (|w| / M) ** a within +-n: where weights [O,K] lie among the places of codes.
 
     peaks: [O], the magnitudes M of the largest code; a channel whose peak is 0 has zeros.
     """
     safe = np.where(peaks > 0, peaks, np.inf)[:, None]
-    positions: Array = np.sign(rows) * largest_code(bits) * np.minimum(np.abs(rows) / safe, 1.0) ** exponent
+    most = largest_place(bits, halves)
+    positions: Array = np.sign(rows) * most * np.minimum(np.abs(rows) / safe, 1.0) ** exponent
     return positions
 
 
-def power_codes(rows: Array, peaks: Array, exponent: float, bits: int) -> Array:
+def power_codes(rows: Array, peaks: Array, exponent: float, bits: int, halves: bool = False) -> Array:
     """int64 codes [O,K] of weights [O,K] with the largest magnitudes `peaks` [O]; beyond them codes saturate."""
-    positions = power_positions(rows, peaks, exponent, bits)
-    codes: Array = np.trunc(positions + np.copysign(0.5, positions)).astype(np.int64)
+    positions = power_positions(rows, peaks, exponent, bits, halves)
+    nearest = np.floor(positions) if halves else np.trunc(positions + np.copysign(0.5, positions))
+    codes: Array = nearest.astype(np.int64)
     return codes
 
 
-def power_values(codes: Array, peaks: Array, exponent: float, bits: int) -> Array:
+def power_values(codes: Array, peaks: Array, exponent: float, bits: int, halves: bool = False) -> Array:
     """float64 [O,K]: the weights that codes stand for."""
-    magnitudes = (np.abs(codes) / largest_code(bits)) ** (1.0 / exponent)
-    values: Array = np.sign(codes) * magnitudes * peaks[:, None]
+    places = codes + 0.5 if halves else codes
+    magnitudes = (np.abs(places) / largest_place(bits, halves)) ** (1.0 / exponent)
+    values: Array = np.sign(places) * magnitudes * peaks[:, None]
     return values
 
 
@@ -124,21 +143,23 @@ def least_exponent(error: Callable[[float], float]) -> float:
     return float(found.x[0]) if found.fun < error(MOST_EXPONENT) else MOST_EXPONENT
 
 
-def codebook_of(exponents: Sequence[float], bits: int, group: int = 0) -> Codebook:
-    """The levels of weights in firmware, of each group of channels: whole numbers in the ratios of what codes stand for.
+def codebook_of(exponents: Sequence[float], bits: int, group: int = 0, halves: bool = False) -> Codebook:
+    """The levels of weights in firmware, of each group of channels: whole numbers in the ratios of what codes are.
 
-    Uniform codes are their own levels, beside those of a power as many times larger as 127 allows; a power's are rounded
-    to steps of the largest, 127. Where all exponents are equal, all channels share levels.
+    Uniform codes are their own levels (in halves 1, 3, ..), beside those of a power as many times larger as 127 allows;
+    a power's are rounded to steps of the largest, 127. Where all exponents are equal, all channels share levels.
     """
-    n = largest_code(bits)
+    places = np.arange(largest_code(bits) + 1) + (0.5 if halves else 0.0)
+    whole = places * (2 if halves else 1)
     if len(set(exponents)) == 1:
-        return Codebook(bits, (_levels(exponents[0], n, 1),))
-    step = LARGEST_LEVEL // n
-    return Codebook(bits, tuple(_levels(exponent, n, step) for exponent in exponents), group)
+        return Codebook(bits, (_levels(exponents[0], whole, 1),))
+    step = int(LARGEST_LEVEL // whole[-1])
+    return Codebook(bits, tuple(_levels(exponent, whole, step) for exponent in exponents), group)
 
 
-def _levels(exponent: float, n: int, step: int) -> tuple[int, ...]:
+def _levels(exponent: float, whole: Array, step: int) -> tuple[int, ...]:
+    """Levels of codes that are uniform at `whole` numbers."""
     if exponent == MOST_EXPONENT:
-        return tuple(range(0, step * n + 1, step))
-    levels = np.floor(LARGEST_LEVEL * (np.arange(n + 1) / n) ** (1.0 / exponent) + 0.5)
+        return tuple(int(step * level) for level in whole)
+    levels = np.floor(LARGEST_LEVEL * (whole / whole[-1]) ** (1.0 / exponent) + 0.5)
     return tuple(int(level) for level in levels)

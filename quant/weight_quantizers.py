@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from edgekit.errors import BadUsage
 from edgekit.ir import Array, Graph, Node
-from edgekit.ops.conv2d import groups_of, is_product
+from edgekit.ops.conv2d import can_lack_zero, groups_of, is_product
 from edgekit.quant.power import CodedRows, joined, power_codes, power_values, search_exponent
 from edgekit.quant.weights import channel_rows
 
@@ -23,16 +23,17 @@ def nearest(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
     return CodedRows(power_codes(rows, peaks, exponent, bits), peaks, (exponent,), bits)
 
 
-def clipped(rows: Array, bits: int, exponent: float = 1.0) -> CodedRows:
+def clipped(rows: Array, bits: int, exponent: float = 1.0, halves: bool = False) -> CodedRows:
     """The nearest codes, the largest code of each channel what gives the least squared error."""
     peaks = np.abs(rows).max(axis=1, initial=0.0)
     least, best = np.full(len(rows), np.inf), peaks
     for share in _CLIPS.tolist():
-        values = power_values(power_codes(rows, share * peaks, exponent, bits), share * peaks, exponent, bits)
-        error = ((rows - values) ** 2).sum(axis=1)
+        codes = power_codes(rows, share * peaks, exponent, bits, halves)
+        error = ((rows - power_values(codes, share * peaks, exponent, bits, halves)) ** 2).sum(axis=1)
         best = np.where(error < least, share * peaks, best)
         least = np.minimum(error, least)
-    return CodedRows(power_codes(rows, best, exponent, bits), best, (exponent,), bits)
+    codes = power_codes(rows, best, exponent, bits, halves)
+    return CodedRows(codes, best, (exponent,), bits, halves=halves)
 
 
 def power_quantized(rows: Array, bits: int) -> CodedRows:
@@ -43,12 +44,25 @@ def power_quantized(rows: Array, bits: int) -> CodedRows:
 def power_clipped(rows: Array, bits: int) -> CodedRows:
     """Exponent and largest codes together with the least squared error: what learning starts from."""
     exponents = _EXPONENTS if 2 < bits < 8 else (1.0,)
-    return min((clipped(rows, bits, exponent) for exponent in exponents), key=lambda c: _squared_error(rows, c))
+    return _best(rows, (clipped(rows, bits, exponent) for exponent in exponents))
+
+
+def better_in_halves(rows: Array, coded: CodedRows) -> CodedRows:
+    """Codes in halves, exponent and largest codes chosen, where their squared error is less than that of `coded`; else
+    `coded`. A channel of zeros needs a code for them.
+    """
+    if not np.abs(rows).max(axis=1, initial=0.0).all():
+        return coded
+    return _best(rows, [coded, *(clipped(rows, coded.bits, exponent, halves=True) for exponent in _EXPONENTS)])
 
 
 def with_exponent(rows: Array, bits: int, exponent: float) -> CodedRows:
     """The nearest codes of an exponent; with two bits, where exponents give nothing, clipped ones."""
     return clipped(rows, bits) if bits == 2 else nearest(rows, bits, exponent)
+
+
+def _best(rows: Array, choices: Iterable[CodedRows]) -> CodedRows:
+    return min(choices, key=lambda coded: _squared_error(rows, coded))
 
 
 def _squared_error(rows: Array, coded: CodedRows) -> float:
@@ -65,6 +79,8 @@ GLOBAL = "powerquant-global"
 # Products whose weights take an exponent per group of channels: a depthwise layer's table of levels for four channels
 # would be as long as their codes.
 _GROUPED = ("conv2d", "fully_connected")
+# Of 2 bits, these may do without a code for zero: four levels instead of three.
+_IN_HALVES = ("powerquant", "power-clip")
 
 
 def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: int = 0) -> dict[str, CodedRows]:
@@ -79,16 +95,19 @@ def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: 
         raise BadUsage(f"no quantizer named {quantizer!r} without data: use {', '.join((*DATA_FREE, GLOBAL))}")
     nodes = [n for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8]
     if quantizer != GLOBAL:
-        return {n.name: _coded(n, bits[n.name], DATA_FREE[quantizer], group) for n in nodes}
+        return {n.name: _coded(n, bits[n.name], quantizer, group) for n in nodes}
     rows = {n.name: channel_rows(n) for n in nodes}
     widths = sorted({bits[name] for name in rows})
     shared = {width: search_exponent([r for name, r in rows.items() if bits[name] == width], width) for width in widths}
     return {name: with_exponent(layer, bits[name], shared[bits[name]]) for name, layer in rows.items()}
 
 
-def _coded(node: Node, bits: int, choose: Callable[[Array, int], CodedRows], group: int) -> CodedRows:
+def _coded(node: Node, bits: int, quantizer: str, group: int) -> CodedRows:
     """The codes of a layer, of each group of its channels alone where it has groups."""
-    rows = channel_rows(node)
+    rows, choose = channel_rows(node), DATA_FREE[quantizer]
+    if bits == 2:
+        coded = choose(rows, bits)
+        return better_in_halves(rows, coded) if quantizer in _IN_HALVES and can_lack_zero(node) else coded
     size = group if group and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
     parts = [choose(rows[first : first + size], bits) for first in range(0, len(rows), max(1, size))]
     return joined(parts, size) if len(parts) > 1 else choose(rows, bits)

@@ -86,7 +86,7 @@ def _levels(
     wide = scales > wanted
     if wide.any():
         peaks = scales * largest
-        anew = coded.each_group(lambda rows, a: power_codes(flat[rows], peaks[rows], a, coded.bits))
+        anew = coded.each_group(lambda rows, a: power_codes(flat[rows], peaks[rows], a, coded.bits, coded.halves))
         integers = np.where(wide[:, None], codebook.weights(anew), integers)
     return integers, short_scales(scales, x, y), codebook
 

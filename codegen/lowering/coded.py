@@ -16,6 +16,7 @@ from edgekit.codegen.lowering.requantize import (
     split_shift,
 )
 from edgekit.codegen.program import ConstantArg, Fields, ParamsArg
+from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Codebook, Node
 from edgekit.ops.conv2d import channel_axis
 
@@ -49,10 +50,9 @@ class CodedLayer:
     @property
     def tables(self) -> Array:
         """int8 [groups, 2 ** bits]: the weight of each code."""
-        most, levels = self.codebook.most, np.array(self.codebook.levels) << self.scale
-        tables = np.zeros((len(levels), 1 << self.codebook.bits), np.int8)
-        tables[:, : most + 1] = levels
-        tables[:, -most:] = -levels[:, :0:-1]
+        book = self.codebook
+        tables = np.zeros((len(book.levels), 1 << book.bits), np.int8)
+        tables[:, np.arange(book.least, book.most + 1)] = book.tables << self.scale
         return tables
 
     def weights(self, ctx: LoweringContext, packed: Array) -> ConstantArg:
@@ -99,10 +99,15 @@ def records_of(node: Node) -> Array:
 def coded_layer(node: Node, codebook: Codebook, pad_to: int) -> CodedLayer:
     """A layer whose weights are of a codebook, with channels padded to a multiple of `pad_to`.
 
-    Raises UnsupportedModel as `channel_tables`.
+    Raises UnsupportedModel as `channel_tables`, and where that makes weights 0 that have no code for it.
     """
     axis = channel_axis(node)
     records, weights = channel_tables(node, axis, pad_to)
+    if not (codebook.has_zero or weights.all()):
+        raise UnsupportedModel(
+            f"layer {node.name!r} ({node.op}): a channel whose sums would not fit 32 bits has weights without a level "
+            "0; lower its bias, or use weights of 3 bits"
+        )
     codes = codebook.codes(weights, axis).astype(np.int64) % (1 << codebook.bits)
     scale = _scale(node, codebook, records[: weights.shape[axis]])
     if scale:

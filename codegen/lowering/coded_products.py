@@ -205,7 +205,7 @@ def _decoded(layer: CodedLayer, ctx: LoweringContext, folded: bool, scratch: int
     side_by_side = node.op == "depthwise_conv2d"
     taps = count // outputs
     params = ctx.struct("ek_decode_params", {
-        "channels": outputs, "taps": taps, "places": 1,
+        "channels": outputs, "taps": taps,
         "channel_step": 1 if side_by_side else taps, "tap_step": outputs if side_by_side else 1,
         "input_zero": fp.single_quant(node.input(0))[1] if folded else 0,
     })  # fmt: skip
@@ -231,13 +231,14 @@ def strips_arguments(node: Node, ctx: LoweringContext, strips: Strips) -> tuple[
         return stored, ctx.scratch(strips.scratch)
     layer = coded_layer(node, codebook, 1)
     codes, places = strip_places(layer.codes, strips.shape)[:, 0], len(strips.shape.places)
-    outputs, taps = codes.shape
+    outputs, count = codes.shape
     coding, channels = layer.channels(ctx)
     packed = layer.weights(ctx, packed_in_order(codes, codebook.bits))
     own = ctx.scratch(strips.scratch + decoded_strips_bytes(node, strips.shape))
     table = BufferArg(own.buffer, "int32_t", True, own.offset + strips.scratch)
-    params = ctx.struct("ek_decode_params", {
-        "channels": outputs, "taps": taps, "places": places, "channel_step": 0, "tap_step": 0,
+    params = ctx.struct("ek_strip_codes", {
+        "channels": outputs, "codes": count, "places": places,
+        "rows": strips.shape.rows, "size": node.input(1).shape[0],
         "input_zero": fp.single_quant(node.input(0))[1],
     })  # fmt: skip
     ctx.call("ek_decode_strips", coding, params, packed, channels, table)

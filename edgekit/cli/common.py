@@ -116,7 +116,11 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
         values["precision"],
         values["observer"],
         WeightOptions(
-            values["quantizer"], values["iterations"], values["seed"], values["resume"], values["learn_on"],
+            values["quantizer"],
+            values["iterations"],
+            values["seed"],
+            values["resume"],
+            values["learn_on"],
             values["exponent_groups"],
         ),  # fmt: skip
         None if budget is None else round(1024 * budget),

@@ -18,8 +18,8 @@ class Codebook:
 
     Attributes:
         bits: width of a stored code, 2 to 4.
-        levels: for each group of output channels the magnitudes, 0 first and ascending, 2 ** (bits - 1) of them;
-            negative weights have the same.
+        levels: for each group of output channels the magnitudes, ascending, 2 ** (bits - 1) of them; negative weights
+            have the same. The first is 0, or all are above 0: then no weight is 0, and all codes are in use.
         group: how many channels, one after the other, share levels: a power of two, LEAST_GROUP or more, the last
             group may have fewer; 0 where all do.
     """
@@ -34,9 +34,26 @@ class Codebook:
         return Codebook(bits, (tuple(int(level) for level in levels),))
 
     @property
+    def has_zero(self) -> bool:
+        """Whether weights can be 0."""
+        return self.levels[0][0] == 0
+
+    @property
     def most(self) -> int:
-        """The largest code."""
+        """The largest code; its level is the largest."""
         return (1 << (self.bits - 1)) - 1
+
+    @property
+    def least(self) -> int:
+        """The lowest code; with a zero minus the largest, else the code of the first level's negative is -1."""
+        return -self.most if self.has_zero else -self.most - 1
+
+    @property
+    def tables(self) -> npt.NDArray[np.int64]:
+        """int64 [groups, codes]: the weights of all codes, from the lowest code up."""
+        levels = np.array(self.levels)
+        negative = levels[:, 1:] if self.has_zero else levels
+        return np.concatenate([-negative[:, ::-1], levels], axis=1)
 
     @property
     def top(self) -> int:
@@ -57,9 +74,7 @@ class Codebook:
         return np.array([levels[-1] for levels in self.levels])[self.groups(channels)]
 
     def codes(self, weights: npt.NDArray[np.generic], axis: int = 0) -> npt.NDArray[np.int8]:
-        """int8 codes, -(2 ** (bits - 1) - 1) and up, of weights with the channels on `axis`; raises ValueError for one
-        that is no level.
-        """
+        """int8 codes of weights with the channels on `axis`; raises ValueError for one that is no level."""
         magnitudes = np.abs(weights.astype(np.int64))
         found = np.full((len(self.levels), 1 << 8), -1)
         for code in range(self.most, -1, -1):
@@ -67,12 +82,12 @@ class Codebook:
         codes = found[self._along(weights.shape, axis), np.minimum(magnitudes, 255)]
         if (codes < 0).any():
             raise ValueError(f"weights are not all of {self.levels}")
-        return np.asarray(np.sign(weights) * codes, np.int8)
+        negative = -codes if self.has_zero else -codes - 1
+        return np.asarray(np.where(weights.astype(np.int64) < 0, negative, codes), np.int8)
 
     def weights(self, codes: npt.NDArray[np.generic], axis: int = 0) -> npt.NDArray[np.int8]:
         """int8 weights that codes with the channels on `axis` stand for."""
-        levels = np.array(self.levels)[self._along(codes.shape, axis), np.abs(codes)]
-        return np.asarray(np.sign(codes) * levels, np.int8)
+        return np.asarray(self.tables[self._along(codes.shape, axis), codes - self.least], np.int8)
 
     def of_channels(self, kept: npt.NDArray[np.int64]) -> Codebook | None:
         """The codebook of some channels, in that order; None where those that share levels are not next to each other,

@@ -12,6 +12,8 @@ from edgekit.ops.spec import Case, OpSpec, Shape, random_codes, single_node_grap
 
 UNIFORM = {4: (0, 1, 2, 3, 4, 5, 6, 7), 3: (0, 1, 2, 3), 2: (0, 1)}
 POWERS = {4: (0, 2, 7, 17, 32, 55, 87, 127), 3: (0, 14, 56, 127), 2: (0, 127)}
+# Of 2 bits, without a zero: uniform and a power.
+LACKING_ZERO = ((1, 3), (29, 127))
 # Of channels in groups, one after the other: uniform ones as large as powers, and powers.
 BY_GROUP = {
     4: (tuple(range(0, 127, 18)), POWERS[4], (0, 9, 23, 39, 58, 79, 102, 127)),
@@ -43,6 +45,16 @@ def coded_cases(
         yield _case(spec, f"coded_relu_w{bits}", rng, x, w, axis, Codebook.shared(bits, UNIFORM[bits]), relu)
 
 
+def zeroless_cases(
+    spec: OpSpec, shapes: Sequence[tuple[Shape, Shape]], axis: int, attrs: Mapping[str, object], seed: int
+) -> Iterable[Case]:
+    """Per pair of (x, w) shapes, weights of 2 bits with no level 0, uniform or powers by turns."""
+    for index, (x, w) in enumerate(shapes):
+        rng, book = np.random.default_rng(seed + 10 * index), Codebook.shared(2, LACKING_ZERO[index % 2])
+        double: dict[str, object] = {"double_rounding": index % 3 == 2}
+        yield _case(spec, f"coded_zeroless_{index}", rng, x, w, axis, book, {**attrs, **double}, index != 1)
+
+
 def grouped_cases(
     spec: OpSpec, shapes: Sequence[tuple[Shape, Shape]], axis: int, attrs: Mapping[str, object], seed: int
 ) -> Iterable[Case]:
@@ -62,8 +74,8 @@ def _case(
     attrs: Mapping[str, object], short: bool = True,
 ) -> Case:  # fmt: skip
     """One layer; `short`: multipliers of 16 bits, and biases in sixteenths of an output code."""
-    channels, n = w_shape[axis], codebook.most
-    weights = codebook.weights(rng.integers(-n, n + 1, w_shape), axis)
+    channels = w_shape[axis]
+    weights = codebook.weights(rng.integers(codebook.least, codebook.most + 1, w_shape), axis)
     steps = np.where(codebook.largest(channels) > 7, 128, 1 << codebook.bits - 1)
     x = Value("x", x_shape, DType.INT8, QuantType.per_tensor(2.0**-5, int(rng.integers(-128, 128))))
     mantissas = rng.integers(1 << 15, 1 << 16, channels) * 2.0 ** rng.integers(-19, -17, channels)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases
+from edgekit.ops.coded_cases import coded_cases, zeroless_cases
 from edgekit.ops.conv2d import (
     bias_or_zero,
     constant_weights,
@@ -180,6 +180,7 @@ class Conv(_Convolution):
         x, w, groups, stride, padding, dilation, _ = self._case_shapes()[1]
         attrs = {"groups": groups, "stride": stride, "padding": padding, "dilation": dilation}
         yield from coded_cases(self, [(x, w)], 0, attrs, 1970)
+        yield from zeroless_cases(self, [(x, w)], 0, attrs, 1980)
 
     def _case_shapes(self) -> Sequence[tuple[Shape, Shape, int, Shape, Shape, Shape, bool]]:
         return (

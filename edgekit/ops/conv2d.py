@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases, grouped_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases, zeroless_cases
 from edgekit.ops.matmul import ordered_matmul
 from edgekit.ops.spec import Case, Constraint, OpSpec, Shape, bad_shape, random_codes, single_node_graph
 from edgekit.ops.tflite_fixed import multiply_int64, multiply_wide
@@ -71,12 +71,30 @@ def is_product(node: Node) -> bool:
     return node.op in PRODUCT_OPS and constant_weights(node)
 
 
+# What the kernels of coded weights take at a time: rows of weights are padded to it, with the code of zero.
+_CODES_AT_ONCE = 16
+
+
+def can_lack_zero(node: Node) -> bool:
+    """Whether no weight of the product needs a zero to be padded with, if its weights are codes."""
+    dense = node.op == "fully_connected" or (node.op == "conv2d" and groups_of(node) == 1)
+    return not dense or node.input(1).elements // node.output.shape[-1] % _CODES_AT_ONCE == 0
+
+
+def zero_for_padding(node: Node) -> bool:
+    """weights of 2 bits without a zero among their levels must be a multiple of 16 for each output channel, but in
+    depthwise, grouped and transposed convolutions."""
+    quant = node.input(1).quant
+    return quant is None or quant.codebook is None or quant.codebook.has_zero or can_lack_zero(node)
+
+
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     constant_weights,
     one_type,
     channels_match,
     symmetric_or_per_tensor,
     moderate_scale_of_int16,
+    zero_for_padding,
 )
 
 
@@ -227,10 +245,15 @@ class Conv2D(OpSpec):
         ]  # fmt: skip
         yield from coded_cases(self, windows, 0, attrs, 400)
         yield from grouped_cases(self, windows, 0, attrs, 450)
+        whole: list[tuple[Shape, Shape]] = [((1, 6, 4, 16), (16, 3, 3, 16)), ((2, 4, 5, 4), (7, 2, 2, 4))]
+        yield from zeroless_cases(self, whole, 0, attrs, 470)
         pointwise = {**attrs, "stride": (1, 1), "padding": (0, 0, 0, 0)}
         apart: list[tuple[Shape, Shape]] = [((1, 5, 7, 6), (9, 3, 3, 2))]
-        for coded in (coded_cases, grouped_cases):
-            for case in coded(self, pixels, 0, pointwise, 600):
+        lines: list[tuple[Shape, Shape]] = [
+            ((1, 4, 4, 32), (20, 1, 1, 32)), ((1, 3, 5, 16), (11, 1, 1, 16)), ((1, 1, 1, 48), (5, 1, 1, 48)),
+        ]  # fmt: skip
+        for coded, dense in ((coded_cases, pixels), (grouped_cases, pixels), (zeroless_cases, lines)):
+            for case in coded(self, dense, 0, pointwise, 600):
                 yield Case(f"pixels_{case.name}", case.graph, case.inputs)
             for case in coded(self, apart, 0, {**attrs, "groups": 3}, 800):
                 yield Case(f"groups_{case.name}", case.graph, case.inputs)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Node
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases, grouped_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases, zeroless_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -133,5 +133,6 @@ class DepthwiseConv2D(OpSpec):
             ("five", {**same, "padding": (2, 2, 2, 2)}, [((1, 9, 6, 4), (5, 5, 4))]),
             ("times", same, [((1, 5, 4, 3), (3, 3, 6))]),
         ):
-            for case in (*coded_cases(self, shapes, 2, own, 250), *grouped_cases(self, shapes, 2, own, 280)):
-                yield Case(f"{name}_{case.name}", case.graph, case.inputs)
+            for coded, seed in ((coded_cases, 250), (grouped_cases, 280), (zeroless_cases, 290)):
+                for case in coded(self, shapes, 2, own, seed):
+                    yield Case(f"{name}_{case.name}", case.graph, case.inputs)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Grid, Node, QuantType
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases, grouped_cases, grouped_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases, zeroless_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -95,6 +95,7 @@ class FullyConnected(OpSpec):
         ]  # fmt: skip
         yield from coded_cases(self, coded, 0, {"activation": "none"}, 350)
         yield from grouped_cases(self, coded, 0, {"activation": "none"}, 390)
+        yield from zeroless_cases(self, coded[2:], 0, {"activation": "none"}, 395)
         yield from self._levels_cases(coded)
 
     def _levels_cases(self, shapes: Sequence[tuple[Shape, Shape]]) -> Iterable[Case]:

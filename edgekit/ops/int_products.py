@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Grid, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases, grouped_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases, zeroless_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,
@@ -75,6 +75,7 @@ class TransposeConv2D(OpSpec):
             yield product_case(self, f"s16_{index}", np.random.default_rng(195 + index), x, w, 0, 0, attrs, DType.INT16)
             if index == 1:
                 yield from coded_cases(self, [(x, w)], 0, {**attrs, "activation": "none"}, 197)
+                yield from zeroless_cases(self, [(x, w)], 0, {**attrs, "activation": "none"}, 198)
                 yield from grouped_cases(self, [(x, w)], 0, {**attrs, "activation": "none"}, 198)
 
 

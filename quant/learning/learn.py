@@ -208,11 +208,13 @@ class _Learning:
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
-        positions = start.each_group(lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits))
+        positions = start.each_group(
+            lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits, start.halves)
+        )
         if first:
             return Nupes(start, positions, bias, unit, _BLOCK_RATE)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
-        positions = positions.clip(start.codes - _NEAR, start.codes + _NEAR)
+        positions = positions.clip(start.places - _NEAR, start.places + _NEAR)
         return Nupes(start, positions, bias, unit, _FINAL_RATE / (start.bits - 1))
 
     def _replaced(self, block: Block) -> Replaced:
@@ -239,6 +241,6 @@ def _content(graph: Graph, start: Mapping[str, CodedRows]) -> list[bytes]:
             if value is not None:
                 digest.update(value.array.tobytes() if value.is_constant else value.name.encode())
     for name, rows in start.items():
-        form = repr((name, rows.exponents, rows.bits, rows.group)).encode()
+        form = repr((name, rows.exponents, rows.bits, rows.group, rows.halves)).encode()
         digest.update(form + rows.codes.tobytes() + rows.peaks.tobytes())
     return [digest.digest()]

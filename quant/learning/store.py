@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit.errors import BadUsage
 from edgekit.ir import Array
-from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, largest_code
+from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows
 
 # What reading a missing or damaged npz file raises: numpy's and zipfile's readers have several, by where it is damaged.
 _DAMAGED = (
@@ -78,7 +78,10 @@ class BlockStore:
             arrays["loss"] = np.array(loss)
         for index, rows in enumerate(coded.values()):
             arrays |= {f"codes{index}": rows.codes, f"peaks{index}": rows.peaks}
-            arrays |= {f"exponents{index}": np.array(rows.exponents), f"form{index}": np.array([rows.bits, rows.group])}
+            arrays |= {
+                f"exponents{index}": np.array(rows.exponents),
+                f"form{index}": np.array([rows.bits, rows.group, rows.halves]),
+            }
             if rows.bias is not None:
                 arrays[f"bias{index}"] = rows.bias
         made = path.with_suffix(".partial.npz")
@@ -94,11 +97,11 @@ class BlockStore:
 def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
     found: dict[str, CodedRows] = {}
     for index, name in enumerate(arrays["names"].tolist()):
-        bits, group = arrays[f"form{index}"].tolist()
+        bits, group, halves = arrays[f"form{index}"].tolist()
         exponents = tuple(arrays[f"exponents{index}"].astype(float).tolist())
         bias = arrays.get(f"bias{index}")
         codes, peaks = arrays[f"codes{index}"], arrays[f"peaks{index}"]
-        found[name] = CodedRows(codes, peaks, exponents, int(bits), bias, int(group))
+        found[name] = CodedRows(codes, peaks, exponents, int(bits), bias, int(group), bool(halves))
     return found
 
 
@@ -112,11 +115,15 @@ def _fits(rows: CodedRows, start: CodedRows) -> bool:
     # A channel of zeros has the peak 0; exponents are learned as float32 logarithms, which round at their limits.
     return (
         alike
-        and (rows.bits, rows.group, len(rows.exponents)) == (start.bits, start.group, len(start.exponents))
-        and bool((np.abs(rows.codes) <= largest_code(rows.bits)).all())
+        and _form(rows) == _form(start)
+        and bool((rows.codes >= start.book.least).all() and (rows.codes <= start.book.most).all())
         and bool(np.isfinite(rows.peaks).all() and (rows.peaks >= 0).all() and np.isfinite(bias).all())
         and all(LEAST_EXPONENT * (1 - 1e-6) <= exponent <= MOST_EXPONENT for exponent in rows.exponents)
     )
+
+
+def _form(rows: CodedRows) -> tuple[int, int, int, bool]:
+    return rows.bits, rows.group, len(rows.exponents), rows.halves
 
 
 def _not_kept(folder: Path, error: OSError) -> BadUsage:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.ir import Array
-from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, codebook_of, largest_code
+from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, codebook_of, largest_code, largest_place
 
 # Stretch of AdaRound's sigmoid (arXiv 2004.10568, 3.2): its ends are reached.
 _ZETA, _GAMMA = 1.1, -0.1
@@ -88,7 +88,7 @@ class Nupes(LearnedRows):
 
     Args:
         start: codes to begin with.
-        positions: float64 [O,K] within +-(n + 1/2), which round to the codes, or near to them.
+        positions: float64 [O,K] within half a code of the outermost, which round to the codes, or near to them.
         bias: float32 [O] to begin with, None where the layer has none.
         unit: what a bias moves by when 1 is learned: some steps of the layer's output.
         rate: learning rate of positions, in codes.
@@ -97,6 +97,7 @@ class Nupes(LearnedRows):
     def __init__(self, start: CodedRows, positions: Array, bias: Array | None, unit: float, rate: float) -> None:
         super().__init__()
         self.bits, self.n, self.rate, self.unit = start.bits, largest_code(start.bits), rate, unit
+        self.halves, self.most = start.halves, largest_place(start.bits, start.halves)
         self.positions = nn.Parameter(torch.from_numpy(positions).float())
         self.group, thetas = start.group, torch.tensor([-math.log(exponent) for exponent in start.exponents])
         # Of one exponent no vector: torch adds up gradients of single numbers in another order.
@@ -115,9 +116,10 @@ class Nupes(LearnedRows):
         return tuple(min(MOST_EXPONENT, 1.0 / rho) for rho in self._rho().detach().reshape(-1).tolist())
 
     def forward(self) -> Tensor:
-        levels = [codebook_of((exponent,), self.bits).levels[0] for exponent in self._exponents()]
+        books = [codebook_of((exponent,), self.bits, halves=self.halves) for exponent in self._exponents()]
+        levels = [book.levels[0] for book in books]
         made = [torch.tensor(each, dtype=torch.float32, device=self.theta.device) / each[-1] for each in levels]
-        values: Tensor = _Decode.apply(self.positions, self._rho(), torch.cat(made), self.places)
+        values: Tensor = _Decode.apply(self.positions, self._rho(), torch.cat(made), self.places, self.halves)
         return values * self.log_peaks.exp()[:, None]
 
     def bias(self) -> Tensor | None:
@@ -125,13 +127,13 @@ class Nupes(LearnedRows):
 
     def settle(self) -> None:
         with torch.no_grad():
-            self.positions.clamp_(-self.n - _BEYOND, self.n + _BEYOND)
+            self.positions.clamp_(-self.most - _BEYOND, self.most + _BEYOND)
 
     def finished(self) -> CodedRows:
-        codes = _array(self.positions.round().clamp(-self.n, self.n).long())
+        codes = _array(_codes(self.positions, self.n, self.halves).long())
         peaks, bias = _array(self.log_peaks.double().exp()), self.bias()
         moved = None if bias is None else _array(bias.double())
-        return CodedRows(codes, peaks, self._exponents(), self.bits, moved, self.group)
+        return CodedRows(codes, peaks, self._exponents(), self.bits, moved, self.group, self.halves)
 
     def groups(self) -> list[dict[str, object]]:
         return [
@@ -144,8 +146,13 @@ def _array(x: Tensor) -> Array:
     return np.asarray(x.detach().cpu().numpy())
 
 
+def _codes(positions: Tensor, n: int, halves: bool) -> Tensor:
+    return positions.floor().clamp(-n - 1, n) if halves else positions.round().clamp(-n, n)
+
+
 class _Decode(torch.autograd.Function):
-    """The levels of positions [O,K] rounded to codes c; slopes are those of sign(c) (|c| / n) ** rho.
+    """The levels of positions [O,K] rounded to codes c; slopes are those of sign(c) (|c| / n) ** rho, or of codes in
+    halves with their places.
 
     The slope in a position is that of its code over the neighbours. rho: a number, or one for each group of channels;
     table: levels 0 to n, of one group after the other; places: int64 [O], where each channel's begin, empty for all at
@@ -153,27 +160,30 @@ class _Decode(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, positions: Tensor, rho: Tensor, table: Tensor, places: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(  # type: ignore[no-untyped-def]
+        ctx, positions: Tensor, rho: Tensor, table: Tensor, places: Tensor, halves: bool
+    ) -> Tensor:
         n = len(table) // max(1, rho.numel()) - 1
-        codes = positions.round().clamp(-n, n)
+        codes = _codes(positions, n, halves) + (0.5 if halves else 0.0)
         sizes = codes.abs().long()
         values = codes.sign() * table[sizes + places[:, None] if len(places) else sizes]
-        ctx.save_for_backward(codes, values, rho, places)
-        ctx.n = n
+        ctx.save_for_backward(sizes, values, rho, places)
+        ctx.n, ctx.halves = n, halves
         return values
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[no-untyped-def]
-        codes, values, rho, places = ctx.saved_tensors
-        n, sizes = ctx.n, codes.abs().long()
-        shares = torch.arange(n + 1, device=rho.device) / n
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[no-untyped-def]
+        sizes, values, rho, places = ctx.saved_tensors
+        n, half = ctx.n, 0.5 if ctx.halves else 0.0
+        shares = (torch.arange(n + 1, device=rho.device) + half) / (n + half)
         smooth = shares.pow(rho[:, None] if len(places) else rho)
         # At zero the way is the same to both sides; the largest code has one neighbour.
+        first = (smooth[..., 1:2] + smooth[..., :1]) / 2 if ctx.halves else smooth[..., 1:2]
         inner = (smooth[..., 2:] - smooth[..., :-2]) / 2
-        slopes = torch.cat([smooth[..., 1:2], inner, smooth[..., -1:] - smooth[..., -2:-1]], dim=-1)
-        logs = torch.cat([shares[:1], shares[1:].log()])
+        slopes = torch.cat([first, inner, smooth[..., -1:] - smooth[..., -2:-1]], dim=-1)
+        logs = shares.log() if ctx.halves else torch.cat([shares[:1], shares[1:].log()])
         steps = gradient * values * logs[sizes]
         if not len(places):
-            return gradient * slopes[sizes], steps.sum(), None, None
+            return gradient * slopes[sizes], steps.sum(), None, None, None
         summed = torch.zeros_like(rho).index_add(0, places // (n + 1), steps.sum(dim=1))
-        return gradient * slopes.reshape(-1)[sizes + places[:, None]], summed, None, None
+        return gradient * slopes.reshape(-1)[sizes + places[:, None]], summed, None, None, None

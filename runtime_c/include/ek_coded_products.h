@@ -78,7 +78,7 @@ void ek_decode_weights(const ek_coding *coding, int32_t count, const uint8_t *w,
 /* And their channels, each of `taps` weights: from weight to weight of a channel, and from channel to channel, are so
  * many. The input's zero point times the sum of its weights is taken off a bias. */
 typedef struct {
-    int32_t channels, taps, places;
+    int32_t channels, taps;
     int32_t channel_step, tap_step;
     int32_t input_zero;
 } ek_decode_params;
@@ -89,8 +89,16 @@ void ek_decode_groups(const ek_coding *coding, const ek_decode_params *p, const 
 void ek_decode_channels(const ek_coding *coding, const ek_decode_params *p, const int8_t *weights,
                         const uint32_t *channels, ek_channel *to);
 
-/* The table of ek_strips.h: per channel `taps` codes, those of one place, which is one of `places`. */
-void ek_decode_strips(const ek_coding *coding, const ek_decode_params *p, const uint8_t *w, const uint32_t *channels,
+/* The codes of a depthwise layer as strips have them: per channel `codes`, those of one of `places`, in columns of
+ * `rows`. The first `size` of each of the first `size` columns are weights; what the other codes are does not matter. */
+typedef struct {
+    int32_t channels, codes, places;
+    int32_t rows, size;
+    int32_t input_zero;
+} ek_strip_codes;
+
+/* The table of ek_strips.h. */
+void ek_decode_strips(const ek_coding *coding, const ek_strip_codes *p, const uint8_t *w, const uint32_t *channels,
                       int32_t *table);
 
 #ifdef __cplusplus

@@ -4,7 +4,8 @@
  * Eight codes take `bits` bytes: from the lowest bit up four fields, each of two codes of `bits` bits.
  *
  * In pairs: of each pair of output channels, four inputs at a time, the first channel's inputs (0, 2) and (1, 3), then
- * the second one's. Inputs are padded to four and channels to two with code 0, which is the weight 0.
+ * the second one's. Inputs are padded to four and channels to two with code 0; where that is no weight 0,
+ * inputs need no padding.
  *
  * Where groups of channels have levels of their own, tables of 2^bits levels are before the codes, one for each group.
  */

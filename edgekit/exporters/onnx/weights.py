@@ -2,14 +2,13 @@
 
 Weights of 8 bits are int8 codes behind a DequantizeLinear with a scale per output channel. Uniform codes of 4 bits are
 INT4 in the same place. All other codes (of a power, or of 3 and 2 bits) are UINT4 indices, -> Cast to int32 -> Gather
-from the table of their levels, int8 and ascending with 0 in the middle -> DequantizeLinear. What Gather gives are the
+from the table of their levels, int8 and ascending with 0 in the middle (or no 0, where weights of 2 bits do without
+one) -> DequantizeLinear. What Gather gives are the
 integers that firmware computes with, so nothing is rounded on the way. Where groups of channels have levels of their
 own, their tables are one behind the other, and an Add between Cast and Gather moves each channel's indices to its own.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from onnx import TensorProto
@@ -34,20 +33,15 @@ def _codes(writer: OnnxWriter, value: Value, integers: Array, axis: int) -> str:
         return writer.constant(f"{value.name} codes", integers)
     if book == Codebook.shared(4, range(8)):
         return writer.narrow_constant(f"{value.name} codes", integers, signed=True)
-    codes = writer.narrow_constant(f"{value.name} codes", book.codes(integers, axis) + book.most, signed=False)
-    table = writer.constant(f"{value.name} levels", np.concatenate([table_of(levels) for levels in book.levels]))
+    codes = writer.narrow_constant(f"{value.name} codes", book.codes(integers, axis) - book.least, signed=False)
+    table = writer.constant(f"{value.name} levels", book.tables.astype(np.int8).reshape(-1))
     wide = writer.emit("Cast", f"{value.name} indices", [codes], {"to": TensorProto.INT32})
     if book.group:
-        starts = book.groups(integers.shape[axis]) * (2 * book.most + 1)
+        starts = book.groups(integers.shape[axis]) * book.tables.shape[1]
         shape = [-1 if index == axis else 1 for index in range(integers.ndim)]
         own = writer.constant(f"{value.name} tables", starts.astype(np.int32).reshape(shape))
         wide = writer.emit("Add", f"{value.name} places", [wide, own])
     return writer.emit("Gather", f"{value.name} weights", [table, wide])
-
-
-def table_of(levels: Sequence[int]) -> Array:
-    """int8, ascending: the levels of negative codes, 0, and those of positive ones."""
-    return np.array([*(-v for v in reversed(levels[1:])), *levels], np.int8)
 
 
 def write_bias(writer: OnnxWriter, value: Value) -> str:

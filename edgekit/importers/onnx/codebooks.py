@@ -14,7 +14,7 @@ from edgekit.ir import LEAST_GROUP, Array, Codebook
 _TAKE_NARROW = ("Cast", "DequantizeLinear", "Identity")
 _INT4 = Codebook.shared(4, range(8))
 # Bits by the number of levels in a table.
-_WIDTHS = {3: 2, 7: 3, 15: 4}
+_WIDTHS = {3: 2, 4: 2, 7: 3, 15: 4}
 
 
 def stored(name: str, array: Array, narrow: bool) -> Constant:
@@ -49,8 +49,8 @@ def gathered_weights(layer: Layer) -> Constant | None:
 
 
 def _tables(table: Array) -> Codebook | None:
-    """The levels of a table, or of several one behind the other, whose groups are still unknown: each int8, ascending
-    from a 0 in its middle to more than that, and symmetric.
+    """The levels of a table, or of several one behind the other, whose groups are still unknown: each int8, symmetric,
+    and ascending from its middle, which is 0 where its size is odd and else more than 0.
     """
     if table.dtype != np.int8 or table.ndim != 1 or not len(table):
         return None
@@ -60,7 +60,8 @@ def _tables(table: Array) -> Codebook | None:
         numbers = table.astype(np.int64).reshape(-1, size)
         positive = numbers[:, size // 2 :]
         rising = (np.diff(positive) >= 0).all() and (positive[:, -1] > 0).all()
-        if rising and not positive[:, 0].any() and (numbers == -numbers[:, ::-1]).all():
+        middle = (positive[:, 0] > 0 if size % 2 == 0 else positive[:, 0] == 0).all()
+        if rising and middle and (numbers == -numbers[:, ::-1]).all():
             return Codebook(bits, tuple(tuple(levels) for levels in positive.tolist()))
     return None
 
@@ -69,7 +70,7 @@ def _by_channel(tables: Codebook, indices: Array) -> tuple[Codebook | None, int]
     """The codebook, and the axis of the channels, where channels of one axis read one table each, groups of them one
     after the other; (None, 0) where they do not.
     """
-    numbers = indices // (2 * tables.most + 1)
+    numbers = indices // tables.tables.shape[1]
     for axis, channels in enumerate(indices.shape):
         group = LEAST_GROUP
         while -(-channels // group) > len(tables.levels):
