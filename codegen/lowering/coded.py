@@ -18,7 +18,7 @@ from edgekit.codegen.lowering.requantize import (
 from edgekit.codegen.program import ConstantArg, Fields, ParamsArg
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Codebook, Node
-from edgekit.ops.conv2d import channel_axis
+from edgekit.ops.conv2d import can_lack_zero, channel_axis
 
 # Of a channel's word: bits of the multiplier below its first one, of the shift, and of the bias.
 MULTIPLIER_BITS, SHIFT_BITS, BIAS_BITS = 15, 4, 13
@@ -83,9 +83,12 @@ class CodedLayer:
 
 
 def codebook_of(node: Node) -> Codebook | None:
-    """The codebook of a product's int8 weights, if they have one."""
+    """The codebook of a product's int8 weights, if they are stored as its codes: not where those of a file lack a zero
+    to pad with.
+    """
     quant = node.input(1).quant
-    return None if quant is None else quant.codebook
+    book = None if quant is None else quant.codebook
+    return book if book is None or book.has_zero or can_lack_zero(node) else None
 
 
 def records_of(node: Node) -> Array:

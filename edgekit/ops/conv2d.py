@@ -76,16 +76,9 @@ _CODES_AT_ONCE = 16
 
 
 def can_lack_zero(node: Node) -> bool:
-    """Whether no weight of the product needs a zero to be padded with, if its weights are codes."""
+    """Whether codes that have none for zero can be the product's weights: rows of them are not padded."""
     dense = node.op == "fully_connected" or (node.op == "conv2d" and groups_of(node) == 1)
     return not dense or node.input(1).elements // node.output.shape[-1] % _CODES_AT_ONCE == 0
-
-
-def zero_for_padding(node: Node) -> bool:
-    """weights of 2 bits without a zero among their levels must be a multiple of 16 for each output channel, but in
-    depthwise, grouped and transposed convolutions."""
-    quant = node.input(1).quant
-    return quant is None or quant.codebook is None or quant.codebook.has_zero or can_lack_zero(node)
 
 
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
@@ -94,7 +87,6 @@ PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     channels_match,
     symmetric_or_per_tensor,
     moderate_scale_of_int16,
-    zero_for_padding,
 )
 
 

@@ -30,8 +30,8 @@ from edgekit.quant.learning.learn import (  # noqa: E402
 )
 from edgekit.quant.learning.simulate import Part  # noqa: E402
 from edgekit.quant.learning.weights import Nupes  # noqa: E402
-from edgekit.quant.power import CodedRows, power_codes, power_positions  # noqa: E402
-from edgekit.quant.weight_quantizers import coded_weights, nearest  # noqa: E402
+from edgekit.quant.power import CodedRows, power_codes, power_positions, power_values  # noqa: E402
+from edgekit.quant.weight_quantizers import clipped, coded_weights  # noqa: E402
 
 SETTINGS = LearningSettings(iterations=40, final=20)
 torch.set_num_threads(1)
@@ -45,16 +45,19 @@ def _model() -> tuple[Graph, list[list[Array]]]:
 
 
 def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> Nupes:
-    positions = start.each_group(lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits))
+    positions = start.each_group(
+        lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits, start.halves)
+    )
     return Nupes(start, positions, bias, 1.0, 1e-2)
 
 
 def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:
     rows = np.array([[0.0, 1e-30, -1e-30, 1.0, -1.0, 0.4, 1e-3], [0.0] * 7])
-    for bits in (2, 3, 4, 8):
+    for bits, halves in ((2, False), (2, True), (3, False), (4, False), (8, False)):
         for exponent in (0.3, 0.55, 1.0):
             peaks = np.array([1.0, 0.0])
-            start = CodedRows(power_codes(rows, peaks, exponent, bits), peaks, (exponent,), bits)
+            codes = power_codes(rows, peaks, exponent, bits, halves)
+            start = CodedRows(codes, peaks, (exponent,), bits, halves=halves)
             learned = _rows(start, rows, np.zeros(2))
             made = learned()
             bias = learned.bias()
@@ -68,13 +71,14 @@ def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels
             assert np.allclose(made.detach().numpy(), start.values, atol=1e-6)
 
 
-def test_the_exponents_gradient_is_its_slope() -> None:
+@pytest.mark.parametrize(("bits", "halves"), [(4, False), (3, True), (2, True)])
+def test_the_exponents_gradient_is_its_slope(bits: int, halves: bool) -> None:
     rows = np.random.default_rng(0).normal(size=(4, 50))
-    start = nearest(rows, 4, 0.6)
+    start = clipped(rows, bits, 0.6, halves)
     learned = _rows(start, rows)
     learned().sum().backward()
     sums = [
-        float((np.sign(start.codes) * (np.abs(start.codes) / 7) ** rho * start.peaks[:, None]).sum())
+        float(power_values(start.codes, start.peaks, 1 / rho, bits, halves).sum())
         for rho in (np.exp(learned.theta.item() + 1e-3), np.exp(learned.theta.item() - 1e-3))
     ]
     assert float(learned.theta.grad) == pytest.approx((sums[0] - sums[1]) / 2e-3, rel=0.03, abs=0.05)
@@ -119,16 +123,19 @@ def _equal(a: dict[str, CodedRows], b: dict[str, CodedRows]) -> bool:
     return list(a) == list(b) and all(
         (a[k].codes == b[k].codes).all()
         and (a[k].peaks == b[k].peaks).all()
-        and a[k].exponents == b[k].exponents
+        and (a[k].exponents, a[k].halves) == (b[k].exponents, b[k].halves)
         and np.array_equal(np.asarray(a[k].bias, float), np.asarray(b[k].bias, float), equal_nan=True)
         for k in a
     )
 
 
-def test_a_stopped_learning_goes_on_to_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [4, 2])
+def test_a_stopped_learning_goes_on_to_the_same_result(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph, samples = _model()
     quants = activation_quants(graph, calibrate(graph, samples[:8]))
-    bits = {n.name: 4 for n in graph.nodes if is_product(n)}
+    bits = {n.name: width for n in graph.nodes if is_product(n)}
     settings = LearningSettings(iterations=1, final=2)
     whole = learned_weights(graph, samples, quants, bits, "nupes", settings)
 

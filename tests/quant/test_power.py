@@ -62,6 +62,27 @@ def test_codes_round_trip_at_every_exponent() -> None:
             assert (again[:2] == codes[:2]).all() and not again[2].any()
 
 
+def test_codes_in_halves_round_trip_and_have_no_zero() -> None:
+    peaks = np.array([0.5, 3.0])
+    for bits in (2, 3, 4):
+        n = largest_code(bits)
+        codes = np.tile(np.arange(-n - 1, n + 1), (2, 1))
+        for exponent in (0.3, 0.55, 1.0):
+            values = power_values(codes, peaks, exponent, bits, halves=True)
+            assert (power_codes(values, peaks, exponent, bits, halves=True) == codes).all()
+            assert (values[:, -1] == peaks).all() and (values == -values[:, ::-1]).all() and values.all()
+    for exponent in (0.3, 0.55, 1.0):
+        codes, book = np.array([[-2, -1, 0, 1]]), codebook_of((exponent,), 2, halves=True)
+        assert not book.has_zero and (book.least, book.most) == (-2, 1)
+        weights = book.weights(codes)
+        assert (book.codes(weights) == codes).all() and (weights == book.tables).all()
+        values = power_values(codes, np.ones(1), exponent, 2, halves=True)
+        assert np.abs(weights / book.top - values).max() <= 0.5 / book.top
+    assert codebook_of((1.0,), 2, halves=True).levels == ((1, 3),)
+    with pytest.raises(ValueError, match="not all of"):
+        codebook_of((1.0,), 2, halves=True).codes(np.zeros(1, np.int64))
+
+
 def test_levels_are_the_codes_values_in_whole_numbers() -> None:
     assert codebook_of((1.0,), 4).levels == ((0, 1, 2, 3, 4, 5, 6, 7),)
     for bits in (3, 4):

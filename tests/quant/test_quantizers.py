@@ -136,6 +136,41 @@ def test_the_integer_network_has_these_codes(quantizer: str, bits: int) -> None:
         assert error <= made(_choose(graph, bits, "uniform"))[1]
 
 
+def _layer(op: str, shape: tuple[int, ...], weights: Array, groups: int = 1) -> Graph:
+    attrs: dict[str, object] = {"activation": "none"}
+    if op != "fully_connected":
+        attrs |= {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+    attrs |= {"groups": groups} if op == "conv2d" else {}
+    x, y = Value("x", shape, DType.FLOAT32), Value("y", (), DType.FLOAT32)
+    node = Node(op, op, [x, Value.constant("w", weights.astype(np.float32))], [y], attrs)
+    (y.shape,) = spec_of(op).infer(node)
+    return Graph("layer", [x], [y], [node])
+
+
+def test_two_bits_do_without_a_zero_where_that_is_nearer_and_nothing_is_padded() -> None:
+    rng = np.random.default_rng(3)
+    dense, deep = rng.normal(size=(8, 3, 3, 16)), rng.normal(size=(3, 3, 8))
+    empty, sparse = dense.copy(), dense * (rng.random(dense.shape) < 0.2)
+    empty[2] = 0.0
+    for op, shape, weights, groups, wanted in (
+        ("conv2d", (1, 5, 5, 16), dense, 1, True),
+        ("conv2d", (1, 5, 5, 16), empty, 1, False),
+        ("conv2d", (1, 5, 5, 16), sparse, 1, False),
+        ("conv2d", (1, 5, 5, 3), dense[..., :3], 1, False),
+        ("conv2d", (1, 5, 5, 6), dense[..., :3], 2, True),
+        ("fully_connected", (1, 48), dense.reshape(24, 48), 1, True),
+        ("fully_connected", (1, 36), dense.reshape(32, 36), 1, False),
+        ("depthwise_conv2d", (1, 5, 5, 8), deep, 1, True),
+    ):
+        graph = _layer(op, shape, weights, groups)
+        (found,) = coded_weights(graph, {op: 2}, "power-clip").values()
+        (three,) = coded_weights(graph, {op: 2}, "mse").values()
+        rows = channel_rows(graph.nodes[0])
+        errors = [float(((rows - coded.values) ** 2).sum()) for coded in (found, three)]
+        assert found.halves == wanted, (op, shape)
+        assert errors[0] < 0.75 * errors[1] if wanted else errors[0] == errors[1]
+
+
 def test_eight_bits_are_plain_weights() -> None:
     graph, samples = _network(), _samples()
     layers = [n for n in graph.nodes if is_product(n)]

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.codegen.lowering.coded import codebook_of
 from edgekit.errors import BadModel, BadUsage, EdgekitError, UnsupportedModel
 from edgekit.importers.onnx import import_onnx
 from edgekit.passes import optimise
@@ -315,6 +316,16 @@ def test_table_of_levels(tmp_path: Path) -> None:
     (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
     assert weights.quant is not None and weights.quant.codebook is not None
     assert weights.quant.codebook.levels == ((0, 1, 2, 9),) and weights.array.tolist() == [[-9, -2], [0, -1], [9, 2]]
+
+
+def test_a_table_without_a_zero_is_a_codebook_that_short_rows_do_not_use(tmp_path: Path) -> None:
+    graph = optimise(import_model(_table_model([-9, -2, 2, 9], [[0, 3, 1], [1, 2, 3]]), tmp_path))
+    (layer,) = [n for n in graph.nodes if n.op == "fully_connected"]
+    quant = layer.input(1).quant
+    assert quant is not None and quant.codebook is not None and quant.codebook.levels == ((2, 9),)
+    assert layer.input(1).array.tolist() == [[-9, -2], [9, 2], [-2, 9]]
+    # Two weights a row: kernels would pad them.
+    assert codebook_of(layer) is None
 
 
 @pytest.mark.parametrize("table", [
