@@ -125,10 +125,10 @@ def least_exponent(error: Callable[[float], float]) -> float:
 
 
 def codebook_of(exponents: Sequence[float], bits: int, group: int = 0) -> Codebook:
-    """The levels of weights in firmware, of each group of channels: whole numbers in the ratios of what codes stand for.
+    """The levels of weights in firmware, of each group of channels: whole numbers in the ratios that codes stand for.
 
-    Uniform codes are their own levels, beside those of a power as many times larger as 127 allows; a power's are rounded
-    to steps of the largest, 127. Where all exponents are equal, all channels share levels.
+    Uniform codes are their own levels, beside those of a power as many times larger as 127 allows; a power's are
+    rounded to steps of the largest, 127. Where all exponents are equal, all channels share levels.
     """
     n = largest_code(bits)
     if len(set(exponents)) == 1:

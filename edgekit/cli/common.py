@@ -116,9 +116,13 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
         values["precision"],
         values["observer"],
         WeightOptions(
-            values["quantizer"], values["iterations"], values["seed"], values["resume"], values["learn_on"],
+            values["quantizer"],
+            values["iterations"],
+            values["seed"],
+            values["resume"],
+            values["learn_on"],
             values["exponent_groups"],
-        ),  # fmt: skip
+        ),
         None if budget is None else round(1024 * budget),
         values["data_free"],
         values["input_range"],

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Grid, Node, QuantType
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.coded_cases import coded_cases, grouped_cases, grouped_cases
+from edgekit.ops.coded_cases import coded_cases, grouped_cases
 from edgekit.ops.conv2d import (
     PRODUCT_CONSTRAINTS,
     bias_or_zero,

@@ -136,6 +136,40 @@ def test_the_integer_network_has_these_codes(quantizer: str, bits: int) -> None:
         assert error <= made(_choose(graph, bits, "uniform"))[1]
 
 
+@pytest.mark.parametrize("bits", [3, 4])
+@pytest.mark.parametrize("quantizer", ["powerquant", "power-clip"])
+def test_groups_of_channels_choose_exponents_of_their_own(quantizer: str, bits: int) -> None:
+    """Of linear layers and dense convolutions; the last group has what is left."""
+    graph, widths = _network(), {n.name: bits for n in _network().nodes if is_product(n)}
+    grouped = coded_weights(graph, widths, quantizer, 4)
+    for node in graph.nodes:
+        if is_product(node):
+            rows, found = channel_rows(node), grouped[node.name]
+            if node.op == "depthwise_conv2d":
+                assert found.group == 0 and len(found.exponents) == 1
+                continue
+            assert found.group == 4 and len(found.exponents) == 2
+            for index, part in enumerate((slice(0, 4), slice(4, None))):
+                alone = DATA_FREE[quantizer](rows[part], bits)
+                assert (found.codes[part] == alone.codes).all() and found.exponents[index] == alone.exponents[0]
+    assert any(len(set(found.exponents)) > 1 for found in grouped.values())
+    result = quantize_graph(graph, _samples(), coded=grouped)
+    for node in result.nodes:
+        if is_product(node):
+            quant, found = node.input(1).quant, grouped[node.name]
+            assert quant is not None and quant.codebook is not None and quant.codebook == found.book
+            rows = np.moveaxis(node.input(1).array, channel_axis(node), 0).reshape(found.codes.shape)
+            assert (quant.codebook.codes(rows) == found.codes).all()
+
+
+def test_a_group_of_all_channels_is_the_layer() -> None:
+    widths = {n.name: 4 for n in _network().nodes if is_product(n)}
+    whole, grouped = (coded_weights(_network(), widths, "powerquant", group) for group in (0, 8))
+    for name, found in grouped.items():
+        assert found.group == 0 and found.exponents == whole[name].exponents
+        assert (found.codes == whole[name].codes).all()
+
+
 def test_eight_bits_are_plain_weights() -> None:
     graph, samples = _network(), _samples()
     layers = [n for n in graph.nodes if is_product(n)]
