@@ -6,7 +6,7 @@ smaller exponents have more codes near zero, where bell-shaped weights are.
 
 Codes in halves are codes between those: c, from -n - 1 to n, is at the place c + 1/2, so that all of 2 ** bits codes
 are in use and none stands for zero. With n + 1/2 in the place of n the rest is as above: c + 1/2 stands for
-sign(c + 1/2) M (|c + 1/2| / (n + 1/2)) ** (1 / a). Of 2 bits, four levels lose less than three.
+sign(c + 1/2) M (|c + 1/2| / (n + 1/2)) ** (1 / a). The fewer the bits, the more one level matters.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def joined(groups: Sequence[CodedRows], group: int) -> CodedRows:
     """Groups of `group` channels, but for the last one, as one layer."""
     codes, peaks = (np.concatenate(parts) for parts in zip(*((g.codes, g.peaks) for g in groups), strict=True))
     exponents, bits = tuple(exponent for part in groups for exponent in part.exponents), groups[0].bits
-    return CodedRows(codes, peaks, exponents, bits, None, group)
+    return CodedRows(codes, peaks, exponents, bits, None, group, groups[0].halves)
 
 
 def largest_code(bits: int) -> int:
@@ -162,4 +162,5 @@ def _levels(exponent: float, whole: Array, step: int) -> tuple[int, ...]:
     if exponent == MOST_EXPONENT:
         return tuple(int(step * level) for level in whole)
     levels = np.floor(LARGEST_LEVEL * (whole / whole[-1]) ** (1.0 / exponent) + 0.5)
-    return tuple(int(level) for level in levels)
+    # Where there is no zero, none may become one.
+    return tuple(int(level) for level in np.maximum(levels, np.minimum(whole, 1)))

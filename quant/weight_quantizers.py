@@ -47,13 +47,9 @@ def power_clipped(rows: Array, bits: int) -> CodedRows:
     return _best(rows, (clipped(rows, bits, exponent) for exponent in exponents))
 
 
-def better_in_halves(rows: Array, coded: CodedRows) -> CodedRows:
-    """Codes in halves, exponent and largest codes chosen, where their squared error is less than that of `coded`; else
-    `coded`. A channel of zeros needs a code for them.
-    """
-    if not np.abs(rows).max(axis=1, initial=0.0).all():
-        return coded
-    return _best(rows, [coded, *(clipped(rows, coded.bits, exponent, halves=True) for exponent in _EXPONENTS)])
+def in_halves(rows: Array, bits: int) -> CodedRows:
+    """As `power_clipped`, the codes in halves."""
+    return _best(rows, (clipped(rows, bits, exponent, halves=True) for exponent in _EXPONENTS))
 
 
 def with_exponent(rows: Array, bits: int, exponent: float) -> CodedRows:
@@ -79,8 +75,8 @@ GLOBAL = "powerquant-global"
 # Products whose weights take an exponent per group of channels: a depthwise layer's table of levels for four channels
 # would be as long as their codes.
 _GROUPED = ("conv2d", "fully_connected")
-# Of 2 bits, these may do without a code for zero: four levels instead of three.
-_IN_HALVES = ("powerquant", "power-clip")
+# The most bits that may do without a code for zero. PowerQuant is the paper's, but of 2 bits.
+_IN_HALVES = {"powerquant": 2, "power-clip": 3}
 
 
 def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: int = 0) -> dict[str, CodedRows]:
@@ -103,11 +99,18 @@ def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: 
 
 
 def _coded(node: Node, bits: int, quantizer: str, group: int) -> CodedRows:
-    """The codes of a layer, of each group of its channels alone where it has groups."""
-    rows, choose = channel_rows(node), DATA_FREE[quantizer]
-    if bits == 2:
-        coded = choose(rows, bits)
-        return better_in_halves(rows, coded) if quantizer in _IN_HALVES and can_lack_zero(node) else coded
-    size = group if group and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
+    """The codes of a layer, of each group of its channels alone where it has groups; in halves where the quantizer may
+    and that is nearer. A channel of zeros needs a code for them.
+    """
+    rows = channel_rows(node)
+    size = group if group and bits > 2 and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
+    coded = _by_group(rows, bits, DATA_FREE[quantizer], size)
+    zeros = not np.abs(rows).max(axis=1, initial=0.0).all()
+    if zeros or bits > _IN_HALVES.get(quantizer, 0) or not can_lack_zero(node):
+        return coded
+    return _best(rows, [coded, _by_group(rows, bits, in_halves, size)])
+
+
+def _by_group(rows: Array, bits: int, choose: Callable[[Array, int], CodedRows], size: int) -> CodedRows:
     parts = [choose(rows[first : first + size], bits) for first in range(0, len(rows), max(1, size))]
     return joined(parts, size) if len(parts) > 1 else choose(rows, bits)

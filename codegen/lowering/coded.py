@@ -70,11 +70,10 @@ class CodedLayer:
         """(ek_coding, channels): as words where they may be and can, else as records."""
         packed = channel_words(self.records, self.node.input(1).shape[channel_axis(self.node)]) if words else None
         book = self.codebook
-        fields: Fields = {"bits": book.bits}
+        coded: Fields = {"group": _ALL_CHANNELS, "levels": tuple(self.tables[0].tolist())}
         if book.group:
-            fields |= {"group": book.group.bit_length() - 1, "tables": self.tables.size}
-        else:
-            fields |= {"group": _ALL_CHANNELS, "levels": tuple(self.tables[0].tolist())}
+            coded = {"group": book.group.bit_length() - 1, "tables": self.tables.size}
+        fields: Fields = {"bits": book.bits, **coded}
         if packed is None:
             struct = ctx.struct("ek_coding", {**fields, "wide": 1, "left": 0, "right": 0, "fraction": 0})
             return struct, ConstantArg(ctx.constant("ek_channel", self.records).constant, "uint32_t")

@@ -43,8 +43,8 @@ _VECTOR_DOTS, _VECTOR_TAPS = 0.2, 0.7
 _PLAIN_TAPS = 7.0
 # Of weights that are decoded: each of them, and, for a multiply-accumulate by rows, to gather windows for each tile.
 _DECODE, _AGAIN = 6.0, 1.0
-# Of a byte of the table of ek_coded_lanes.h, which every call makes.
-_FIELD_BYTE = 0.7
+# Of a byte of the table of ek_coded_lanes.h, which every call makes for each group of channels.
+_FIELD_BYTE = 0.45
 # Of elements: for each input that a pool reads, and for each output of all else.
 _POOLED, _ELEMENT = 2.5, 6.0
 # Of each output and, beside, of each row of them along the last axis; of each input of a mean.
@@ -174,7 +174,8 @@ class Costs:
             decoded = 0 if codebook is None else four_bytes(inputs)
             return Options.of([(2 * column * gathered + decoded, CALL + _VECTOR_DOTS * macs + decoding)])
         if self._target.dsp:
-            return _of_products(products, self._target, 0 if codebook is None else field_bytes(codebook))
+            table, times = (0, 0) if codebook is None else (field_bytes(codebook), len(codebook.levels))
+            return _of_products(products, self._target, table, times)
         again = 0.0 if codebook is None or pointwise else _AGAIN * macs
         decoded = 0 if codebook is None else pair_bytes(inputs)
         return self._windows(decoded, 0 if pointwise else inputs, macs, decoding + again)
@@ -216,7 +217,7 @@ class Costs:
 
 
 @functools.lru_cache(maxsize=4096)
-def _of_products(products: Products, target: Target, table: int) -> Options:
-    return Options.of(
-        (table + t.scratch, CALL + _FIELD_BYTE * table + t.cycles) for t in tilings(products, loops_of(target))
-    )
+def _of_products(products: Products, target: Target, table: int, times: int) -> Options:
+    """Behind a table of so many bytes of scratch, which is made so many times."""
+    made = _FIELD_BYTE * table * times
+    return Options.of((table + t.scratch, CALL + made + t.cycles) for t in tilings(products, loops_of(target)))

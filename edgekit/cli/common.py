@@ -122,7 +122,7 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
             values["resume"],
             values["learn_on"],
             values["exponent_groups"],
-        ),  # fmt: skip
+        ),
         None if budget is None else round(1024 * budget),
         values["data_free"],
         values["input_range"],

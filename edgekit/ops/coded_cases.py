@@ -12,8 +12,8 @@ from edgekit.ops.spec import Case, OpSpec, Shape, random_codes, single_node_grap
 
 UNIFORM = {4: (0, 1, 2, 3, 4, 5, 6, 7), 3: (0, 1, 2, 3), 2: (0, 1)}
 POWERS = {4: (0, 2, 7, 17, 32, 55, 87, 127), 3: (0, 14, 56, 127), 2: (0, 127)}
-# Of 2 bits, without a zero: uniform and a power.
-LACKING_ZERO = ((1, 3), (29, 127))
+# Without a zero: uniform and a power.
+LACKING_ZERO = {2: ((1, 3), (29, 127)), 3: ((1, 3, 5, 7), (3, 25, 66, 127))}
 # Of channels in groups, one after the other: uniform ones as large as powers, and powers.
 BY_GROUP = {
     4: (tuple(range(0, 127, 18)), POWERS[4], (0, 9, 23, 39, 58, 79, 102, 127)),
@@ -48,11 +48,12 @@ def coded_cases(
 def zeroless_cases(
     spec: OpSpec, shapes: Sequence[tuple[Shape, Shape]], axis: int, attrs: Mapping[str, object], seed: int
 ) -> Iterable[Case]:
-    """Per pair of (x, w) shapes, weights of 2 bits with no level 0, uniform or powers by turns."""
+    """Per pair of (x, w) shapes and bits, weights with no level 0, uniform or powers by turns."""
     for index, (x, w) in enumerate(shapes):
-        rng, book = np.random.default_rng(seed + 10 * index), Codebook.shared(2, LACKING_ZERO[index % 2])
-        double: dict[str, object] = {"double_rounding": index % 3 == 2}
-        yield _case(spec, f"coded_zeroless_{index}", rng, x, w, axis, book, {**attrs, **double}, index != 1)
+        for bits in (3, 2):
+            rng, book = np.random.default_rng(seed + 10 * index), Codebook.shared(bits, LACKING_ZERO[bits][index % 2])
+            double: dict[str, object] = {"double_rounding": index % 3 == 2}
+            yield _case(spec, f"coded_zeroless_{index}_w{bits}", rng, x, w, axis, book, {**attrs, **double}, index != 1)
 
 
 def grouped_cases(

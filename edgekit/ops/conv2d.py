@@ -46,12 +46,16 @@ def one_type(node: Node) -> bool:
 
 
 def channels_match(node: Node) -> bool:
-    """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis, and
-    levels of codes one table for each group of those channels."""
+    """bias and per-channel scales must have one entry per output channel, scales along the output channel's axis."""
     bias, quant, channels = node.optional_input(2), node.input(1).quant, node.output.shape[-1]
     scales = quant is None or quant.is_per_tensor or (quant.axis == channel_axis(node) and len(quant.scale) == channels)
-    levels = quant is None or quant.codebook is None or quant.codebook.fits(channels)
-    return scales and levels and (bias is None or bias.shape == (channels,))
+    return scales and (bias is None or bias.shape == (channels,))
+
+
+def levels_match(node: Node) -> bool:
+    """weights of fewer than 8 bits must have levels for each group of output channels."""
+    quant = node.input(1).quant
+    return quant is None or quant.codebook is None or quant.codebook.fits(node.output.shape[-1])
 
 
 def moderate_scale_of_int16(node: Node) -> bool:
@@ -85,6 +89,7 @@ PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (
     constant_weights,
     one_type,
     channels_match,
+    levels_match,
     symmetric_or_per_tensor,
     moderate_scale_of_int16,
 )

@@ -19,13 +19,18 @@ from edgekit.codegen.lowering.coded import (
 )
 from edgekit.forecast.boards import Forecaster
 from edgekit.forecast.model import built_form
+from edgekit.host import build_host_model
 from edgekit.importers import import_model
 from edgekit.ir import Array, Graph
 from edgekit.models import packaged_model
 from edgekit.ops import spec_of
+from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import Case
 from edgekit.passes import optimise
+from edgekit.quant.affine import quantize_graph
+from edgekit.quant.bits import uniform_bits
 from edgekit.quant.prepare import prepared
+from edgekit.quant.weight_quantizers import coded_weights
 
 PORTABLE, DSP, VECTORS = Target(False), Target(True), Target(True, True)
 BITS = (4, 3, 2)
@@ -158,3 +163,36 @@ def test_forecasts_count_packed_weights() -> None:
     eight, four, two = (sum(step.weight_bytes for step in form.program(board).steps) for form in forms)
     assert four < 0.62 * eight
     assert two < 0.75 * four
+
+
+@pytest.mark.parametrize("target", [PORTABLE, DSP, VECTORS])
+@pytest.mark.parametrize("op", ["conv2d", "fully_connected", "depthwise_conv2d"])
+def test_groups_have_tables_before_their_codes(op: str, target: Target) -> None:
+    for case in cases(op, "coded_groups_0_w"):
+        node = case.graph.nodes[0]
+        book = codebook_of(node)
+        assert book is not None and book.group == 4 and len(book.levels) > 1
+        program = lower(case.graph, target)
+        (coding,) = [p for p in program.params if p.c_type == "ek_coding"]
+        size = len(book.levels) << book.bits
+        assert coding.fields["tables"] == size and coding.fields["group"] == 2
+        (packed,) = [c for c in program.constants if c.c_type == "uint8_t"]
+        tables = packed.rows.view(np.int8)[:size].reshape(len(book.levels), -1)
+        scale = tables[0, 1] // book.levels[0][1]
+        for table, levels in zip(tables, book.levels, strict=True):
+            assert (table[: len(levels)] == scale * np.array(levels)).all()
+            assert (table[: len(levels) : -1] == -scale * np.array(levels[1:])).all()
+
+
+def test_heads_of_attention_take_their_groups_of_channels() -> None:
+    """Firmware runs attention head by head, each with its own rows of the projections' weights."""
+    packaged = packaged_model(small=True)
+    graph = prepared(optimise(import_model(packaged.model_path, {})))
+    coded = coded_weights(graph, uniform_bits(graph, 4), "powerquant", 8)
+    quantized = quantize_graph(graph, packaged.calibration.samples[:2], coded=coded)
+    assert any(rows.group == 8 and len(set(rows.exponents)) > 1 for rows in coded.values())
+    quant = quantized.inputs[0].quant
+    assert quant is not None
+    codes = [quant.quantize(array, quantized.inputs[0].dtype) for array in packaged.calibration.samples[0]]
+    want = run_reference(quantized, codes)[quantized.outputs[0]]
+    assert (build_host_model(quantized)(codes)[0] == want).all()

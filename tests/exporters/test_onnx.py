@@ -317,3 +317,24 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.onnx", "b.onnx"):
         export_onnx(packaged_graph(), tmp_path / name)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("bits", [4, 3])
+@pytest.mark.parametrize("group", [4, 8])
+def test_exponents_of_groups_come_back_as_they_were(bits: int, group: int, tmp_path: Path) -> None:
+    packaged = packaged_model(small=True)
+    graph = prepared(optimise(import_model(packaged.model_path, {})))
+    samples = packaged.calibration.samples[:4]
+    coded = coded_weights(graph, uniform_bits(graph, bits), "powerquant", group)
+    quantized = quantize_graph(graph, samples, "minmax", coded)
+    back = _round_trip(quantized, tmp_path / "m.onnx")
+    books = [n.input(1).quant.codebook for n in products_of(back)]  # type: ignore[union-attr]
+    assert sum(book is not None and book.group == group and len(book.levels) > 1 for book in books) > 5
+    assert _facts(back) == _facts(optimise(quantized))
+    assert _steps_apart(tmp_path / "m.onnx", quantized, samples) <= 6.5
+    # Indices have 4 bits in the file: what groups add are their tables and where these begin.
+    one = coded_weights(graph, uniform_bits(graph, bits), "powerquant")
+    export_onnx(quantize_graph(graph, samples, "minmax", one), tmp_path / "one.onnx")
+    channels = sum(len(rows.codes) for rows in coded.values())
+    more = (tmp_path / "m.onnx").stat().st_size - (tmp_path / "one.onnx").stat().st_size
+    assert more < channels * (4 + 15 / group) + 300 * len(coded)

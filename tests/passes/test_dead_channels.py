@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
+from edgekit.ir import Array, Codebook, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
+from edgekit.ops.coded_cases import BY_GROUP
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import random_codes
 from edgekit.ops.verify import verify_graph
@@ -125,6 +127,22 @@ def test_one_word_of_channels_stays_where_all_are_dead() -> None:
     chain.product("fully_connected", (9, 6), CONV, dict.fromkeys(range(9), 500))
     chain.product("fully_connected", (3, 9), CONV, {})
     check(chain, [(4, 6), (3, 4)])
+
+
+def test_channels_that_share_levels_stay_together() -> None:
+    """Group by group as many go as leave whole words; the third group has none that live."""
+    chain = Chain(2, 6)
+    first = chain.product("fully_connected", (24, 6), CONV, dict.fromkeys((0, 1, 2, 3, 4, 9, *range(16, 24)), 500))
+    chain.product("fully_connected", (3, 24), CONV, {})
+    weights = first.input(1)
+    assert weights.quant is not None
+    book = Codebook(4, BY_GROUP[4], 8)
+    codes = np.where(weights.array == 0, 0, weights.array % 15 - 7)
+    quant = replace(weights.quant, codebook=book)
+    first.set_input(1, Value.constant("w", book.weights(codes), quant))
+    check(chain, [(12, 6), (3, 12)])
+    kept = first.input(1).quant
+    assert kept is not None and kept.codebook == Codebook(4, (BY_GROUP[4][0], *[BY_GROUP[4][1]] * 2), 4)
 
 
 def test_outputs_and_other_readers_keep_all_channels() -> None:

@@ -30,8 +30,14 @@ from edgekit.quant.learning.learn import (  # noqa: E402
 )
 from edgekit.quant.learning.simulate import Part  # noqa: E402
 from edgekit.quant.learning.weights import Nupes  # noqa: E402
-from edgekit.quant.power import CodedRows, power_codes, power_positions, power_values  # noqa: E402
-from edgekit.quant.weight_quantizers import clipped, coded_weights  # noqa: E402
+from edgekit.quant.power import (  # noqa: E402
+    CodedRows,
+    joined,
+    power_codes,
+    power_positions,
+    power_values,
+)
+from edgekit.quant.weight_quantizers import clipped, coded_weights, nearest  # noqa: E402
 
 SETTINGS = LearningSettings(iterations=40, final=20)
 torch.set_num_threads(1)
@@ -82,6 +88,21 @@ def test_the_exponents_gradient_is_its_slope(bits: int, halves: bool) -> None:
         for rho in (np.exp(learned.theta.item() + 1e-3), np.exp(learned.theta.item() - 1e-3))
     ]
     assert float(learned.theta.grad) == pytest.approx((sums[0] - sums[1]) / 2e-3, rel=0.03, abs=0.05)
+
+
+def test_groups_learn_exponents_of_their_own() -> None:
+    rows = np.random.default_rng(0).normal(size=(6, 50))
+    parts = [nearest(rows[:4], 4, 0.6), nearest(rows[4:], 4, 0.8)]
+    learned = _rows(joined(parts, 4), rows)
+    made = learned()
+    assert np.allclose(made.detach().numpy(), joined(parts, 4).values, atol=1e-6)
+    (made * torch.linspace(-1.0, 1.0, 50)).sum().backward()
+    for index, (part, channels) in enumerate(zip(parts, (slice(0, 4), slice(4, None)), strict=True)):
+        alone = _rows(part, rows[channels])
+        (alone() * torch.linspace(-1.0, 1.0, 50)).sum().backward()
+        torch.testing.assert_close(learned.theta.grad[index], alone.theta.grad)
+        torch.testing.assert_close(learned.positions.grad[channels], alone.positions.grad)
+    assert learned.finished().exponents == pytest.approx((0.6, 0.8)) and learned.finished().group == 4
 
 
 def test_blocks_keep_residual_connections_inside() -> None:
@@ -153,7 +174,13 @@ def test_a_stopped_learning_goes_on_to_the_same_result(
     monkeypatch.setattr(learn_module, "learn_block", lambda block, *rest: (ran.append(1), real(block, *rest))[1])
     assert _equal(learned_weights(graph, samples, quants, bits, "nupes", settings, None, tmp_path), whole)
     assert len(ran) == len(blocks_of(graph)) - 2
-    # Another seed is another learning.
+    # Another seed, and groups of channels, are another learning.
+    grouped = LearningSettings(1, 2, group=4)
+    first = learned_weights(graph, samples, quants, bits, "nupes", grouped, None, tmp_path)
+    assert any(len(set(rows.exponents)) > 1 for rows in first.values())
+    monkeypatch.setattr(learn_module, "learn_block", lambda *_: pytest.fail("it was kept"))
+    assert _equal(learned_weights(graph, samples, quants, bits, "nupes", grouped, None, tmp_path), first)
+    monkeypatch.setattr(learn_module, "learn_block", real)
     other = learned_weights(graph, samples, quants, bits, "nupes", LearningSettings(1, 2, 1), None, tmp_path)
     assert not _equal(other, whole)
 

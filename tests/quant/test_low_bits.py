@@ -80,6 +80,17 @@ def test_learning_follows_its_options(calibrated: Calibrated, quantizer: str) ->
     ]  # fmt: skip
 
 
+def test_the_record_has_the_exponents_of_each_layer(calibrated: Calibrated) -> None:
+    for channels in (None, 4):
+        chosen = _chosen(calibrated, 4, WeightOptions("powerquant", group=channels))
+        for layer in chosen.record()["layers"]:
+            assert ("exponents" in layer) == (layer["bits"] < 8)
+            if layer["bits"] < 8:
+                coded = chosen.coded[layer["name"]]
+                assert tuple(layer["exponents"]) == coded.exponents and layer["group"] == (channels or len(coded.codes))
+                assert len(coded.exponents) == -(-len(coded.codes) // layer["group"])
+
+
 def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path) -> None:
     for precision, options, text in (
         ("int8", WeightOptions("mse"), "--quantizer is for weights of fewer than 8 bits"),
@@ -88,6 +99,12 @@ def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path
         ("mixed", WeightOptions("uniform", resume=tmp_path), "--resume is for quantizers that learn"),
         ("w4", WeightOptions("mse", device="cpu"), "--learn-on is for quantizers that learn"),
         ("int8", WeightOptions(device="cpu"), "--learn-on is for weights of fewer than 8 bits"),
+        ("int8", WeightOptions(group=8), "--exponent-groups is for weights of fewer than 8 bits"),
+        ("w4", WeightOptions("mse", group=8), "--exponent-groups is for quantizers that choose exponents"),
+        ("w4", WeightOptions("powerquant", group=12), "a power of two, 4 channels or more: 12 is none"),
+        ("w4", WeightOptions("powerquant", group=2), "a power of two, 4 channels or more: 2 is none"),
+        ("w2", WeightOptions("powerquant", group=8), "those of 2 bits have no exponents"),
+        ("mixed", WeightOptions("powerquant", group=8), "leave it out with --precision mixed"),
     ):
         with pytest.raises(BadUsage, match=text):
             Quantization(precision, weights=options).check()

@@ -9,12 +9,14 @@ from edgekit.ir import Array
 from edgekit.quant.power import (
     CodedRows,
     codebook_of,
+    joined,
     largest_code,
     power_codes,
     power_values,
     search_exponent,
     squared_error,
 )
+from edgekit.quant.weight_quantizers import nearest
 
 SHAPE = (64, 1152)
 
@@ -102,3 +104,22 @@ def test_a_weight_that_is_no_level_has_no_code() -> None:
 def test_rows_know_their_width() -> None:
     rows = CodedRows(np.zeros((1, 1), np.int64), np.ones(1), (0.5,), 3)
     assert largest_code(rows.bits) == 3
+
+
+def test_groups_have_levels_of_their_own_and_even_ones_lose_nothing() -> None:
+    book = codebook_of((1.0, 0.5, 1.0), 4, 8)
+    assert book.group == 8 and book.levels[1] == codebook_of((0.5,), 4).levels[0]
+    assert book.levels[0] == book.levels[2] == tuple(range(0, 127, 18))
+    assert codebook_of((1.0, 1.0), 4, 8) == codebook_of((1.0,), 4)
+    assert codebook_of((0.5, 0.5), 3, 4) == codebook_of((0.5,), 3)
+
+
+def test_joined_groups_are_one_layer() -> None:
+    rows = _weights("student")[:10]
+    parts = [nearest(rows[first : first + 4], 4, exponent) for first, exponent in ((0, 0.4), (4, 1.0), (8, 0.7))]
+    whole = joined(parts, 4)
+    assert whole.exponents == (0.4, 1.0, 0.7) and whole.group == 4
+    assert (whole.codes == np.concatenate([part.codes for part in parts])).all()
+    # To the last half of a step of the largest level: the uniform group has 126 of them, not 7.
+    apart = np.concatenate([part.values for part in parts])
+    np.testing.assert_allclose(whole.values, apart, rtol=1e-12)

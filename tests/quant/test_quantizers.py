@@ -16,7 +16,7 @@ from edgekit.quant.activations import activation_quants
 from edgekit.quant.affine import quantize_graph
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.power import CodedRows, largest_code
-from edgekit.quant.weight_quantizers import DATA_FREE, GLOBAL, coded_weights
+from edgekit.quant.weight_quantizers import DATA_FREE, GLOBAL, coded_weights, power_clipped
 from edgekit.quant.weights import channel_rows
 
 LEARNED = ("adaround", "nupes")
@@ -147,7 +147,8 @@ def _layer(op: str, shape: tuple[int, ...], weights: Array, groups: int = 1) -> 
     return Graph("layer", [x], [y], [node])
 
 
-def test_two_bits_do_without_a_zero_where_that_is_nearer_and_nothing_is_padded() -> None:
+@pytest.mark.parametrize(("bits", "share"), [(2, 0.75), (3, 0.9)])
+def test_codes_do_without_a_zero_where_that_is_nearer_and_nothing_is_padded(bits: int, share: float) -> None:
     rng = np.random.default_rng(3)
     dense, deep = rng.normal(size=(8, 3, 3, 16)), rng.normal(size=(3, 3, 8))
     empty, sparse = dense.copy(), dense * (rng.random(dense.shape) < 0.2)
@@ -163,12 +164,49 @@ def test_two_bits_do_without_a_zero_where_that_is_nearer_and_nothing_is_padded()
         ("depthwise_conv2d", (1, 5, 5, 8), deep, 1, True),
     ):
         graph = _layer(op, shape, weights, groups)
-        (found,) = coded_weights(graph, {op: 2}, "power-clip").values()
-        (three,) = coded_weights(graph, {op: 2}, "mse").values()
+        (found,) = coded_weights(graph, {op: bits}, "power-clip").values()
         rows = channel_rows(graph.nodes[0])
-        errors = [float(((rows - coded.values) ** 2).sum()) for coded in (found, three)]
+        errors = [float(((rows - coded.values) ** 2).sum()) for coded in (found, power_clipped(rows, bits))]
         assert found.halves == wanted, (op, shape)
-        assert errors[0] < 0.75 * errors[1] if wanted else errors[0] == errors[1]
+        assert errors[0] < share * errors[1] if wanted else errors[0] == errors[1]
+        if op != "depthwise_conv2d":
+            (grouped,) = coded_weights(graph, {op: bits}, "power-clip", 4).values()
+            assert grouped.halves == wanted and grouped.group == (4 if bits > 2 and groups == 1 else 0)
+            assert float(((rows - grouped.values) ** 2).sum()) <= errors[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+@pytest.mark.parametrize("quantizer", ["powerquant", "power-clip"])
+def test_groups_of_channels_choose_exponents_of_their_own(quantizer: str, bits: int) -> None:
+    """Of linear layers and dense convolutions; the last group has what is left."""
+    graph, widths = _network(), {n.name: bits for n in _network().nodes if is_product(n)}
+    grouped = coded_weights(graph, widths, quantizer, 4)
+    for node in graph.nodes:
+        if is_product(node):
+            rows, found = channel_rows(node), grouped[node.name]
+            if node.op == "depthwise_conv2d":
+                assert found.group == 0 and len(found.exponents) == 1
+                continue
+            assert found.group == 4 and len(found.exponents) == 2
+            for index, part in enumerate((slice(0, 4), slice(4, None))):
+                alone = DATA_FREE[quantizer](rows[part], bits)
+                assert (found.codes[part] == alone.codes).all() and found.exponents[index] == alone.exponents[0]
+    assert any(len(set(found.exponents)) > 1 for found in grouped.values())
+    result = quantize_graph(graph, _samples(), coded=grouped)
+    for node in result.nodes:
+        if is_product(node):
+            quant, found = node.input(1).quant, grouped[node.name]
+            assert quant is not None and quant.codebook is not None and quant.codebook == found.book
+            rows = np.moveaxis(node.input(1).array, channel_axis(node), 0).reshape(found.codes.shape)
+            assert (quant.codebook.codes(rows) == found.codes).all()
+
+
+def test_a_group_of_all_channels_is_the_layer() -> None:
+    widths = {n.name: 4 for n in _network().nodes if is_product(n)}
+    whole, grouped = (coded_weights(_network(), widths, "powerquant", group) for group in (0, 8))
+    for name, found in grouped.items():
+        assert found.group == 0 and found.exponents == whole[name].exponents
+        assert (found.codes == whole[name].codes).all()
 
 
 def test_eight_bits_are_plain_weights() -> None:

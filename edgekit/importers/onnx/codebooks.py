@@ -14,7 +14,7 @@ from edgekit.ir import LEAST_GROUP, Array, Codebook
 _TAKE_NARROW = ("Cast", "DequantizeLinear", "Identity")
 _INT4 = Codebook.shared(4, range(8))
 # Bits by the number of levels in a table.
-_WIDTHS = {3: 2, 4: 2, 7: 3, 15: 4}
+_WIDTHS = {3: 2, 4: 2, 7: 3, 8: 3, 15: 4}
 
 
 def stored(name: str, array: Array, narrow: bool) -> Constant:

@@ -11,11 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.codegen.lowering.coded import codebook_of
 from edgekit.errors import BadModel, BadUsage, EdgekitError, UnsupportedModel
 from edgekit.importers.onnx import import_onnx
 from edgekit.passes import optimise
 from tests.importers.onnx.helpers import import_model, make_model, node, save
+from tests.importers.onnx.level_models import TABLES, groups_model, table_model
 from tests.importers.onnx.test_operators import CHAINS
 from tests.importers.onnx.test_qdq import conv_net
 
@@ -32,30 +32,13 @@ def survives(data: bytes, path: Path) -> bool:
     return True
 
 
-def _table_model(table: Any, indices: Any, narrow: int | None = None) -> onnx.ModelProto:
-    """A product whose weights [2,3] come out of a table; with `narrow`, that type for the indices' data as they are."""
-    nodes = [
-        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r"), node("Cast", "i", "c", to=6),
-        node("Gather", "t c", "w"), node("DequantizeLinear", "w sw", "v", axis=1), node("MatMul", "r v", "m"),
-        node("QuantizeLinear", "m s z", "p"), node("DequantizeLinear", "p s z", "y"),
-    ]  # fmt: skip
-    constants = {
-        "s": np.array(0.1, np.float32), "z": np.array(0, np.int8), "sw": np.full(3, 0.1, np.float32),
-        "t": np.array(table, np.int8), "i": np.array(indices, np.uint8),
-    }  # fmt: skip
-    model = make_model(nodes, [1, 2], constants, 21)
-    if narrow is not None:
-        tensor = next(t for t in model.graph.initializer if t.name == "i")
-        tensor.data_type = narrow
-    return model
-
-
 SEEDS = {
     "residual": CHAINS["residual"],
     "gemm": CHAINS["flatten_to_gemm"],
     "shapes": CHAINS["slice_of_shape"],
     "qdq": conv_net(np.uint8),
-    "levels": _table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]]),
+    "levels": table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]]),
+    "groups": groups_model(TABLES, [0, 0, 0, 0, 7, 7], [[0, 3, 6, 1, 2, 5], [1, 2, 3, 4, 5, 6]], 1),
 }
 
 
@@ -308,74 +291,4 @@ def test_tensor_data_and_shape_differ(tmp_path: Path) -> None:
         import_model(model, tmp_path)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(["a"], object), "w"))
     with pytest.raises(UnsupportedModel, match="'w' is STRING"):
-        import_model(model, tmp_path)
-
-
-def test_table_of_levels(tmp_path: Path) -> None:
-    graph = optimise(import_model(_table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]]), tmp_path))
-    (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
-    assert weights.quant is not None and weights.quant.codebook is not None
-    assert weights.quant.codebook.levels == ((0, 1, 2, 9),) and weights.array.tolist() == [[-9, -2], [0, -1], [9, 2]]
-
-
-def test_a_table_without_a_zero_is_a_codebook_that_short_rows_do_not_use(tmp_path: Path) -> None:
-    graph = optimise(import_model(_table_model([-9, -2, 2, 9], [[0, 3, 1], [1, 2, 3]]), tmp_path))
-    (layer,) = [n for n in graph.nodes if n.op == "fully_connected"]
-    quant = layer.input(1).quant
-    assert quant is not None and quant.codebook is not None and quant.codebook.levels == ((2, 9),)
-    assert layer.input(1).array.tolist() == [[-9, -2], [9, 2], [-2, 9]]
-    # Two weights a row: kernels would pad them.
-    assert codebook_of(layer) is None
-
-
-@pytest.mark.parametrize("table", [
-    [-9, -2, -1, 0, 1, 2, 8], [-9, -1, -2, 0, 2, 1, 9], [-9, -2, -1, 1, 2, 3, 9], [-128, -2, -1, 0, 1, 2, 127],
-    [-9, 0, 9, 12], [0, 0, 0, 0, 0, 0, 0],
-])  # fmt: skip
-def test_a_table_that_is_no_codebook_makes_plain_weights(table: list[int], tmp_path: Path) -> None:
-    graph = optimise(import_model(_table_model(table, [[0, 3, 2], [1, 2, 3]]), tmp_path))
-    (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
-    assert weights.quant is not None and weights.quant.codebook is None
-    assert weights.array.tolist() == np.array(table)[[[0, 1], [3, 2], [2, 3]]].tolist()
-
-
-def test_numbers_gathered_from_a_table_of_real_numbers_have_its_scale(tmp_path: Path) -> None:
-    nodes = [
-        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "r"),
-        node("DequantizeLinear", "t st", "u"), node("Gather", "u i", "w"),
-        node("QuantizeLinear", "w s z", "k"), node("DequantizeLinear", "k s z", "v"), node("MatMul", "r v", "m"),
-        node("QuantizeLinear", "m s z", "p"), node("DequantizeLinear", "p s z", "y"),
-    ]  # fmt: skip
-    constants = {
-        "s": np.array(0.1, np.float32), "z": np.array(0, np.int8), "st": np.array(0.5, np.float32),
-        "t": np.arange(-3, 4, dtype=np.int8), "i": np.array([[0, 3, 6], [1, 2, 5]], np.int64),
-    }  # fmt: skip
-    graph = optimise(import_model(make_model(nodes, [1, 2], constants, 21), tmp_path))
-    (weights,) = [n.input(1) for n in graph.nodes if n.op == "fully_connected"]
-    assert weights.quant is not None
-    real = weights.quant.dequantize(weights.array)
-    np.testing.assert_allclose(real, [[-1.5, -1.0], [0.0, -0.5], [1.5, 1.0]], atol=1e-6)
-
-
-def test_index_outside_the_table(tmp_path: Path) -> None:
-    for table in ([-9, -2, -1, 0, 1, 2, 9], [1, 2, 3, 4]):
-        with pytest.raises(BadModel, match="Gather_w"):
-            import_model(_table_model(table, [[0, 3, 7], [1, 2, 5]]), tmp_path)
-
-
-@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
-def test_integers_of_four_bits(kind: int, tmp_path: Path) -> None:
-    model = _table_model([-9, -2, -1, 0, 1, 2, 9], [[0, 3, 6], [1, 2, 5]], kind)
-    with pytest.raises(BadModel, match="'i' has 6 bytes"):
-        import_model(model, tmp_path)
-    tensor = next(t for t in model.graph.initializer if t.name == "i")
-    tensor.raw_data = b"\x30\x16\x52"
-    graph = optimise(import_model(model, tmp_path))
-    assert any(v.quant is not None and v.quant.codebook is not None for v in graph.values())
-    # Nowhere else: saturation and arithmetic would be those of 8 bits.
-    model.graph.node[0].input[2] = "i"
-    with pytest.raises(UnsupportedModel, match=r"'QuantizeLinear_q'.*has 4 bits"):
-        import_model(model, tmp_path)
-    tensor.dims[0] = 1 << 40
-    with pytest.raises(BadModel, match="impossible shape"):
         import_model(model, tmp_path)
