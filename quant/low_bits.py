@@ -150,7 +150,7 @@ def _check_group(precision: str, options: WeightOptions) -> None:
             f"{options.chosen} chooses none"
         )
     if precision == "w2":
-        raise BadUsage("--exponent-groups is for weights of 4 or 3 bits: those of 2 bits have no exponents")
+        raise BadUsage("--exponent-groups is for weights of 4 or 3 bits: those of 2 bits have one for a layer")
     if precision == "mixed":
         raise BadUsage(
             "--exponent-groups is for weights that all have the same bits: give --precision w4 or w3 with it, or leave "

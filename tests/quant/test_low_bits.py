@@ -103,7 +103,7 @@ def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path
         ("w4", WeightOptions("mse", group=8), "--exponent-groups is for quantizers that choose exponents"),
         ("w4", WeightOptions("powerquant", group=12), "a power of two, 4 channels or more: 12 is none"),
         ("w4", WeightOptions("powerquant", group=2), "a power of two, 4 channels or more: 2 is none"),
-        ("w2", WeightOptions("powerquant", group=8), "those of 2 bits have no exponents"),
+        ("w2", WeightOptions("powerquant", group=8), "those of 2 bits have one for a layer"),
         ("mixed", WeightOptions("powerquant", group=8), "leave it out with --precision mixed"),
     ):
         with pytest.raises(BadUsage, match=text):
