@@ -49,7 +49,9 @@ COMPARED = 3
 # Weights and activations; "p" are activations of a power, where that pays.
 WIDTHS = ("w4a8", "w3a8", "w2a8", "w4a4", "w4a4p", "w8a8p", "w8a4", "w8a4p")
 SEEDS = (0, 1, 2)
-WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant")
+# PowerQuant with an exponent for every GROUP channels.
+GROUPED, GROUP = "powerquant-grouped", 8
+WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant", GROUPED)
 LEARNED = ("nupes", "adaround", "nupes-free")
 GENERATED = 2048
 # AdaRound learns blocks only: with as many steps in all as NUPES has for the blocks and the whole network, or more.
@@ -135,6 +137,8 @@ def coded(
     if cell.bits == 8:
         layers = [node for node in graph.nodes if node.name in bits]
         return {node.name: DATA_FREE[cell.method](channel_rows(node), 8) for node in layers}
+    if cell.method == GROUPED:
+        return coded_weights(graph, bits, "powerquant", GROUP)
     if cell.method in WITHOUT_DATA:
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, activations.ranges, activations.grids)

@@ -26,14 +26,19 @@ from benchmarks.transformer_memory import random_vit
 
 LARGEST_SMALL = {"image": 240, "depth": 14, "mlp_ratio": 4.0, "patch": 16, "embed": 448, "heads": 7}
 CALIBRATED = 64
+# Weights of 2 bits have no exponents.
+GROUPED = ("w4", "w3")
 
 
-def build(arguments: list[str], board: str, precision: str) -> dict[str, Any]:
-    """The report of a build; raises RuntimeError with the tool's own message where it fails."""
+def build(arguments: list[str], board: str, precision: str, group: int | None = None) -> dict[str, Any]:
+    """The report of a build, with an exponent for `group` channels; raises RuntimeError with the tool's own message
+    where it fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "edgekit", "build", *arguments, "--board", board, "--json"]
         command += ["-o", str(Path(folder) / "firmware"), "--precision", precision, "--samples", "2"]
         command += [] if precision == "int8" else ["--quantizer", "powerquant"]
+        command += [] if precision not in GROUPED or group is None else ["--exponent-groups", str(group)]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         raise RuntimeError(built.stderr.strip() or f"exit code {built.returncode}")
@@ -59,11 +64,11 @@ def largest_small(folder: Path, channels: int) -> list[str]:
     return [str(folder / "small.onnx"), "--data", str(folder / "images.npz")]
 
 
-def compare(title: str, arguments: list[str], board: str, widths: list[str]) -> None:
+def compare(title: str, arguments: list[str], board: str, widths: list[str], group: int | None) -> None:
     """Print a line for each width."""
     whole = build(arguments, board, "int8")
     for width in widths:
-        made = build(arguments, board, width)
+        made = build(arguments, board, width, group)
         weights = made["flash"]["weights"] / whole["flash"]["weights"]
         instructions = made["instructions"]["total"] / whole["instructions"]["total"]
         more = made["ram"]["total"] - whole["ram"]["total"]
@@ -79,6 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Firmware with weights of few bits against int8.")
     parser.add_argument("--board", default="stm32f746")
     parser.add_argument("--widths", nargs="+", default=["w4", "w3", "w2"], choices=["w4", "w3", "w2"])
+    parser.add_argument("--exponent-groups", type=int, help="channels that have an exponent of their own, at w4 and w3")
     parser.add_argument("--largest-small", action="store_true", help="the largest transformer instead")
     parser.add_argument("--channels", type=int, default=3, help="of its image")
     options = parser.parse_args()
@@ -92,8 +98,8 @@ def main() -> int:
             print(f"{made['instructions']['total']} instructions, {'equal' if equal else 'DIFFERS'}")
             return 0
         print(f"{'model':12} bits  weights  to int8 instructions      RAM")
-        compare("ResNet8", resnet8(folder), options.board, options.widths)
-        compare("transformer", [], options.board, options.widths)
+        compare("ResNet8", resnet8(folder), options.board, options.widths, options.exponent_groups)
+        compare("transformer", [], options.board, options.widths, options.exponent_groups)
     return 0
 
 

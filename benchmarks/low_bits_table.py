@@ -14,6 +14,7 @@ COLUMNS = {
     "mse": "MSE clip",
     "powerquant-global": "PowerQuant, one exponent",
     "powerquant": "PowerQuant, per layer",
+    "powerquant-grouped": "PowerQuant, per 8 channels",
     "adaround": "AdaRound",
     "nupes-free": "NUPES without data",
     "nupes": "NUPES",
