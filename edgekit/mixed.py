@@ -39,6 +39,13 @@ class Measured:
     cycles: int | None = None
     layers: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def emulated(self) -> int:
+        """The cycles of a build that was emulated."""
+        if self.cycles is None:
+            raise InternalError("a build was not emulated, though time is limited")
+        return self.cycles
+
 
 class Measure(Protocol):
     """Builds an integer graph to measure it; raises DoesNotFit where no image comes of it."""
@@ -97,7 +104,7 @@ def choose_bits(
             return {FLASH: _Forecast.of(integers(bits), board, forecaster).total}
         progress.stage("linking a choice of bits, to see what it takes")
         found = measure(integers(bits))
-        return {FLASH: found.flash} | ({} if found.cycles is None else {CYCLES: found.cycles})
+        return {FLASH: found.flash} | ({} if budgets.latency is None else {CYCLES: found.emulated})
 
     return within(choices, budgets, taken)
 
@@ -134,9 +141,7 @@ def _timed(
     names = list(choices.errors)
     layers = in_units({name: {b: build.layers.get(name, 0.0) for b, build in builds.items()} for name in names})
     cycles, (bits, build) = Costs(layers, dict.fromkeys(builds, 0)), next(iter(builds.items()))
-    if build.cycles is None:
-        raise InternalError("a build was not emulated, though time is limited")
-    cycles = replace(cycles, others=build.cycles - cycles.of(dict.fromkeys(names, bits)))
+    cycles = replace(cycles, others=build.emulated - cycles.of(dict.fromkeys(names, bits)))
     kept = {name: {b: row[b] for b in builds} for name, row in choices.flash.layers.items()}
     flash = replace(choices.flash, layers=kept, once={b: choices.flash.once[b] for b in builds})
     return replace(choices, costs={FLASH: flash, CYCLES: cycles})

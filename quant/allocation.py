@@ -19,6 +19,8 @@ _LARGEST_ERROR = 1e6
 _TOLERANCE = 1e-5
 # scipy's status of a program without a solution.
 _INFEASIBLE = 2
+# Of milliseconds, as of the latency model's.
+_DECIMALS = 4
 # What a choice takes: bytes of code and weights, and cycles of one inference.
 FLASH, CYCLES = "flash", "cycles"
 
@@ -39,13 +41,17 @@ class Budgets:
 
     @property
     def limits(self) -> dict[str, int]:
-        """The most of FLASH, and of CYCLES where time is limited."""
-        time = {} if self.latency is None else {CYCLES: math.floor(self.latency * self.mhz * 1000.0)}
-        return {FLASH: self.flash, **time}
+        """The most of FLASH, and of CYCLES where time is limited: those that are no more milliseconds as rounded."""
+        if self.latency is None:
+            return {FLASH: self.flash}
+        cycles = math.floor((self.latency + 0.5 / 10**_DECIMALS) * self.mhz * 1000.0) + 1
+        while self.milliseconds(cycles) > self.latency:
+            cycles -= 1
+        return {FLASH: self.flash, CYCLES: cycles}
 
     def milliseconds(self, cycles: int) -> float:
         """Of so many cycles, as the latency model rounds them."""
-        return round(cycles / (self.mhz * 1000.0), 4)
+        return round(cycles / (self.mhz * 1000.0), _DECIMALS)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def _latency(
     board: Board, instructions: int, cycles: float, low: float, high: float, waiting: float, label: str, method: str,
     calibrated: bool,
 ) -> Latency:  # fmt: skip
-    model, least, most = (round(c / (board.mhz * 1000.0), 4) for c in (cycles, low, high))
+    # Those of the whole cycles that are said beside them.
+    model, least, most = (round(round(c) / (board.mhz * 1000.0), 4) for c in (cycles, low, high))
     per_instruction = round(cycles / instructions, 3) if instructions else None
     return Latency(model, least, most, label, round(cycles), round(waiting), per_instruction, method, calibrated)

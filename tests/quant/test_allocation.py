@@ -80,9 +80,9 @@ def test_no_choice_within_both_budgets_is_better(seed: int) -> None:
     flash, cycles = (sorted(t[kind] for t in taken) for kind in (FLASH, CYCLES))
     outcomes = set()
     for a, b in itertools.product((0.0, 0.02, 0.2, 0.5, 0.9), repeat=2):
-        # 100 MHz: the budget is a number of cycles that some choice takes to the cycle.
-        milliseconds = cycles[int(b * (len(cycles) - 1))] / 100_000
-        budgets = Budgets(flash[int(a * (len(flash) - 1))], milliseconds + 1e-9, 100.0)
+        # What some choice takes, and what another does.
+        milliseconds = Budgets(0, 0.0, 100.0).milliseconds(cycles[int(b * (len(cycles) - 1))])
+        budgets = Budgets(flash[int(a * (len(flash) - 1))], milliseconds, 100.0)
         best = _best(choices, budgets)
         outcomes.add(math.isinf(best))
         if math.isinf(best):
@@ -259,12 +259,21 @@ def test_nothing_within_the_budget_as_a_whole_is_told() -> None:
         within(choices, Budgets(least), _whole(choices, 1))
 
 
-def test_budgets_are_whole_cycles_and_records_have_milliseconds() -> None:
+@pytest.mark.parametrize("mhz", [72.0, 216.0, 125.0, 0.5])
+def test_the_milliseconds_that_a_report_says_are_a_budget_that_is_kept(mhz: float) -> None:
+    for cycles in range(1_000_000, 1_000_400):
+        exact = Budgets(0, Budgets(0, 1.0, mhz).milliseconds(cycles), mhz)
+        limit = exact.limits[CYCLES]
+        assert limit >= cycles and exact.latency is not None
+        assert exact.milliseconds(limit) <= exact.latency < exact.milliseconds(limit + 2)
+
+
+def test_records_have_milliseconds() -> None:
     choices = _timed(1)
     uniform = dict.fromkeys(choices.errors, 8)
     budgets = Budgets(1 << 20, choices.of(uniform)[CYCLES] / 72_000 + 0.00001, 72.0)
     mixed = within(choices, budgets, choices.of)
-    assert mixed.allocation.bits == uniform and budgets.limits[CYCLES] == choices.of(uniform)[CYCLES]
+    assert mixed.allocation.bits == uniform
     record = mixed.record()
     assert record["budget_latency_ms"] == budgets.latency
     assert record["forecast_latency_ms"] == round(choices.of(uniform)[CYCLES] / 72_000, 4)
