@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -39,10 +39,18 @@ def within(choices: Choices, budgets: Budgets, taken: Taken) -> MixedChoice:
     while search.best is None or search.goes_on:
         for kind, outcome in search.tried({kind: side.now for kind, side in sides.items()}).items():
             sides[kind].learn(*outcome)
-        moved = [side.moved(search.best is not None) for side in sides.values()]
-        if not any(moved):
+        if not _moved(list(sides.values())):
             break
     return search.choice()
+
+
+def _moved(sides: Sequence[_Others]) -> bool:
+    """Go on to what is to be tried next: more of what was too little, else less of all; whether anything changes."""
+    failed = [side for side in sides if side.failed]
+    before = [side.now for side in sides]
+    for side in failed or sides:
+        side.now = side.raised() if failed else side.lowered()
+    return before != [side.now for side in sides]
 
 
 @dataclass
@@ -50,8 +58,10 @@ class _Others:
     """What no choice changes of one kind, as it is believed to be.
 
     Attributes:
-        now: to be tried; too_little, enough: what was, where it was tried; part: what they may differ by.
+        now: to be tried; part: what is too little to look for.
+        too_little, enough: what was, where it was tried.
         believed: what the choice made with `now` took as a whole, less what was counted for its layers.
+        failed: how often in a row `now` was too little.
     """
 
     now: int
@@ -59,10 +69,11 @@ class _Others:
     too_little: int | None = None
     enough: int | None = None
     believed: int = 0
+    failed: int = 0
 
     def learn(self, fits: bool, believed: int) -> None:
         """The choice made with `now` kept to the budget, or did not. Another choice may have done otherwise."""
-        self.believed = believed
+        self.believed, self.failed = believed, 0 if fits else self.failed + 1
         if fits:
             self.enough = self.now
             self.too_little = None if self.too_little is not None and self.too_little >= self.now else self.too_little
@@ -70,19 +81,17 @@ class _Others:
             self.too_little = self.now
             self.enough = None if self.enough is not None and self.enough <= self.now else self.enough
 
-    def moved(self, found: bool) -> bool:
-        """Go on to what is to be tried next; whether that is another number.
+    def raised(self) -> int:
+        """More than was too little: what it was, or, where that was not enough either, half the way to what was."""
+        if self.enough is None or (self.failed == 1 and self.believed < self.enough):
+            return self.believed
+        return (self.now + self.enough + 1) // 2
 
-        Args:
-            found: something keeps to all budgets: what is not needed here may be used.
-        """
-        before = self.now
-        failed = self.too_little == self.now and not found
-        if self.enough is None or failed or (self.too_little is None and self.believed < self.now):
-            self.now = self.believed
-        elif found and self.too_little is not None and self.enough - self.too_little > max(1, self.part):
-            self.now = (self.too_little + self.enough) // 2
-        return self.now != before
+    def lowered(self) -> int:
+        """Less than was enough, if that is worth it: what it was, or half the way to what was too little."""
+        if self.too_little is None:
+            return min(self.now, self.believed)
+        return (self.too_little + self.now) // 2 if self.now - self.too_little > max(1, self.part) else self.now
 
 
 class _Search:
