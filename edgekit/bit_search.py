@@ -37,8 +37,10 @@ def within(choices: Choices, budgets: Budgets, taken: Taken) -> MixedChoice:
     search = _Search(choices, budgets, taken)
     sides = {kind: _Others(choices.costs[kind].others, limit // LEAST_PART) for kind, limit in budgets.limits.items()}
     while search.best is None or search.goes_on:
-        for kind, outcome in search.tried({kind: side.now for kind, side in sides.items()}).items():
-            sides[kind].learn(*outcome)
+        outcomes = search.tried({kind: side.now for kind, side in sides.items()})
+        for kind, side in sides.items():
+            # Where it is not known of the choice, it is not what was wrong with it.
+            side.learn(*outcomes.get(kind, (True, side.now)))
         if not _moved(list(sides.values())):
             break
     return search.choice()
