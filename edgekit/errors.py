@@ -69,6 +69,27 @@ class DoesNotFit(EdgekitError):
         super().__init__(message + (f"; {advice}" if advice else ""))
 
 
+class OverBudget(EdgekitError):
+    """No choice keeps to the budgets that were asked for, of which each alone can be kept."""
+
+    exit_code = 1
+
+
+class TooSlow(OverBudget):
+    """An inference takes more time than its budget, as modelled.
+
+    Attributes:
+        need, have: milliseconds.
+        slowest: up to three (layer, milliseconds) pairs that take most.
+    """
+
+    def __init__(self, need: float, have: float, slowest: list[tuple[str, float]], advice: str = "") -> None:
+        self.need, self.have, self.slowest = need, have, slowest
+        layers = ", ".join(f"{name} ({time:.4g} ms)" for name, time in slowest)
+        message = f"too slow: an inference needs {need:g} ms, the budget is {have:g} ms; slowest layers: "
+        super().__init__(message + (layers or "none") + (f"; {advice}" if advice else ""))
+
+
 class CheckFailed(EdgekitError):
     """A check of the result failed: a bit mismatch, a stack over its bound, an access outside the memory map."""
 

@@ -1,30 +1,57 @@
-"""Mixed precision: how many bits the weights of each layer get, so that a build stays within a budget of flash."""
+"""Mixed precision: how many bits the weights of each layer get, so that a build keeps to budgets of flash and time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from edgekit.bit_search import within
 from edgekit.boards import Board
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
-from edgekit.errors import BadUsage, DoesNotFit
+from edgekit.errors import BadUsage, DoesNotFit, InternalError
 from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.affine import quantize_ranges
-from edgekit.quant.allocation import Allocation, Choices, MixedChoice, allocate
+from edgekit.quant.allocation import CYCLES, FLASH, Budgets, Choices, Costs, MixedChoice, in_units
 from edgekit.quant.bits import products_of
 from edgekit.quant.observers import Range
-from edgekit.quant.power import CodedRows
 from edgekit.quant.sensitivity import measured_errors
 from edgekit.quant.weight_quantizers import coded_weights
 
 WIDTHS = (8, 4, 3, 2)
 # Samples whose answers are compared.
 SENSITIVITY_SAMPLES = 16
-# Choices that are measured as a whole to make use of the budget: each is a plan, and where it is linked an image.
-MOST_SIZES = 6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a build of an integer graph takes.
+
+    Attributes:
+        flash: bytes of code and weights; more than is allowed where it has no room for them.
+        cycles: of one inference, layers: of its products by name; None and nothing where it was not emulated.
+    """
+
+    flash: int
+    cycles: int | None = None
+    layers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def emulated(self) -> int:
+        """The cycles of a build that was emulated."""
+        if self.cycles is None:
+            raise InternalError("a build was not emulated, though time is limited")
+        return self.cycles
+
+
+class Measure(Protocol):
+    """Builds an integer graph to measure it; raises DoesNotFit where no image comes of it."""
+
+    def __call__(self, graph: Graph, inside: bool = False) -> Measured:
+        """`inside`: with all weights in the program flash, however large it would have to be."""
 
 
 def choose_bits(
@@ -33,132 +60,91 @@ def choose_bits(
     samples: Sequence[Sequence[Array]],
     quantizer: str,
     board: Board,
-    budget: int,
+    budgets: Budgets,
     progress: Progress,
     forecaster: Callable[[Graph], Forecaster],
     grids: Mapping[Value, QuantType] | None = None,
-    measured: Callable[[Graph], int] | None = None,
+    measure: Measure | None = None,
 ) -> MixedChoice:
     """Bits for the weights of every product of a float graph.
 
     Sizes of layers are those of the forecast for `board`, errors are measured on `samples` (SENSITIVITY_SAMPLES of
-    them).
+    them); cycles, where there is a budget of time, on builds with the same number of bits in all layers.
 
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
-        budget: bytes of code and weights, in whatever flash they stand.
         forecaster: of the builds.
         grids: of activations, as of `quantize_ranges`.
-        measured: bytes of code and weights that an integer graph takes, where something better than the forecast knows;
-            it may raise DoesNotFit.
+        measure: where something better than the forecast knows what a build takes.
 
-    Raises DoesNotFit where no choice fits, with the least that any takes, BadUsage for a model without weights.
+    Raises DoesNotFit, TooSlow or OverBudget where no choice keeps to the budgets, with the least that any takes,
+    BadUsage for a model without weights, or a budget of time that nothing measures.
     """
+    if budgets.latency is not None and measure is None:
+        raise BadUsage("--budget-latency is kept by builds that are emulated, and nothing builds here: leave it out")
     names = [node.name for node in products_of(graph)]
     if not names:
         raise BadUsage("the model has no weights whose bits could be chosen: use --precision int8")
     coded = {bits: coded_weights(graph, dict.fromkeys(names, bits), quantizer) for bits in WIDTHS}
     errors = measured_errors(graph, ranges, coded, samples[:SENSITIVITY_SAMPLES], progress, grids)
+
+    def integers(bits: Mapping[str, int]) -> Graph:
+        narrow = {name: coded[width][name] for name, width in bits.items() if width < 8}
+        return quantize_ranges(graph, ranges, narrow, grids)
+
+    uniform = {bits: integers(dict.fromkeys(names, bits)) for bits in WIDTHS}
     progress.stage("forecasting sizes with every number of bits")
-    forecasts = {bits: _Forecast.of(graph, ranges, coded[bits], grids, board, forecaster) for bits in WIDTHS}
-    code = {bits: forecast.code for bits, forecast in forecasts.items()}
-    choices = Choices(
-        errors,
-        {name: {bits: forecasts[bits].layers[name] for bits in WIDTHS} for name in names},
-        {bits: max(0, code[bits] - min(code.values())) for bits in WIDTHS},
-    )
-    choices = replace(choices, others=forecasts[8].total - choices.size(dict.fromkeys(names, 8)))
+    forecasts = {bits: _Forecast.of(uniform[bits], board, forecaster) for bits in WIDTHS}
+    choices = Choices(errors, {FLASH: _flash(names, forecasts)})
+    if measure is not None and budgets.latency is not None:
+        choices = _timed(choices, uniform, measure, budgets.flash <= board.flash_internal.size, progress)
 
-    def size(bits: Mapping[str, int]) -> int:
-        chosen = {name: coded[width][name] for name, width in bits.items() if width < 8}
-        if measured is None:
-            return _Forecast.of(graph, ranges, chosen, grids, board, forecaster).total
+    def taken(bits: Mapping[str, int]) -> Mapping[str, int]:
+        if measure is None:
+            return {FLASH: _Forecast.of(integers(bits), board, forecaster).total}
         progress.stage("linking a choice of bits, to see what it takes")
-        return measured(quantize_ranges(graph, ranges, chosen, grids))
+        found = measure(integers(bits))
+        return {FLASH: found.flash} | ({} if budgets.latency is None else {CYCLES: found.emulated})
 
-    return within(choices, budget, size)
+    return within(choices, budgets, taken)
 
 
-def within(choices: Choices, budget: int, size: Callable[[Mapping[str, int]], int]) -> MixedChoice:
-    """The choice of least error whose `size` as a whole is at most `budget`, where sizes by layer are nearly right.
+def _flash(names: Sequence[str], forecasts: Mapping[int, _Forecast]) -> Costs:
+    """Bytes by layer, of the kernels of each width beyond those of the leanest, and of all else at 8 bits."""
+    least = min(forecast.code for forecast in forecasts.values())
+    layers = {name: {bits: forecast.layers[name] for bits, forecast in forecasts.items()} for name in names}
+    costs = Costs(layers, {bits: max(0, forecast.code - least) for bits, forecast in forecasts.items()})
+    return replace(costs, others=forecasts[8].total - costs.of(dict.fromkeys(names, 8)))
 
-    What all layers together take more or less than was counted (kernels of two widths, say) is another one for every
-    choice, and counts with what no choice changes. It is looked for between what was too little, as the choice made
-    with it did not fit, and what was enough; at most MOST_SIZES choices are measured beyond the first that fits. The
-    bound on the error is that of the least that any measured choice took.
 
-    Raises DoesNotFit where nothing fits.
+def _timed(
+    choices: Choices, uniform: Mapping[int, Graph], measure: Measure, inside: bool, progress: Progress
+) -> Choices:
+    """The same with cycles, as each layer takes them where all have its number of bits.
+
+    A width with which no image comes of that is left out, and said to be.
+
+    Args:
+        inside: whether the budget of flash leaves all weights in the program flash: cycles are those that they take
+            there, where a build with 8 bits might have some elsewhere.
     """
-    search = _Search(choices, budget, size)
-    others, too_little, enough = choices.others, None, None
-    while search.best is None or len(search.sizes) <= search.first + MOST_SIZES:
-        fits, believed = search.tried(others)
-        enough, too_little = (others, too_little) if fits else (enough, others)
-        if enough is None or (too_little is None and believed < others):
-            others = believed
-        elif too_little is None or enough - too_little <= 1:
-            break
-        else:
-            others = (too_little + enough) // 2
-    return search.choice()
-
-
-class _Search:
-    """Choices that were measured, by their bits.
-
-    Attributes:
-        best: the one of least error among those that fit.
-        sizes: of all; `first`: how many there were when the first one fitted.
-    """
-
-    def __init__(self, choices: Choices, budget: int, size: Callable[[Mapping[str, int]], int]) -> None:
-        self._choices, self._budget, self._size = choices, budget, size
-        self.sizes: dict[tuple[tuple[str, int], ...], int] = {}
-        self.best: Allocation | None = None
-        self.first = 0
-
-    def tried(self, others: int) -> tuple[bool, int]:
-        """Whether the choice fits that such a size of all else leads to, and that size as the choice has it.
-
-        A size that leaves room for no choice is enough: as good as one that fits. Raises DoesNotFit for it as long as
-        nothing has fitted.
-        """
+    builds, problem = dict[int, Measured](), None
+    for bits, graph in uniform.items():
+        progress.stage(f"emulating with {bits} bits in all layers, to see how long each takes")
         try:
-            found = allocate(replace(self._choices, others=others), self._budget)
-        except DoesNotFit:
-            if self.best is None:
-                raise
-            return True, others
-        whole = self._whole(found.bits)
-        if whole <= self._budget and (self.best is None or found.error < self.best.error):
-            self.first = self.first if self.best is not None else len(self.sizes)
-            self.best = found
-        return whole <= self._budget, self._choices.others + whole - self._choices.size(found.bits)
-
-    def _whole(self, bits: Mapping[str, int]) -> int:
-        """Bytes of all; more than the budget where no image comes of it, once something has fitted."""
-        key = tuple(bits.items())
-        if key not in self.sizes:
-            try:
-                self.sizes[key] = self._size(bits)
-            except DoesNotFit as error:
-                if self.best is None:
-                    raise
-                self.sizes[key] = self._budget + max(1, error.need - error.have)
-        return self.sizes[key]
-
-    def choice(self) -> MixedChoice:
-        """The best one, with what no choice is forecast to be better than."""
-        assert self.best is not None
-        excess = {bits: whole - self._choices.size(dict(bits)) for bits, whole in self.sizes.items()}
-        least = allocate(replace(self._choices, others=self._choices.others + min(excess.values())), self._budget)
-        key = tuple(self.best.bits.items())
-        bound = min(least.bound, self.best.error)
-        proven = least.proven and least.error >= self.best.error
-        whole = self.sizes[key]
-        best = replace(self.best, size=whole, bound=bound, proven=proven)
-        choices = replace(self._choices, others=self._choices.others + excess[key])
-        return MixedChoice(best, choices, self._budget, whole)
+            builds[bits] = measure(graph, inside)
+        except DoesNotFit as error:
+            problem = error
+            progress.warn(f"no layer gets {bits} bits: how long they take is not known, as with them it {error}")
+    if problem is not None and not builds:
+        raise problem
+    names = list(choices.errors)
+    layers = in_units({name: {b: build.layers.get(name, 0.0) for b, build in builds.items()} for name in names})
+    cycles, (bits, build) = Costs(layers, dict.fromkeys(builds, 0)), next(iter(builds.items()))
+    cycles = replace(cycles, others=build.emulated - cycles.of(dict.fromkeys(names, bits)))
+    kept = {name: {b: row[b] for b in builds} for name, row in choices.flash.layers.items()}
+    flash = replace(choices.flash, layers=kept, once={b: choices.flash.once[b] for b in builds})
+    return replace(choices, costs={FLASH: flash, CYCLES: cycles})
 
 
 @dataclass(frozen=True)
@@ -170,11 +156,7 @@ class _Forecast:
     layers: Mapping[str, int]
 
     @staticmethod
-    def of(
-        graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
-        grids: Mapping[Value, QuantType] | None, board: Board, forecaster: Callable[[Graph], Forecaster],
-    ) -> _Forecast:  # fmt: skip
-        quantized = quantize_ranges(graph, ranges, coded, grids)
+    def of(quantized: Graph, board: Board, forecaster: Callable[[Graph], Forecaster]) -> _Forecast:
         flash = forecaster(quantized).board(board).flash
         # Every product as a layer of its own.
         steps = lower(quantized, Target.of(board), tricks=Tricks(integration=False)).steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +17,16 @@ from edgekit.ops.supported import require_supported_graph
 from edgekit.progress import Progress
 from edgekit.quant.activation_grids import ActivationOptions, ChosenGrid, chosen_grids, narrow_inputs
 from edgekit.quant.affine import quantize_ranges
+from edgekit.quant.allocation import Budgets
 from edgekit.quant.bits import WEIGHT_BITS, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.low_bits import LowBits, WeightOptions, check_weight_options, choose_weights, require_torch
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.prepare import prepared
+
+if TYPE_CHECKING:
+    from edgekit.mixed import Measure
 
 CALIBRATION_SAMPLES = 256
 GENERATED_SAMPLES = 512
@@ -38,6 +43,7 @@ class Quantization:
         observer: how ranges of activations are chosen: "minmax", "percentile" or "mse".
         weights: how weights of fewer than 8 bits are chosen.
         budget_flash: bytes of code and weights that "mixed" may take; None for all that the board has.
+        budget_latency: milliseconds of an inference, as modelled, that "mixed" may take; None for any number.
         data_free: calibrate, and learn, on inputs that are generated from the model.
         input_range: the lowest and the highest number of an input, for generated ones; None where that is not known.
         activations: how many bits they have, and whether codes of a power.
@@ -47,6 +53,7 @@ class Quantization:
     observer: str = "mse"
     weights: WeightOptions = field(default_factory=WeightOptions)
     budget_flash: int | None = None
+    budget_latency: float | None = None
     data_free: bool = False
     input_range: tuple[float, float] | None = None
     activations: ActivationOptions = field(default_factory=ActivationOptions)
@@ -55,11 +62,12 @@ class Quantization:
         """Raise BadUsage for options that go with nothing here, MissingPackage for what is not installed."""
         check_weight_options(self.precision, self.weights)
         self.activations.check(self.precision)
-        if self.budget_flash is not None and self.precision != "mixed":
-            raise BadUsage(
-                f"--budget-flash chooses the bits of each layer: give --precision mixed with it, or leave it out with "
-                f"--precision {self.precision}"
-            )
+        for name, budget in (("--budget-flash", self.budget_flash), ("--budget-latency", self.budget_latency)):
+            if budget is not None and self.precision != "mixed":
+                raise BadUsage(
+                    f"{name} chooses the bits of each layer: give --precision mixed with it, or leave it out with "
+                    f"--precision {self.precision}"
+                )
         if self.input_range is not None and not self.data_free:
             raise BadUsage("--input-range is for generated inputs: give --data-free with it, or leave it out")
         if self.input_range is not None and not -_LARGEST < self.input_range[0] < self.input_range[1] < _LARGEST:
@@ -113,10 +121,10 @@ def calibration_samples(
 
 def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
-    forecaster: Callable[[Graph], Forecaster] = Forecaster, measured: Callable[[Graph], int] | None = None,
+    forecaster: Callable[[Graph], Forecaster] = Forecaster, measure: Measure | None = None,
 ) -> Quantized:  # fmt: skip
     """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, by the builds of `forecaster`, and
-    by the bytes that are `measured` of one, if they can be.
+    by what `measure` says of one, if it can be built.
 
     Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
     """
@@ -132,7 +140,7 @@ def quantize_model(
     if wanted.precision != "int8":
         # Learning takes minutes to hours: what no firmware can have is refused before it.
         require_supported_graph(quantize_ranges(graph, ranges, None, grids))
-    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, forecaster, measured)
+    low_bits = _low_bits(graph, calibration.samples, ranges, grids, wanted, board, progress, forecaster, measure)
     quantized = quantize_ranges(graph, ranges, None if low_bits is None else low_bits.coded, grids)
     return Quantized(quantized, graph, used, low_bits, tuple(dict.fromkeys(chosen.values())))
 
@@ -146,7 +154,7 @@ def _low_bits(
     board: Board | None,
     progress: Progress,
     forecaster: Callable[[Graph], Forecaster],
-    measured: Callable[[Graph], int] | None,
+    measure: Measure | None,
 ) -> LowBits | None:
     """The weights of fewer than 8 bits that the precision asks for."""
     mixed = None
@@ -156,10 +164,10 @@ def _low_bits(
 
         if board is None:
             raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
-        budget = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
-        start = wanted.weights.start
+        flash = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
+        budgets, start = Budgets(flash, wanted.budget_latency, board.mhz), wanted.weights.start
         mixed = choose_bits(
-            graph, ranges, samples, start, board, budget, progress, forecaster, grids, measured
+            graph, ranges, samples, start, board, budgets, progress, forecaster, grids, measure
         )  # fmt: skip
         bits = mixed.allocation.bits
     else:

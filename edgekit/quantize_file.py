@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.boards import load_board
+from edgekit.boards import Board, load_board
 from edgekit.data import Dataset, codes_of, load_data
 from edgekit.errors import BadUsage
 from edgekit.exporters.onnx import export_onnx, onnx_model
@@ -27,7 +28,9 @@ from edgekit.quant.error import layer_errors
 from edgekit.quant.prepare import prepared
 from edgekit.quantization import Quantization, Quantized, calibration_samples, quantize_model
 from edgekit.runtimes import compare_with_onnxruntime
-from edgekit.source import ERROR_SAMPLES, is_float, learning_folder, remove_learning
+from edgekit.source import ERROR_SAMPLES, BuildOptions, is_float, learning_folder, remove_learning
+from edgekit.toolchains import get_toolchain
+from edgekit.trial import Trials
 from edgekit.validation import odd_labels, top1
 
 SAMPLES = 100
@@ -67,6 +70,7 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     if options.board is not None and options.quantization.precision != "mixed":
         raise BadUsage("--board is for --precision mixed, which chooses bits for its flash: leave it out")
     board = None if options.board is None else load_board(options.board)
+    trials = None if board is None else _trials(options, board)
     graph = _float_graph(options, progress)
     data = None if options.data is None else load_data(options.data, graph.inputs)
     given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
@@ -76,11 +80,21 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     weights = options.quantization.weights
     resume = weights.resume or learning_folder(options.output)
     wanted = replace(options.quantization, weights=replace(weights, resume=resume))
-    made = quantize_model(graph, calibration, wanted, board, progress)
+    sample = list(calibration.samples[0])
+    measure = None if trials is None else partial(trials.measure, options.model.stem, sample)
+    made = quantize_model(graph, calibration, wanted, board, progress, measure=measure)
     require_supported_graph(made.graph)
     report = _report(options, made, data or calibration, progress)
     remove_learning(options.output, made.low_bits, weights)
     return report
+
+
+def _trials(options: QuantizeOptions, board: Board) -> Trials:
+    """What builds a choice of bits as `edgekit build` does without more options."""
+    defaults = BuildOptions(board.name, options.output, options.model, quantization=options.quantization)
+    trials = Trials(defaults, board, get_toolchain(defaults.toolchain))
+    trials.require()
+    return trials
 
 
 def _float_graph(options: QuantizeOptions, progress: Progress) -> Graph:

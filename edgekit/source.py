@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from edgekit.errors import BadData, BadUsage
 from edgekit.forecast import Forecaster
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
+from edgekit.latency import assumed_cycles
+from edgekit.mixed import Measured
 from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
@@ -124,6 +126,10 @@ class BuildOptions:
         if not self.external or load_board(self.board).external_ram is None:
             given = {"--dma": self.dma, "--off-chip bytes": self.objective == "bytes"}
             found += [f"{name} has no effect: there is no RAM off the chip" for name, used in given.items() if used]
+        if self.quantization.budget_latency is not None and assumed_cycles(load_board(self.board)):
+            found.append(
+                "--budget-latency was kept by cycles per instruction that are assumed for this core: NOT CALIBRATED"
+            )
         return found
 
 
@@ -155,19 +161,21 @@ class Source:
     low_bits: LowBits | None = None
 
 
-# Bytes of code and weights in the image of an integer graph, whose name is given too.
-Measured: TypeAlias = "Callable[[str, Graph], int]"
+class ModelMeasure(Protocol):
+    """`edgekit.mixed.Measure` of a model by its name, with a sample to time it on."""
+
+    def __call__(self, model: str, sample: Sequence[Array], graph: Graph, inside: bool = False) -> Measured: ...
 
 
-def load_source(options: BuildOptions, progress: Progress, measured: Measured | None = None) -> Source:
+def load_source(options: BuildOptions, progress: Progress, measure: ModelMeasure | None = None) -> Source:
     """Import, optimise, and quantize where the model is float and is not to stay so.
 
     Args:
-        measured: what bits of a mixture are chosen by; the forecast where None.
+        measure: what bits of a mixture are chosen by; the forecast where None.
     """
     options.check()
     if options.model is None:
-        return _packaged(options, progress, measured)
+        return _packaged(options, progress, measure)
     model = options.model
     imported = optimised(model, options, progress)
     if not is_float(imported) and options.precision != "int8":
@@ -184,13 +192,13 @@ def load_source(options: BuildOptions, progress: Progress, measured: Measured | 
     if options.precision == "float32":
         return _as_it_is(imported, model, dataset, options, "random numbers: no --data given")
     if is_float(imported):
-        return _calibrated(imported, model, dataset, options, progress, measured)
+        return _calibrated(imported, model, dataset, options, progress, measure)
     return _as_it_is(imported, model, dataset, options, "random codes: no --data given")
 
 
 def _calibrated(
     graph: Graph, model: Path, dataset: Dataset | None, options: BuildOptions, progress: Progress,
-    measured: Measured | None,
+    measure: ModelMeasure | None,
 ) -> Source:  # fmt: skip
     """A float graph quantized with samples of their own, with generated ones, or else with those that validate."""
     given = None if options.calibration is None else load_data(options.calibration, graph.inputs)
@@ -203,10 +211,10 @@ def _calibrated(
         )
     origin = options.data or options.calibration or "generated inputs"
     test = calibration if dataset is None else dataset
-    return _quantized(graph, model, calibration, test, options, progress, measured, str(origin))
+    return _quantized(graph, model, calibration, test, options, progress, measure, str(origin))
 
 
-def _packaged(options: BuildOptions, progress: Progress, measured: Measured | None) -> Source:
+def _packaged(options: BuildOptions, progress: Progress, measure: ModelMeasure | None) -> Source:
     from edgekit.models import packaged_model_for
 
     if options.data is not None or options.calibration is not None or options.quantization.data_free:
@@ -222,7 +230,7 @@ def _packaged(options: BuildOptions, progress: Progress, measured: Measured | No
         samples = [list(s) for s in packaged.test.samples[:count]]
         labels = None if packaged.test.labels is None else packaged.test.labels[:count]
         return Source(model.stem, model, imported, None, samples, labels, origin, [])
-    return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, measured, origin)
+    return _quantized(imported, model, packaged.calibration, packaged.test, options, progress, measure, origin)
 
 
 def optimised(model: Path, options: BuildOptions, progress: Progress) -> Graph:
@@ -258,7 +266,7 @@ def _quantized(
     test: Dataset,
     options: BuildOptions,
     progress: Progress,
-    measured: Measured | None,
+    measure: ModelMeasure | None,
     origin: str,
 ) -> Source:
     quantization = options.quantization
@@ -266,11 +274,12 @@ def _quantized(
     weights = replace(weights, resume=weights.resume or learning_folder(options.output))
     board = load_board(options.board)
     quantization = replace(quantization, weights=weights)
-    sizes = None if measured is None else partial(measured, model.stem)
-    made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster, sizes)
+    floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
+    # Timed on the sample whose cycles the report has: how long a layer takes may depend on its numbers.
+    timed = None if measure is None else partial(measure, model.stem, floats[-1])
+    made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster, timed)
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
-    floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
     codes = codes_of(floats, quantized.inputs)
     labels = None if test.labels is None else test.labels[: len(codes)]
     seen = {_bytes(s) for s in made.used}

@@ -1,21 +1,107 @@
-"""Bits for every layer: the least error within a budget of bytes, by an exact integer program (HiGHS)."""
+"""Bits for every layer: the least error within budgets of bytes and of time, by an exact integer program (HiGHS)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.optimize import LinearConstraint
 
-from edgekit.errors import DoesNotFit, InternalError
-from edgekit.integer_program import cheapest_choice
+from edgekit.errors import DoesNotFit, EdgekitError, InternalError, OverBudget, TooSlow
+from edgekit.integer_program import cheapest_choice, unit_of
 from edgekit.ir import Array
 
 # Errors become numbers up to this, so that the solver's absolute tolerance of 1e-6 is far below any difference.
 _LARGEST_ERROR = 1e6
 _TOLERANCE = 1e-5
+# scipy's status of a program without a solution.
+_INFEASIBLE = 2
+# Of milliseconds, as of the latency model's.
+_DECIMALS = 4
+# What a choice takes: bytes of code and weights, and cycles of one inference.
+FLASH, CYCLES = "flash", "cycles"
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What a choice may take.
+
+    Attributes:
+        flash: bytes of code and weights, in whatever flash they stand.
+        latency: milliseconds of one inference as modelled; None for any number.
+        mhz: of the core that they are counted at.
+    """
+
+    flash: int
+    latency: float | None = None
+    mhz: float = 1.0
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The most of FLASH, and of CYCLES where time is limited: those that are no more milliseconds as rounded."""
+        if self.latency is None:
+            return {FLASH: self.flash}
+        cycles = math.floor((self.latency + 0.5 / 10**_DECIMALS) * self.mhz * 1000.0) + 1
+        while self.milliseconds(cycles) > self.latency:
+            cycles -= 1
+        return {FLASH: self.flash, CYCLES: cycles}
+
+    def milliseconds(self, cycles: int) -> float:
+        """Of so many cycles, as the latency model rounds them."""
+        return round(cycles / (self.mhz * 1000.0), _DECIMALS)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What choices take of bytes or of cycles.
+
+    Attributes:
+        layers: by layer and bits.
+        once: what a width takes once, whatever number of layers have it (kernels).
+        others: what no choice changes.
+    """
+
+    layers: Mapping[str, Mapping[int, int]]
+    once: Mapping[int, int]
+    others: int = 0
+
+    def of(self, bits: Mapping[str, int]) -> int:
+        """All that a choice takes."""
+        layers = sum(self.layers[name][b] for name, b in bits.items())
+        return self.others + layers + sum(self.once[b] for b in set(bits.values()))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What may be chosen from.
+
+    Attributes:
+        errors: by layer and bits, of the network's answer.
+        costs: of FLASH, and of CYCLES where time is limited; all have the same layers and widths.
+    """
+
+    errors: Mapping[str, Mapping[int, float]]
+    costs: Mapping[str, Costs]
+
+    @property
+    def flash(self) -> Costs:
+        """Bytes."""
+        return self.costs[FLASH]
+
+    def error(self, bits: Mapping[str, int]) -> float:
+        """The sum of the layers' errors."""
+        return sum(self.errors[name].get(b, 0.0) for name, b in bits.items())
+
+    def of(self, bits: Mapping[str, int]) -> dict[str, int]:
+        """What a choice takes of everything."""
+        return {kind: costs.of(bits) for kind, costs in self.costs.items()}
+
+    def beside(self, others: Mapping[str, int]) -> Choices:
+        """The same with other numbers that no choice changes."""
+        return replace(self, costs={k: replace(costs, others=others[k]) for k, costs in self.costs.items()})
 
 
 @dataclass(frozen=True)
@@ -24,59 +110,35 @@ class Allocation:
 
     Attributes:
         bits: by the layer's name.
-        size: bytes of all.
+        takes: of FLASH and CYCLES, as of `Choices.of`.
         error: sum of the layers' errors.
-        bound: no choice within the budget has less error than this.
+        bound: no choice within the budgets has less error than this.
         proven: whether that is the choice's own error.
     """
 
     bits: dict[str, int]
-    size: int
+    takes: Mapping[str, int]
     error: float
     bound: float
     proven: bool
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What may be chosen from.
-
-    Attributes:
-        errors, sizes: by layer and bits, the error of the network's answer, and bytes.
-        once: bytes that a width takes once, whatever number of layers have it (kernels).
-        others: bytes that no choice changes.
-    """
-
-    errors: Mapping[str, Mapping[int, float]]
-    sizes: Mapping[str, Mapping[int, int]]
-    once: Mapping[int, int]
-    others: int = 0
-
-    def size(self, bits: Mapping[str, int]) -> int:
-        """Bytes of all with a choice."""
-        layers = sum(self.sizes[name][b] for name, b in bits.items())
-        return self.others + layers + sum(self.once[b] for b in set(bits.values()))
-
-
-@dataclass(frozen=True)
 class MixedChoice:
-    """Bits by layer for a budget of flash, with what they were chosen from.
-
-    Attributes:
-        budget: bytes of code and weights that were allowed.
-        forecast: bytes of code and weights that the choice is forecast to take.
-    """
+    """Bits by layer within budgets, with what they were chosen from; the allocation takes what was measured of it."""
 
     allocation: Allocation
     choices: Choices
-    budget: int
-    forecast: int
+    budgets: Budgets
 
     def record(self) -> dict[str, Any]:
         """As report.json has it, less the layers."""
+        takes, budgets = self.allocation.takes, self.budgets
         return {
-            "budget_flash": self.budget,
-            "forecast_flash": self.forecast,
+            "budget_flash": budgets.flash,
+            "forecast_flash": takes[FLASH],
+            "budget_latency_ms": budgets.latency,
+            "forecast_latency_ms": budgets.milliseconds(takes[CYCLES]) if CYCLES in takes else None,
             "proven": self.allocation.proven,
             "error": self.allocation.error,
             "error_bound": self.allocation.bound,
@@ -84,34 +146,69 @@ class MixedChoice:
 
     def layer_record(self, name: str) -> dict[str, dict[str, Any]]:
         """What a layer was chosen from, by bits."""
-        options = {"bytes": self.choices.sizes[name], "error": self.choices.errors[name]}
+        costs = self.choices.costs
+        options: dict[str, Mapping[int, float]] = {"bytes": costs[FLASH].layers[name]}
+        options |= {"cycles": costs[CYCLES].layers[name]} if CYCLES in costs else {}
+        options["error"] = self.choices.errors[name]
         return {key: {str(bits): value for bits, value in row.items()} for key, row in options.items()}
 
 
-def allocate(choices: Choices, budget: int) -> Allocation:
-    """The choice with the least sum of errors that takes at most `budget` bytes.
+def allocate(choices: Choices, budgets: Budgets) -> Allocation:
+    """The choice with the least sum of errors within the budgets.
 
-    A multiple-choice knapsack, solved by branch and bound: the same input gives the same choice. Raises DoesNotFit with
-    the least number of bytes that any choice takes where that is more.
+    A multiple-choice knapsack, solved by branch and bound: the same input gives the same choice. Raises DoesNotFit,
+    TooSlow, or OverBudget where only both budgets together are too little, with the least that any choice takes.
     """
-    columns = [(name, bits) for name, row in choices.sizes.items() for bits in row]
-    errors = np.array([choices.errors[name].get(bits, 0.0) for name, bits in columns])
-    sizes = np.array([choices.sizes[name][bits] for name, bits in columns], np.float64)
-    least = _solve(choices, columns, sizes, np.array([float(v) for v in choices.once.values()]), None)
-    smallest = choices.size(least.bits)
-    if smallest > budget:
-        costly = sorted(((n, choices.sizes[n][b]) for n, b in least.bits.items()), key=lambda item: -item[1])[:3]
-        raise DoesNotFit(
-            "flash", smallest, budget, costly, "that is the least with any choice of bits: raise --budget-flash"
-        )
-    factor = _LARGEST_ERROR / max(float(errors.max(initial=0.0)), np.finfo(np.float64).tiny)
-    found = _solve(choices, columns, errors * factor, np.zeros(len(choices.once)), budget)
-    size = choices.size(found.bits)
-    if size > budget:
-        raise InternalError(f"the chosen bits take {size} B of {budget}")
-    error = sum(choices.errors[name].get(bits, 0.0) for name, bits in found.bits.items())
+    program, limits = _Program(choices), budgets.limits
+    largest = max((error for row in choices.errors.values() for error in row.values()), default=0.0)
+    factor = _LARGEST_ERROR / max(largest, np.finfo(np.float64).tiny)
+    errors = [factor * choices.errors[name].get(bits, 0.0) for name, bits in program.columns]
+    found = program.least(np.array([*errors, *(0.0 for _ in program.widths)]), limits)
+    if found is None:
+        raise _problem(program, budgets)
+    takes, error = choices.of(found.bits), choices.error(found.bits)
+    for kind, limit in limits.items():
+        if takes[kind] > limit:
+            raise InternalError(f"the chosen bits take {takes[kind]} of {limit}: {kind}")
     bound = min(max(0.0, found.bound / factor), error)
-    return Allocation(found.bits, size, error, bound, (error - bound) * factor <= _TOLERANCE)
+    return Allocation(found.bits, takes, error, bound, (error - bound) * factor <= _TOLERANCE)
+
+
+def nearest(choices: Choices, budgets: Budgets) -> dict[str, int]:
+    """Where no choice keeps to the budgets, that which takes least of what is lacking."""
+    return _lacking(_Program(choices), budgets)[1]
+
+
+def _lacking(program: _Program, budgets: Budgets) -> tuple[str, dict[str, int], bool]:
+    """What there is too little of, the choice that takes least of it, and whether it is the other budget's fault."""
+    limits, found = budgets.limits, dict[str, int]()
+    for kind, limit in limits.items():
+        found = program.leanest(kind, {})
+        if program.choices.costs[kind].of(found) > limit:
+            return kind, found, False
+    if len(limits) == 1:
+        raise InternalError(f"no choice of bits, although one takes no more than {limits}")
+    return CYCLES, program.leanest(CYCLES, {FLASH: budgets.flash}), True
+
+
+def _problem(program: _Program, budgets: Budgets) -> EdgekitError:
+    """What to say where no choice keeps to the budgets."""
+    kind, bits, together = _lacking(program, budgets)
+    costs = program.choices.costs[kind]
+    need = costs.of(bits)
+    if together:
+        smallest = program.choices.flash.of(program.leanest(FLASH, {CYCLES: budgets.limits[CYCLES]}))
+        return OverBudget(
+            f"no choice of bits keeps both budgets: the fastest within {budgets.flash} B of flash takes "
+            f"{budgets.milliseconds(need):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
+            "raise --budget-latency or --budget-flash"
+        )
+    costly = sorted(((n, costs.layers[n][b]) for n, b in bits.items()), key=lambda item: -item[1])[:3]
+    advice = f"that is the least with any choice of bits: raise --budget-{'flash' if kind == FLASH else 'latency'}"
+    if kind == FLASH or budgets.latency is None:
+        return DoesNotFit("flash", need, budgets.flash, costly, advice)
+    slowest = [(name, budgets.milliseconds(cycles)) for name, cycles in costly]
+    return TooSlow(budgets.milliseconds(need), budgets.latency, slowest, advice)
 
 
 @dataclass(frozen=True)
@@ -120,24 +217,54 @@ class _Solution:
     bound: float
 
 
-def _solve(
-    choices: Choices, columns: list[tuple[str, int]], costs: Array, once_costs: Array, budget: int | None
-) -> _Solution:
-    """The choice with the least sum of `costs`, and of `once_costs` of the used widths."""
-    names, widths = list(choices.sizes), list(choices.once)
-    count, total = len(columns), len(columns) + len(widths)
-    one_each = np.zeros((len(names), total))
-    used = np.zeros((count, total))
-    for index, (name, bits) in enumerate(columns):
-        one_each[names.index(name), index] = 1.0
-        used[index, index], used[index, count + widths.index(bits)] = 1.0, -1.0
-    rules = [LinearConstraint(one_each, 1.0, 1.0), LinearConstraint(used, -np.inf, 0.0)]
-    if budget is not None:
-        row = [*(choices.sizes[name][bits] for name, bits in columns), *choices.once.values()]
-        rules.append(LinearConstraint(np.array(row, np.float64)[None], -np.inf, float(budget - choices.others)))
-    found = cheapest_choice(np.concatenate([costs, once_costs]), rules, None)
-    if found.x is None:
-        raise InternalError(f"no bits for {len(names)} layers: {found.message}")
-    chosen = {name: bits for (name, bits), take in zip(columns, found.x[:count], strict=True) if take > 0.5}
-    bound = found.mip_dual_bound
-    return _Solution(chosen, float(found.fun if bound is None else bound))
+class _Program:
+    """The integer program: one column for every layer and number of bits, and one for every width that is used."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self.columns = [(name, bits) for name, row in choices.flash.layers.items() for bits in row]
+        self.widths = list(choices.flash.once)
+        names, count = list(choices.flash.layers), len(self.columns)
+        one_each = np.zeros((len(names), count + len(self.widths)))
+        used = np.zeros((count, count + len(self.widths)))
+        for index, (name, bits) in enumerate(self.columns):
+            one_each[names.index(name), index] = 1.0
+            used[index, index], used[index, count + self.widths.index(bits)] = 1.0, -1.0
+        self._rules = [LinearConstraint(one_each, 1.0, 1.0), LinearConstraint(used, -np.inf, 0.0)]
+
+    def _row(self, costs: Costs) -> Array:
+        """Costs by column."""
+        layers = [costs.layers[name][bits] for name, bits in self.columns]
+        return np.array([*layers, *(costs.once[bits] for bits in self.widths)], np.float64)
+
+    def leanest(self, kind: str, limits: Mapping[str, int]) -> dict[str, int]:
+        """The choice within limits of others that takes least of one kind."""
+        found = self.least(self._row(self.choices.costs[kind]), limits)
+        if found is None:
+            raise InternalError(f"no choice of bits within {limits}, although there was one")
+        return found.bits
+
+    def least(self, objective: Array, limits: Mapping[str, int]) -> _Solution | None:
+        """The choice with the least sum of `objective` by column that takes at most `limits` of each kind, if any."""
+        rules = [*self._rules, *(self._limit(self.choices.costs[kind], limit) for kind, limit in limits.items())]
+        found = cheapest_choice(objective, rules, None)
+        if found.status == _INFEASIBLE:
+            return None
+        if found.x is None:
+            raise InternalError(f"no bits for {len(self.choices.errors)} layers: {found.message}")
+        taken = found.x[: len(self.columns)]
+        chosen = {name: bits for (name, bits), take in zip(self.columns, taken, strict=True) if take > 0.5}
+        bound = found.mip_dual_bound
+        return _Solution(chosen, float(found.fun if bound is None else bound))
+
+    def _limit(self, costs: Costs, limit: int) -> LinearConstraint:
+        """In the largest unit that all are whole numbers of: the solver lets a sum be wrong by a part of its terms."""
+        row = self._row(costs)
+        unit = math.gcd(*(int(number) for number in row)) or 1
+        return LinearConstraint(row[None] / unit, -np.inf, float((limit - costs.others) // unit))
+
+
+def in_units(layers: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, int]]:
+    """Costs by layer and bits as whole numbers of one unit, so coarse that the integer program is exact with them."""
+    unit = unit_of({round(cost) for row in layers.values() for cost in row.values()})
+    return {name: {bits: unit * round(cost / unit) for bits, cost in row.items()} for name, row in layers.items()}

@@ -218,7 +218,7 @@ def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -
         return
     if not floats:
         _require_codes(node)
-    ctx.begin(node.name, node.op, spec_of(node.op).macs(node), position)
+    ctx.begin(node.name, node.op, spec_of(node.op).macs(node), position, (node.name,))
     if any(value.elements for value in node.outputs):
         RULES[node.op](node, ctx)
     else:
@@ -228,7 +228,8 @@ def _lower_node(node: Node, position: int, ctx: LoweringContext, floats: bool) -
 
 def _lower_group(group: Group, position: int, ctx: LoweringContext) -> None:
     """Several nodes as one step, which leaves the outputs of the last one."""
-    ctx.begin(group.last.name, group.name, sum(spec_of(n.op).macs(n) for n in group.nodes), position)
+    macs, names = sum(spec_of(n.op).macs(n) for n in group.nodes), tuple(n.name for n in group.nodes)
+    ctx.begin(group.last.name, group.name, macs, position, names)
     if isinstance(group, RowChain):
         lower_row_chain(group, ctx, RULES)
     elif isinstance(group, Stream):

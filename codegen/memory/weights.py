@@ -30,7 +30,10 @@ def times_read(tables: Sequence[Constant], macs: int) -> int:
 
 
 def bytes_read(program: Program) -> list[int]:
-    """Bytes that an inference reads of each table, see `times_read`; a stream's as often as its rounds read them."""
+    """Bytes that an inference reads of each table, see `times_read`; a stream's as often as its rounds read them.
+
+    By multiplications, to compare tables; not what is waited for, which `latency/memory.py` counts.
+    """
     reads = [0] * len(program.constants)
     for step in program.steps:
         tables = tables_of(step.calls)

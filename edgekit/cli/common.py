@@ -50,7 +50,7 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             type=click.Choice(["int8", "w4", "w3", "w2", "mixed", *others]),
             default="int8",
             show_default=True,
-            help="int8; weights of 4, 3 or 2 bits but in the first and last layer; or bits by layer for --budget-flash"
+            help="int8; weights of 4, 3 or 2 bits but in the first and last layer; or bits by layer within budgets"
             + ("; or the float model as it is." if others else "."),
         ),
         click.option(
@@ -70,6 +70,12 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             type=click.FloatRange(0.0, 1e9, min_open=True),
             metavar="KB",
             help="Code and weights of --precision mixed.  [default: the board's flash]",
+        ),
+        click.option(
+            "--budget-latency",
+            type=click.FloatRange(0.001, 1e9),
+            metavar="MS",
+            help="Modelled time of an inference of --precision mixed.  [default: any]",
         ),
         click.option("--iterations", type=click.IntRange(1, 1_000_000), help="Steps of learning per block."),
         click.option("--seed", type=click.IntRange(0, 2**31), help="Seed of learning.  [default: 0]"),
@@ -109,9 +115,11 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
     from edgekit.quant.low_bits import WeightOptions
     from edgekit.quantization import Quantization
 
-    budget = values["budget_flash"]
-    if budget is not None and math.isnan(budget):
+    flash, latency = values["budget_flash"], values["budget_latency"]
+    if flash is not None and math.isnan(flash):
         raise BadUsage("--budget-flash takes a number of KB")
+    if latency is not None and math.isnan(latency):
+        raise BadUsage("--budget-latency takes a number of milliseconds")
     return Quantization(
         values["precision"],
         values["observer"],
@@ -123,7 +131,9 @@ def quantization_of(values: Mapping[str, Any]) -> Quantization:
             values["learn_on"],
             values["exponent_groups"],
         ),
-        None if budget is None else round(1024 * budget),
+        None if flash is None else round(1024 * flash),
+        # As many decimals as the model's milliseconds have.
+        None if latency is None else round(latency, 4),
         values["data_free"],
         values["input_range"],
         ActivationOptions(int(values["activation_bits"]), values["activation_quantizer"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgekit.boards import Board
 from edgekit.emulators import RunCounts
+from edgekit.errors import BadUsage
 from edgekit.latency.blocks import core_cycles
 from edgekit.latency.cores import ASSUMED, CORES, Core
 from edgekit.toolchains import Image
@@ -38,10 +39,30 @@ class Latency:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The latency, and cycles per layer: None where the core has no model of its own."""
+    """The latency and its layers.
+
+    Attributes:
+        per_layer: cycles, as reports say them: None where the core has no model of its own.
+        layers: the same as they are summed up, by assumed cycles per instruction too; none where nothing is known.
+    """
 
     latency: Latency
     per_layer: list[int | None]
+    layers: list[float]
+
+
+def require_model(board: Board) -> None:
+    """Raise BadUsage where nothing says how many cycles instructions of the board's core take."""
+    if board.core not in CORES and board.core not in ASSUMED:
+        raise BadUsage(
+            f"--budget-latency is kept by a model of cycles, and there is none of {board.core} ({board.name}): "
+            f"leave it out, or take a board with {', '.join((*CORES, *ASSUMED))}"
+        )
+
+
+def assumed_cycles(board: Board) -> bool:
+    """Whether cycles of the board's core are instructions by an assumed factor."""
+    return board.core not in CORES and board.core in ASSUMED
 
 
 def estimate(board: Board, image: Image, counts: RunCounts, waits: Sequence[float]) -> Estimate:
@@ -58,11 +79,12 @@ def estimate(board: Board, image: Image, counts: RunCounts, waits: Sequence[floa
     nothing: list[int | None] = [None] * len(counts.per_layer)
     if assumed is None:
         label = f"no model for {board.core}; the instruction count is exact"
-        return Estimate(Latency(None, None, None, label, None, None, None, "none", False), nothing)
+        return Estimate(Latency(None, None, None, label, None, None, None, "none", False), nothing, [])
     waiting = sum(waits)
     cycles, low, high = (cpi * counts.total + waiting for cpi in (assumed.model, assumed.low, assumed.high))
     label = f"NOT CALIBRATED for {board.core}: cycles per instruction are assumed, at {board.mhz:g} MHz; not measured"
-    return Estimate(_latency(board, counts.total, cycles, low, high, waiting, label, "assumed", False), nothing)
+    layers = [assumed.model * count + wait for count, wait in zip(counts.per_layer, waits, strict=True)]
+    return Estimate(_latency(board, counts.total, cycles, low, high, waiting, label, "assumed", False), nothing, layers)
 
 
 def _by_blocks(board: Board, core: Core, image: Image, counts: RunCounts, waits: Sequence[float]) -> Estimate:
@@ -79,13 +101,14 @@ def _by_blocks(board: Board, core: Core, image: Image, counts: RunCounts, waits:
         board, counts.total, cycles, core.low * cycles, core.high * cycles, sum(waits), label, "cycles",
         core.source is not None,
     )  # fmt: skip
-    return Estimate(latency, [round(c) for c in scaled])
+    return Estimate(latency, [round(c) for c in scaled], scaled)
 
 
 def _latency(
     board: Board, instructions: int, cycles: float, low: float, high: float, waiting: float, label: str, method: str,
     calibrated: bool,
 ) -> Latency:  # fmt: skip
-    model, least, most = (round(c / (board.mhz * 1000.0), 4) for c in (cycles, low, high))
+    # Those of the whole cycles that are said beside them.
+    model, least, most = (round(round(c) / (board.mhz * 1000.0), 4) for c in (cycles, low, high))
     per_instruction = round(cycles / instructions, 3) if instructions else None
     return Latency(model, least, most, label, round(cycles), round(waiting), per_instruction, method, calibrated)

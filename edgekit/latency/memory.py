@@ -1,6 +1,10 @@
 """Cycles that a run waits for memory: weights from flash and activations in slow RAM, each read or written once.
 
-What is read again, from behind a cache or not, is not known without running it: a lower bound.
+What is read again, from behind a cache or not, is not known without running it: a lower bound. That is not what
+`codegen/memory/weights.py` counts when it says which tables leave a full flash: there every multiplication reads its
+weight, as if nothing were kept between two pixels, because only which table is read more matters. Here weights that a
+kernel goes over again come from a cache or a widened tile, and are waited for once a step, or once in every round of a
+stream, as those of all its other layers are read in between: also in the rounds in which one of them has no row.
 """
 
 from __future__ import annotations
@@ -33,6 +37,5 @@ def layer_waits(board: Board, program: Program, plan: MemoryPlan, far: Collectio
     for step in program.steps:
         buffers = sum(b.size * memories[plan.places[b].region] for b in step.buffers())
         weights = sum(t.size * (far_wait if t.index in far else near_wait) for t in tables_of(step.calls))
-        # Layers that run by rows read their weights again in every round.
         waits.append(weights * max(1, step.rounds) + buffers)
     return waits

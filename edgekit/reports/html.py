@@ -201,9 +201,10 @@ def _low_bits(low_bits: dict[str, Any]) -> str | None:
     if iterations:
         parts.append(f"learned on {text.count(samples)} samples, {text.count(iterations)} steps a block")
     if mixed:
-        budget = text.size(mixed.get("budget_flash"))
+        budget, time = f"{text.size(mixed.get('budget_flash'))} of flash", mixed.get("budget_latency_ms")
+        budget += "" if time is None else f" and {text.milliseconds(time)} an inference"
         proof = "proven the least error" if mixed.get("proven") else "not proven the least error"
-        parts.append(f"bits chosen for {budget} of flash, {proof}")
+        parts.append(f"bits chosen for {budget}, {proof}")
     return ", ".join(parts) + "."
 
 

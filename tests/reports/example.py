@@ -95,8 +95,8 @@ def example_report() -> dict[str, Any]:
             for i, layer in enumerate(layers)
         ],
         "low_bits": {"quantizer": "nupes", "samples": 512, "iterations": 500, "seed": 0,
-                     "mixed": {"budget_flash": 65536, "forecast_flash": 65000, "proven": True, "error": 0.02,
-                               "error_bound": 0.02},
+                     "mixed": {"budget_flash": 65536, "forecast_flash": 65000, "budget_latency_ms": 70.0,
+                               "forecast_latency_ms": 66.2, "proven": True, "error": 0.02, "error_bound": 0.02},
                      "layers": [{"name": layers[1]["name"], "bits": 4}]},
         "warnings": ["the stack bound assumes that interrupts use a stack of their own"],
         "fits": True,

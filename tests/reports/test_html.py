@@ -128,7 +128,14 @@ def test_a_layer_without_noise_is_exact() -> None:
 
 def test_what_layers_lose_is_said() -> None:
     text = _Page(render_html(example_report(), {})).text
-    for part in ("0.61", "24.0 dB", "its weights", "by nupes", "64.0 KiB of flash", "512 samples"):
+    for part in (
+        "0.61",
+        "24.0 dB",
+        "its weights",
+        "by nupes",
+        "64.0 KiB of flash and 70.0 ms an inference",
+        "512 samples",
+    ):
         assert part in text, part
 
 
