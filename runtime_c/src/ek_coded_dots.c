@@ -86,14 +86,14 @@ static void decode_chunk(int32_t bits, const int8_t *table, const uint8_t *w, in
 void ek_decode_fours(const ek_coding *coding, const uint8_t *w, const uint32_t *channels, int32_t first, int32_t fours,
                      int32_t chunks, int32_t input_zero, int32_t *table)
 {
-    const uint8_t *tables = w;
-    w += coding->tables + (first >> 2) * chunks * 8 * coding->bits;
+    const int32_t bits = coding->bits, bytes = 8 * bits;
+    const uint8_t *codes = w + coding->tables + (first >> 2) * chunks * bytes;
     for (; fours > 0; --fours) {
-        const int8_t *levels = ek_levels_of(coding, tables, first);
+        const int8_t *levels = ek_levels_of(coding, w, first);
         int32_t sums[4] = {0, 0, 0, 0};
         for (int32_t chunk = 0; chunk < chunks; ++chunk) {
-            decode_chunk(coding->bits, levels, w, (int8_t *)table, sums);
-            w += 8 * coding->bits;
+            decode_chunk(bits, levels, codes, (int8_t *)table, sums);
+            codes += bytes;
             table += 16;
         }
         for (int32_t i = 0; i < 4; ++i) {

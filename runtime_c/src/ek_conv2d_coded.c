@@ -10,7 +10,7 @@ static void decode_channels(const ek_conv_params *p, const ek_coding *coding, in
     w += coding->tables + (first >> 1) * ek_pair_bytes(coding, inputs);
     for (; pairs > 0; --pairs) {
         int32_t sums[2];
-        ek_decode_pair(coding->bits, ek_levels_of(coding, tables, first), inputs, w, rows, rows + inputs, sums);
+        ek_decode_pair(coding->bits, ek_levels_of(coding, tables, first), inputs, w, rows, sums);
         for (int32_t i = 0; i < 2; ++i) {
             *records = ek_coded_channel(coding, channels, first++);
             records->bias = (int32_t)((uint32_t)records->bias - (uint32_t)(p->input_zero * sums[i]));

@@ -81,14 +81,13 @@ EK_INLINE void decode_pair(const int8_t *table, int32_t inputs, const uint8_t *w
     sums[1] = second_sum;
 }
 
-void ek_decode_pair(int32_t bits, const int8_t *table, int32_t inputs, const uint8_t *w, int8_t *first, int8_t *second,
-                    int32_t sums[2])
+void ek_decode_pair(int32_t bits, const int8_t *table, int32_t inputs, const uint8_t *w, int8_t *rows, int32_t sums[2])
 {
     if (bits == 4) {
-        decode_pair(table, inputs, w, first, second, sums, 4);
+        decode_pair(table, inputs, w, rows, rows + inputs, sums, 4);
     } else if (bits == 3) {
-        decode_pair(table, inputs, w, first, second, sums, 3);
+        decode_pair(table, inputs, w, rows, rows + inputs, sums, 3);
     } else {
-        decode_pair(table, inputs, w, first, second, sums, 2);
+        decode_pair(table, inputs, w, rows, rows + inputs, sums, 2);
     }
 }

@@ -196,3 +196,15 @@ def test_heads_of_attention_take_their_groups_of_channels() -> None:
     codes = [quant.quantize(array, quantized.inputs[0].dtype) for array in packaged.calibration.samples[0]]
     want = run_reference(quantized, codes)[quantized.outputs[0]]
     assert (build_host_model(quantized)(codes)[0] == want).all()
+
+
+@pytest.mark.parametrize(("op", "name"), [
+    ("transpose_conv2d", "coded_groups_0_w3"), ("fully_connected", "coded_groups_0_w3"),
+    ("conv2d", "groups_coded_groups_0_w4"), ("depthwise_conv2d", "same_coded_groups_0_w4"),
+])  # fmt: skip
+def test_a_model_of_one_layer_in_groups_has_all_that_it_calls(op: str, name: str) -> None:
+    """What a program of many layers links another layer may have brought along."""
+    (case,) = [case for case in spec_of(op).cases() if case.name == name]
+    model = build_host_model(case.graph)
+    for inputs in case.inputs:
+        assert (model(list(inputs))[0] == run_reference(case.graph, list(inputs))[case.graph.outputs[0]]).all()
