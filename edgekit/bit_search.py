@@ -41,7 +41,8 @@ def within(choices: Choices, budgets: Budgets, taken: Taken) -> MixedChoice:
         for kind, side in sides.items():
             # Where it is not known of the choice, it is not what was wrong with it.
             side.learn(*outcomes.get(kind, (True, side.now)))
-        if not _moved(list(sides.values())):
+        # Before anything was found, the same once more is what cannot be kept: it is said to be.
+        if not _moved(list(sides.values())) and search.best is not None:
             break
     return search.choice()
 
@@ -119,9 +120,9 @@ class _Search:
     def tried(self, others: Mapping[str, int]) -> dict[str, tuple[bool, int]]:
         """By kind, whether the choice that such numbers lead to keeps to the budget, and that number as it has it.
 
-        Numbers that leave room for no choice are enough: as good as those of one that keeps to all. Raises for them as
-        long as nothing has, but for those that nothing was measured with: then what comes nearest is. A kind is left
-        out where it is not known of the choice.
+        Numbers that leave room for no choice are enough: as good as those of one that keeps to all. As long as nothing
+        has, what comes nearest is measured instead; raises where it was already, or enough were. A kind is left out
+        where it is not known of the choice.
         """
         self.later += self.best is not None
         choices = self._choices.beside(others)
@@ -130,9 +131,9 @@ class _Search:
         except (DoesNotFit, OverBudget):
             if self.best is not None:
                 return {kind: (True, number) for kind, number in others.items()}
-            if self.whole:
-                raise
             bits = nearest(choices, self._budgets)
+            if tuple(bits.items()) in self.whole or len(self.whole) > MOST_SIZES:
+                raise
         return self._outcome(bits)
 
     def _outcome(self, bits: dict[str, int]) -> dict[str, tuple[bool, int]]:

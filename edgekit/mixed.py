@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from edgekit.bit_search import within
+from edgekit.bit_search import Taken, within
 from edgekit.boards import Board
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
-from edgekit.errors import BadUsage, DoesNotFit, InternalError
+from edgekit.errors import BadUsage, DoesNotFit, EdgekitError, InternalError, OverBudget
 from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
@@ -96,8 +96,6 @@ def choose_bits(
     progress.stage("forecasting sizes with every number of bits")
     forecasts = {bits: _Forecast.of(uniform[bits], board, forecaster) for bits in WIDTHS}
     choices = Choices(errors, {FLASH: _flash(names, forecasts)})
-    if measure is not None and budgets.latency is not None:
-        choices = _timed(choices, uniform, measure, budgets.flash <= board.flash_internal.size, progress)
 
     def taken(bits: Mapping[str, int]) -> Mapping[str, int]:
         if measure is None:
@@ -106,7 +104,33 @@ def choose_bits(
         found = measure(integers(bits))
         return {FLASH: found.flash} | ({} if budgets.latency is None else {CYCLES: found.emulated})
 
-    return within(choices, budgets, taken)
+    if measure is None or budgets.latency is None:
+        return within(choices, budgets, taken)
+    chip = board.flash_internal.size
+    inside = (_timed(choices, uniform, measure, True, progress), replace(budgets, flash=min(budgets.flash, chip)))
+    if budgets.flash <= chip:
+        return within(*inside, taken)
+    return _better(inside, (_timed(choices, uniform, measure, False, progress), budgets), taken)
+
+
+def _better(inside: tuple[Choices, Budgets], anywhere: tuple[Choices, Budgets], taken: Taken) -> MixedChoice:
+    """The choice of less error of two: with all weights in the program flash, and with some outside as builds put them.
+
+    Which those are is another thing for every choice, and one that all is inside with may be the faster one by far.
+    """
+    found, problems = list[MixedChoice](), list[EdgekitError]()
+    for choices, budgets in (inside, anywhere):
+        try:
+            found.append(within(choices, budgets, taken))
+        except (DoesNotFit, OverBudget) as error:
+            problems.append(error)
+    if not found:
+        one, other = problems
+        raise OverBudget(f"with all weights in the program flash: {one}; with some outside: {other}")
+    best = min(found, key=lambda mixed: mixed.allocation.error)
+    bound = min(mixed.allocation.bound for mixed in found)
+    proven = not problems and all(mixed.allocation.proven for mixed in found)
+    return replace(best, allocation=replace(best.allocation, bound=bound, proven=proven), budgets=anywhere[1])
 
 
 def _flash(names: Sequence[str], forecasts: Mapping[int, _Forecast]) -> Costs:
@@ -125,8 +149,7 @@ def _timed(
     A width with which no image comes of that is left out, and said to be.
 
     Args:
-        inside: whether the budget of flash leaves all weights in the program flash: cycles are those that they take
-            there, where a build with 8 bits might have some elsewhere.
+        inside: with all weights in the program flash, where a build with 8 bits might have some elsewhere.
     """
     builds, problem = dict[int, Measured](), None
     for bits, graph in uniform.items():

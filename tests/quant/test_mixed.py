@@ -198,10 +198,33 @@ def test_uniform_builds_stand_where_the_budget_leaves_them(chain: Chain) -> None
         return _faked(graph)
 
     size = load_board("stm32f411").flash_internal.size
-    for flash, inside in ((size, True), (size + 1, False)):
+    for flash, builds in ((size, [True] * 4), (size + 1, [True] * 4 + [False] * 4)):
         asked.clear()
         _chosen(chain, Budgets(flash, 10.0, 1.0), measure)
-        assert asked[:4] == [inside] * 4 and not any(asked[4:]) and len(asked) > 4
+        assert asked[: len(builds)] == builds and not any(asked[len(builds) :]) and len(asked) > len(builds)
+
+
+def test_a_choice_that_leaves_all_weights_on_the_chip_may_be_the_faster_one(chain: Chain) -> None:
+    """With weights in two flashes, what a layer takes depends on what the others leave of the faster one."""
+    size = load_board("stm32f411").flash_internal.size
+
+    def measure(graph: Graph, inside: bool = False) -> Measured:
+        bits = _bits(graph)
+        weights = {name: size * b // 16 for name, b in bits.items()}
+        left, layers = size, {}
+        for name, b in bits.items():
+            near = min(left, weights[name])
+            left -= 0 if inside else near
+            away = 0 if inside else weights[name] - near
+            layers[name] = (200.0 if b == 8 else 330.0) + 1000.0 * away / size
+        return Measured(20_000 + sum(weights.values()), round(sum(layers.values())), layers)
+
+    # Two layers of 4 bits would still leave a half outside: only narrow ones are fast enough.
+    found = _chosen(chain, Budgets(3 * size, 1.5, 1.0), measure)
+    assert found.allocation.takes["cycles"] <= 1500 and found.budgets.flash == 3 * size
+    assert found.allocation.bound <= found.allocation.error
+    with pytest.raises(OverBudget, match=r"with all weights in the program flash: .*; with some outside: "):
+        _chosen(chain, Budgets(3 * size, 0.7, 1.0), measure)
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
