@@ -106,7 +106,10 @@ def cells() -> Iterator[Cell]:
         for width in ("w8a8", *(width for width in WIDTHS if width[1] == "8")):
             yield Cell(subject, width, "uniform", 0)
             yield Cell(subject, width, "mse", 0)
-        yield from (Cell(subject, width, method, 0) for width in narrow for method in WITHOUT_DATA)
+        # Weights of 2 bits have one exponent for a layer.
+        for width, method in itertools.product(narrow, WITHOUT_DATA):
+            if method != GROUPED or width[1] != "2":
+                yield Cell(subject, width, method, 0)
     for seed, method, subject in itertools.product(SEEDS, LEARNED, SUBJECTS):
         yield from (Cell(subject, width, method, seed) for width in narrow)
 

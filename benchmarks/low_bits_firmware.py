@@ -26,7 +26,7 @@ from benchmarks.transformer_memory import random_vit
 
 LARGEST_SMALL = {"image": 240, "depth": 14, "mlp_ratio": 4.0, "patch": 16, "embed": 448, "heads": 7}
 CALIBRATED = 64
-# Weights of 2 bits have no exponents.
+# Weights of 2 bits have one exponent for a layer.
 GROUPED = ("w4", "w3")
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import BadUsage, MissingPackage
-from edgekit.ir import LEAST_GROUP, Array, Graph, QuantType, Value
+from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
 from edgekit.quant.activations import activation_quants
 from edgekit.quant.allocation import MixedChoice
 from edgekit.quant.bits import WEIGHT_BITS
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
-from edgekit.quant.weight_quantizers import DATA_FREE, coded_weights
+from edgekit.quant.weight_quantizers import DATA_FREE, check_group, coded_weights
 
 # Those that learn by reconstruction, in torch, and the quantizer by the weights alone that they begin with.
 LEARNED = {"adaround": "mse", "nupes": "power-clip"}
 # Those that choose an exponent for a layer, or for groups of its channels.
-WITH_EXPONENTS = ("powerquant", "power-clip", "nupes")
+WITH_EXPONENTS = ("powerquant", "nupes")
 QUANTIZERS = (*DATA_FREE, *LEARNED)
 DEFAULT_QUANTIZER = "nupes"
 # Samples that learning uses at most.
@@ -95,18 +95,21 @@ class LowBits:
             "mixed": None if self.mixed is None else self.mixed.record(),
             "layers": [
                 {"name": name, "bits": bits}
-                | self._exponents(name)
+                | self._levels(name)
                 | ({} if self.mixed is None else self.mixed.layer_record(name))
                 for name, bits in self.bits.items()
             ],
         }
 
-    def _exponents(self, name: str) -> dict[str, Any]:
-        """Of codes of fewer than 8 bits: an exponent for each group of channels, and how many channels those have."""
+    def _levels(self, name: str) -> dict[str, Any]:
+        """Of codes of fewer than 8 bits: an exponent for each group of channels, how many channels those have, and
+        whether the codes are in halves.
+        """
         coded = self.coded.get(name)
         if coded is None:
             return {}
-        return {"exponents": list(coded.exponents), "group": coded.group or len(coded.codes)}
+        group = coded.group or len(coded.codes)
+        return {"exponents": list(coded.exponents), "group": group, "halves": coded.halves}
 
 
 def check_weight_options(precision: str, options: WeightOptions) -> None:
@@ -141,9 +144,7 @@ def check_weight_options(precision: str, options: WeightOptions) -> None:
 
 
 def _check_group(precision: str, options: WeightOptions) -> None:
-    group = options.group
-    if group is not None and (group < LEAST_GROUP or group & (group - 1)):
-        raise BadUsage(f"--exponent-groups takes a power of two, {LEAST_GROUP} channels or more: {group} is none")
+    check_group(options.group or 0)
     if options.chosen not in WITH_EXPONENTS:
         raise BadUsage(
             f"--exponent-groups is for quantizers that choose exponents ({', '.join(WITH_EXPONENTS)}): "

@@ -163,4 +163,4 @@ def _levels(exponent: float, whole: Array, step: int) -> tuple[int, ...]:
         return tuple(int(step * level) for level in whole)
     levels = np.floor(LARGEST_LEVEL * (whole / whole[-1]) ** (1.0 / exponent) + 0.5)
     # Where there is no zero, none may become one.
-    return tuple(int(level) for level in np.maximum(levels, np.minimum(whole, 1)))
+    return tuple(int(level) for level in (np.maximum(levels, 1) if whole[0] else levels))

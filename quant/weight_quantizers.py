@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from edgekit.errors import BadUsage
-from edgekit.ir import Array, Graph, Node
+from edgekit.ir import LEAST_GROUP, Array, Graph, Node
 from edgekit.ops.conv2d import can_lack_zero, groups_of, is_product
 from edgekit.quant.power import CodedRows, joined, power_codes, power_values, search_exponent
+from edgekit.quant.short_channels import SPREAD_BITS
 from edgekit.quant.weights import channel_rows
 
 # Shares of the largest magnitude that clipping tries.
@@ -80,13 +81,18 @@ _IN_HALVES = {"powerquant": 2, "power-clip": 3}
 
 
 def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: int = 0) -> dict[str, CodedRows]:
-    """Codes by the name of each product that `bits` gives less than 8; raises BadUsage for another quantizer's name.
+    """Codes by the name of each product that `bits` gives less than 8.
 
     Args:
         quantizer: a name in `DATA_FREE`, or "powerquant-global": one exponent for all layers of a width, as in the
             paper.
         group: so many output channels have an exponent of their own, as of `Codebook`; 0 for one per layer.
+
+    Raises BadUsage for another quantizer's name, for groups of another size, or of what has one exponent for all.
     """
+    check_group(group)
+    if group and quantizer == GLOBAL:
+        raise BadUsage(f"{GLOBAL} has one exponent for all layers, and none for groups of channels")
     if quantizer != GLOBAL and quantizer not in DATA_FREE:
         raise BadUsage(f"no quantizer named {quantizer!r} without data: use {', '.join((*DATA_FREE, GLOBAL))}")
     nodes = [n for n in graph.nodes if is_product(n) and bits.get(n.name, 8) < 8]
@@ -98,15 +104,23 @@ def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: 
     return {name: with_exponent(layer, bits[name], shared[bits[name]]) for name, layer in rows.items()}
 
 
+def check_group(group: int) -> None:
+    """Raise BadUsage for groups that kernels do not decode."""
+    if group and (group < LEAST_GROUP or group & (group - 1)):
+        raise BadUsage(f"--exponent-groups takes a power of two, {LEAST_GROUP} channels or more: {group} is none")
+
+
 def _coded(node: Node, bits: int, quantizer: str, group: int) -> CodedRows:
     """The codes of a layer, of each group of its channels alone where it has groups; in halves where the quantizer may
-    and that is nearer. A channel of zeros needs a code for them.
+    and that is nearer. A channel of zeros needs a code for them, and so does one that
+    is so small that its scale is a larger one's.
     """
     rows = channel_rows(node)
     size = group if group and bits > 2 and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
     coded = _by_group(rows, bits, DATA_FREE[quantizer], size)
-    zeros = not np.abs(rows).max(axis=1, initial=0.0).all()
-    if zeros or bits > _IN_HALVES.get(quantizer, 0) or not can_lack_zero(node):
+    peaks = np.abs(rows).max(axis=1, initial=0.0)
+    small = bool((peaks <= peaks.max(initial=0.0) * 2.0**-SPREAD_BITS).any())
+    if small or bits > _IN_HALVES.get(quantizer, 0) or not can_lack_zero(node):
         return coded
     return _best(rows, [coded, _by_group(rows, bits, in_halves, size)])
 

@@ -18,7 +18,7 @@ from edgekit.codegen.lowering.requantize import (
 from edgekit.codegen.program import ConstantArg, Fields, ParamsArg
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, Codebook, Node
-from edgekit.ops.conv2d import can_lack_zero, channel_axis
+from edgekit.ops.conv2d import CODES_AT_ONCE, can_lack_zero, channel_axis
 
 # Of a channel's word: bits of the multiplier below its first one, of the shift, and of the bias.
 MULTIPLIER_BITS, SHIFT_BITS, BIAS_BITS = 15, 4, 13
@@ -108,7 +108,7 @@ def coded_layer(node: Node, codebook: Codebook, pad_to: int) -> CodedLayer:
     if not (codebook.has_zero or weights.all()):
         raise UnsupportedModel(
             f"layer {node.name!r} ({node.op}): a channel whose sums would not fit 32 bits has weights without a level "
-            "0; lower its bias, or use weights of 3 bits"
+            "0; lower its bias, or use weights of 4 bits"
         )
     codes = codebook.codes(weights, axis).astype(np.int64) % (1 << codebook.bits)
     scale = _scale(node, codebook, records[: weights.shape[axis]])
@@ -181,9 +181,9 @@ def _fields(codes: Array, bits: int) -> Array:
 def packed_fours(codes: Array, bits: int) -> Array:
     """uint8: codes [O,K] in fours of channels and sixteens of inputs; see ek_coded_dots.h."""
     rows, inputs = codes.shape
-    padded = np.zeros((-(-rows // 4) * 4, -(-inputs // 16) * 16), np.uint8)
+    padded = np.zeros((-(-rows // 4) * 4, -(-inputs // CODES_AT_ONCE) * CODES_AT_ONCE), np.uint8)
     padded[:rows, :inputs] = codes
-    chunks = padded.reshape(len(padded) // 4, 4, -1, 16).transpose(0, 2, 1, 3)
+    chunks = padded.reshape(len(padded) // 4, 4, -1, CODES_AT_ONCE).transpose(0, 2, 1, 3)
     if bits == 4:
         halves: Array = chunks[..., 0::2, :] | chunks[..., 1::2, :] << 4
         return halves.reshape(-1)

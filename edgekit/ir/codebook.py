@@ -28,6 +28,11 @@ class Codebook:
     levels: tuple[tuple[int, ...], ...]
     group: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for groups that kernels do not decode."""
+        if self.group and (self.group < LEAST_GROUP or self.group & (self.group - 1)):
+            raise ValueError(f"groups of {self.group} channels: a power of two, {LEAST_GROUP} or more, share levels")
+
     @staticmethod
     def shared(bits: int, levels: Iterable[int]) -> Codebook:
         """Levels that all channels share."""
@@ -96,6 +101,9 @@ class Codebook:
         if not self.group or not len(kept):
             return Codebook(self.bits, self.levels[:1])
         groups = kept // self.group
+        used = {self.levels[group] for group in groups}
+        if len(used) == 1:
+            return Codebook(self.bits, tuple(used))
         size = self.group
         while size >= LEAST_GROUP:
             firsts = groups[::size]

@@ -76,13 +76,13 @@ def is_product(node: Node) -> bool:
 
 
 # What the kernels of coded weights take at a time: rows of weights are padded to it, with the code of zero.
-_CODES_AT_ONCE = 16
+CODES_AT_ONCE = 16
 
 
 def can_lack_zero(node: Node) -> bool:
     """Whether codes that have none for zero can be the product's weights: rows of them are not padded."""
     dense = node.op == "fully_connected" or (node.op == "conv2d" and groups_of(node) == 1)
-    return not dense or node.input(1).elements // node.output.shape[-1] % _CODES_AT_ONCE == 0
+    return not dense or node.input(1).elements // node.output.shape[-1] % CODES_AT_ONCE == 0
 
 
 PRODUCT_CONSTRAINTS: tuple[Constraint, ...] = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops import fixed_point as fp
-from edgekit.ops.conv2d import bias_or_zero, groups_of, is_product
+from edgekit.ops.conv2d import CODES_AT_ONCE, bias_or_zero, groups_of, is_product
 from edgekit.ops.supported import unsupported_layers
 from edgekit.passes.base import Pass
 from edgekit.passes.code_ranges import GROWING, CodeRange, centred_weights, code_ranges, pads, table_of, takes_codes
@@ -98,10 +98,11 @@ def _shrink(family: _Family, ranges: dict[Value, CodeRange]) -> bool:
     dead = np.ones(channels, bool)
     for sink in family.sinks:
         dead &= _absorbed(sink, ranges[sink.input(0)])
-    kept = _filled_up(dead, _sharing(family))
+    word = WORD if all(_has_zero(sink) for sink in family.sinks) else CODES_AT_ONCE
+    kept = _filled_up(dead, _sharing(family), word)
     biases = {sink: _new_bias(sink, ranges[sink.input(0)], kept) for sink in family.sinks}
     limit = np.iinfo(np.int32).max
-    if len(kept) == channels or any(np.abs(bias).max() > limit for bias in biases.values()):
+    if len(kept) == channels or len(kept) % word or any(np.abs(bias).max() > limit for bias in biases.values()):
         return False
     for sink, bias in biases.items():
         _set_bias(sink, bias)
@@ -128,17 +129,23 @@ def _sharing(family: _Family) -> int:
     return min((book.group for book in books if book.group), default=0)
 
 
-def _filled_up(dead: Array, sharing: int) -> Array:
+def _has_zero(sink: Node) -> bool:
+    """Whether weights can be padded: codes without a zero cannot, and need whole rows."""
+    quant = sink.input(1).quant
+    return quant is None or quant.codebook is None or quant.codebook.has_zero
+
+
+def _filled_up(dead: Array, sharing: int, word: int) -> Array:
     """The channels that stay: all that live, and dead ones up to whole words; words of channels that share levels, so
     that those that stay do.
     """
     parts = []
     for part in np.split(np.arange(len(dead)), range(sharing, len(dead), sharing) if sharing else []):
         alive, spare = part[~dead[part]], part[dead[part]]
-        wanted = -(-len(alive) // WORD) * WORD
+        wanted = -(-len(alive) // word) * word
         parts.append(np.sort(np.concatenate([alive, spare[: wanted - len(alive)]])))
     kept = np.concatenate(parts)
-    return kept if len(kept) else np.arange(min(WORD, len(dead)))
+    return kept if len(kept) else np.arange(min(word, len(dead)))
 
 
 def _absorbed(sink: Node, codes: CodeRange) -> Array:

@@ -43,7 +43,14 @@ def _parts(graph: Graph, node: Node) -> list[Node]:
         return []
     runs = sorted((s.attrs["starts"][-1], s.attrs["starts"][-1] + s.attrs["sizes"][-1]) for s in slices)
     apart = all(end <= start for (_, end), (start, _) in itertools.pairwise(runs))
-    return slices if apart else []
+    return slices if apart and all(_keeps_levels(node, *run) for run in runs) else []
+
+
+def _keeps_levels(node: Node, start: int, end: int) -> bool:
+    """Whether weights of these channels, where they are codes, are codes by themselves."""
+    quant = node.input(1).quant
+    book = None if quant is None else quant.codebook
+    return book is None or book.of_channels(np.arange(start, end)) is not None
 
 
 def _is_run(node: Node) -> bool:

@@ -97,11 +97,13 @@ class BlockStore:
 def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:
     found: dict[str, CodedRows] = {}
     for index, name in enumerate(arrays["names"].tolist()):
-        bits, group, halves = arrays[f"form{index}"].tolist()
-        exponents = tuple(arrays[f"exponents{index}"].astype(float).tolist())
+        form, exponents = arrays[f"form{index}"], arrays[f"exponents{index}"]
+        if form.dtype.kind != "i" or exponents.ndim != 1 or exponents.dtype != np.float64:
+            raise ValueError("no form and no exponents of weights")
+        bits, group, halves = form.tolist()
         bias = arrays.get(f"bias{index}")
         codes, peaks = arrays[f"codes{index}"], arrays[f"peaks{index}"]
-        found[name] = CodedRows(codes, peaks, exponents, int(bits), bias, int(group), bool(halves))
+        found[name] = CodedRows(codes, peaks, tuple(exponents.tolist()), bits, bias, group, bool(halves))
     return found
 
 

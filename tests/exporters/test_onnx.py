@@ -82,6 +82,7 @@ def _steps_apart(path: Path, quantized: Graph, samples: list[Sample]) -> float:
 
 @pytest.mark.parametrize(("bits", "quantizer"), [
     (8, ""), (4, "uniform"), (4, "powerquant"), (3, "mse"), (3, "powerquant"), (2, "mse"), (2, "powerquant"),
+    (3, "power-clip"),
 ])  # fmt: skip
 def test_the_packaged_model_comes_back_as_it_was(bits: int, quantizer: str, tmp_path: Path) -> None:
     packaged = packaged_model(small=True)

@@ -39,7 +39,7 @@ def test_equal_levels_have_the_least_code() -> None:
 
 
 @pytest.mark.parametrize(("kept", "group", "levels"), [
-    (range(12), 8, [0, 1]), (range(8, 12), 8, [1]), ([0, 1, 2, 3, 8, 9, 10, 11], 4, [0, 1]),
+    (range(12), 8, [0, 1]), (range(8, 12), 0, [1]), ([0, 1, 2, 3, 8, 9, 10, 11], 4, [0, 1]),
     ([4, 5, 6, 7, 0, 1, 2, 3, 9, 10], 8, [0, 1]), (range(4, 12), 4, [0, 1]),
     (range(6, 12), None, None), ([0, 8, 1, 9], None, None),
 ])  # fmt: skip
@@ -52,6 +52,12 @@ def test_some_channels_keep_levels_by_fours(kept: range, group: int | None, leve
     assert found is not None and found.group == group and found.levels == tuple(BY_GROUP[4][n] for n in levels)
     codes = np.tile(np.arange(-7, 8), (12, 1))
     assert (found.weights(codes[list(kept)]) == book.weights(codes)[list(kept)]).all()
+
+
+@pytest.mark.parametrize("group", [1, 2, 6, 12])
+def test_groups_that_kernels_do_not_decode_are_refused(group: int) -> None:
+    with pytest.raises(ValueError, match="a power of two, 4 or more"):
+        Codebook(4, BY_GROUP[4][:2], group)
 
 
 def test_levels_of_all_channels_are_those_of_some() -> None:

@@ -64,6 +64,14 @@ def test_codes_round_trip_at_every_exponent() -> None:
             assert (again[:2] == codes[:2]).all() and not again[2].any()
 
 
+def test_levels_near_zero_fall_together_at_the_least_exponents() -> None:
+    for exponent in (0.3, 0.34):
+        wanted = np.floor(127 * (np.arange(8) / 7) ** (1 / exponent) + 0.5)
+        assert codebook_of((exponent,), 4).levels == (tuple(wanted.astype(int).tolist()),) and wanted[1] == 0
+    # Without a zero, none becomes one.
+    assert codebook_of((0.3,), 3, halves=True).levels[0][0] == 1
+
+
 def test_codes_in_halves_round_trip_and_have_no_zero() -> None:
     peaks = np.array([0.5, 3.0])
     for bits in (2, 3, 4):

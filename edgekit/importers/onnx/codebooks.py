@@ -37,7 +37,7 @@ def gathered_weights(layer: Layer) -> Constant | None:
     if layer.constant(0).quant is not None or layer.constant(1).quant is not None:
         return None
     table, indices = layer.constant(0).array, layer.constant(1).array
-    tables = _tables(table)
+    tables = _tables(table, -(-max(indices.shape, default=1) // LEAST_GROUP))
     if tables is None or layer.int_attr("axis", 0) != 0 or indices.dtype.kind != "i":
         return None
     size = len(table)
@@ -48,14 +48,14 @@ def gathered_weights(layer: Layer) -> Constant | None:
     return Constant(layer.record.outputs[0], table[indices], None, book, levels_axis=axis)
 
 
-def _tables(table: Array) -> Codebook | None:
-    """The levels of a table, or of several one behind the other, whose groups are still unknown: each int8, symmetric,
-    and ascending from its middle, which is 0 where its size is odd and else more than 0.
+def _tables(table: Array, most: int) -> Codebook | None:
+    """The levels of a table, or of up to `most` one behind the other, whose groups are still unknown: each int8,
+    symmetric, and ascending from its middle, which is 0 where its size is odd and else more than 0.
     """
     if table.dtype != np.int8 or table.ndim != 1 or not len(table):
         return None
     for size, bits in _WIDTHS.items():
-        if len(table) != size and (len(table) % size or bits == 2):
+        if len(table) != size and (len(table) % size or bits == 2 or len(table) // size > most):
             continue
         numbers = table.astype(np.int64).reshape(-1, size)
         positive = numbers[:, size // 2 :]
