@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.codegen.lowering.coded import codebook_of
 from edgekit.ir import Array, Codebook, DType, Graph, Node, QuantType, Value
 from edgekit.ops import spec_of
 from edgekit.ops.coded_cases import BY_GROUP
@@ -143,6 +144,20 @@ def test_channels_that_share_levels_stay_together() -> None:
     check(chain, [(12, 6), (3, 12)])
     kept = first.input(1).quant
     assert kept is not None and kept.codebook == Codebook(4, (BY_GROUP[4][0], *[BY_GROUP[4][1]] * 2), 4)
+
+
+@pytest.mark.parametrize(("dead", "kept"), [(20, 16), (4, 32)])
+def test_readers_whose_weights_have_no_zero_keep_whole_rows(dead: int, kept: int) -> None:
+    chain = Chain(2, 6)
+    chain.product("fully_connected", (32, 6), CONV, dict.fromkeys(range(dead), 500))
+    reader = chain.product("fully_connected", (3, 32), CONV, {})
+    weights = reader.input(1)
+    assert weights.quant is not None
+    book = Codebook.shared(2, (29, 127))
+    made = book.weights(weights.array % 4 - 2)
+    reader.set_input(1, Value.constant("w", made, replace(weights.quant, codebook=book)))
+    check(chain, [(kept, 6), (3, kept)])
+    assert codebook_of(reader) == book
 
 
 def test_outputs_and_other_readers_keep_all_channels() -> None:

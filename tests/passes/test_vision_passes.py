@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgekit.ir import DType, Graph, QuantType, Value
+from edgekit.ir import Codebook, DType, Graph, QuantType, Value
 from edgekit.ops.reference import run_reference
 from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.constant_add import AddOfConstantToAffine
@@ -306,6 +306,17 @@ def test_split_product() -> None:
         m = Maker()
         y = m("fully_connected", m.input(1, 3, 4), m.const(12, 4), **PLAIN)
         untouched(SplitProduct(), m.graph(*(y if p is None else part(m, y, 2, *p) for p in parts)))
+
+
+def test_products_whose_parts_share_levels_stay_whole() -> None:
+    book = Codebook(4, tuple((0, 1, 2, 3, 4, 5, 6, top) for top in (7, 9, 12)), 4)
+    for starts, splits in (((0, 4, 8), True), ((0, 6), False)):
+        m = Maker()
+        weights = m.const(12, 4)
+        weights.quant = QuantType((1.0,) * 12, (0,) * 12, 0, book)
+        y = m("fully_connected", m.input(1, 3, 4), weights, **PLAIN)
+        graph = m.graph(*(part(m, y, 2, start, 12 // len(starts)) for start in starts))
+        assert SplitProduct().run(graph) == splits
 
 
 def test_gather_to_slice() -> None:
