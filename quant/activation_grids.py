@@ -2,7 +2,7 @@
 
 As of weights (`edgekit.quant.power`), codes are spaced evenly in |x| ** exponent (PowerQuant, arXiv 2301.09858). 8-bit
 codes of a power are for what a function or a softmax makes and products alone read: those decode them to 16 bits.
-4-bit codes are for what products read, but for the first and the last one, which have 8-bit weights too.
+4-bit codes are for what products read, but for the outermost ones, which have 8-bit weights too (`uniform_bits`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ActivationOptions:
     """How activations become codes.
 
     Attributes:
-        bits: of what products read, but the first and the last: 8 or 4.
+        bits: of what products read, but the outermost ones: 8 or 4.
         quantizer: "uniform", or "power": exponents where they pay.
     """
 
@@ -83,7 +83,7 @@ class ChosenGrid:
 
 
 def narrow_inputs(graph: Graph) -> list[Value]:
-    """What products but the first and the last read, each a value of its own that nothing else reads; in place.
+    """What products but the outermost ones read, each a value of its own that nothing else reads; in place.
 
     A float graph gets a `requantize` before those products where other layers read their input too, or where what
     makes it is no table.

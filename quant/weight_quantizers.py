@@ -73,8 +73,8 @@ DATA_FREE: dict[str, Callable[[Array, int], CodedRows]] = {
     "power-clip": power_clipped,
 }
 GLOBAL = "powerquant-global"
-# Products whose weights take an exponent per group of channels: a depthwise layer's table of levels for four channels
-# would be as long as their codes.
+# Products whose weights take an exponent per group of channels, where they are of one group: a depthwise layer's table
+# of levels for four channels would be as long as their codes, and others are rare.
 _GROUPED = ("conv2d", "fully_connected")
 # The most bits that may do without a code for zero. PowerQuant is the paper's, but of 2 bits.
 _IN_HALVES = {"powerquant": 2, "power-clip": 3}

@@ -27,7 +27,7 @@ def _activation_options() -> tuple[Callable[[F], F], ...]:
             type=click.Choice(["8", "4"]),
             default="8",
             show_default=True,
-            help="Of what products read, but the first and the last.",
+            help="Of what products read, but the outermost ones.",
         ),
         click.option(
             "--activation-quantizer",
@@ -50,7 +50,7 @@ def quantization_options(*others: str) -> Callable[[F], F]:
             type=click.Choice(["int8", "w4", "w3", "w2", "mixed", *others]),
             default="int8",
             show_default=True,
-            help="int8; weights of 4, 3 or 2 bits but in the first and last layer; or bits by layer within budgets"
+            help="int8; weights of 4, 3 or 2 bits but in the outermost layers; or bits by layer within budgets"
             + ("; or the float model as it is." if others else "."),
         ),
         click.option(

@@ -2,10 +2,10 @@
 
 Weights of 8 bits are int8 codes behind a DequantizeLinear with a scale per output channel. Uniform codes of 4 bits are
 INT4 in the same place. All other codes (of a power, or of 3 and 2 bits) are UINT4 indices, -> Cast to int32 -> Gather
-from the table of their levels, int8 and ascending with 0 in the middle (or no 0, where weights of 2 bits do without
-one) -> DequantizeLinear. What Gather gives are the
-integers that firmware computes with, so nothing is rounded on the way. Where groups of channels have levels of their
-own, their tables are one behind the other, and an Add between Cast and Gather moves each channel's indices to its own.
+from the table of their levels, int8 and ascending with 0 in the middle, where they do not do without one ->
+DequantizeLinear. What Gather gives are the integers that firmware computes with, so nothing is rounded on the way.
+Where groups of channels have levels of their own, their tables are one behind the other, and an Add between Cast and
+Gather moves each channel's indices to its own.
 """
 
 from __future__ import annotations
