@@ -90,7 +90,8 @@ void ek_decode_channels(const ek_coding *coding, const ek_decode_params *p, cons
                         const uint32_t *channels, ek_channel *to);
 
 /* The codes of a depthwise layer as strips have them: per channel `codes`, those of one of `places`, in columns of
- * `rows`. The first `size` of each of the first `size` columns are weights; what the other codes are does not matter. */
+ * `rows`. The first `size` of each of the first `size` columns are weights; what the other codes are does not matter.
+ */
 typedef struct {
     int32_t channels, codes, places;
     int32_t rows, size;
