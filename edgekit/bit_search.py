@@ -45,8 +45,9 @@ def within(choices: Choices, budgets: Budgets, taken: Taken, likely: Sequence[Ma
     search.start(likely)
     sides = {kind: _Others(choices.costs[kind].others, limit // LEAST_PART) for kind, limit in budgets.limits.items()}
     while search.best is None or search.goes_on:
-        outcomes = search.tried({kind: side.now for kind, side in sides.items()})
+        others, outcomes = search.tried({kind: side.now for kind, side in sides.items()})
         for kind, side in sides.items():
+            side.now = others[kind]
             # Where it is not known of the choice, it is not what was wrong with it.
             side.learn(*outcomes.get(kind, (True, side.now)))
         # Before anything was found, the same once more is what cannot be kept: it is said to be.
@@ -121,7 +122,7 @@ class _Search:
     """
 
     def __init__(self, choices: Choices, budgets: Budgets, taken: Taken) -> None:
-        self._choices, self._budgets, self._taken = choices, budgets, taken
+        self._choices, self._budgets, self._taken, self._limits = choices, budgets, taken, budgets.limits
         self.whole: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
         self.best: Allocation | None = None
         self.first = self.tries = 0
@@ -140,12 +141,13 @@ class _Search:
             if self.best is not None:
                 return
 
-    def tried(self, others: Mapping[str, int]) -> dict[str, tuple[bool, int]]:
-        """By kind, whether the choice that such numbers lead to keeps to the budget, and that number as it has it.
+    def tried(self, others: Mapping[str, int]) -> tuple[Mapping[str, int], dict[str, tuple[bool, int]]]:
+        """Numbers, and by kind whether the choice that they lead to keeps to the budget, and that number as it has it.
 
-        Numbers that leave room for no choice are enough, and those of the best choice leave it room. As long as nothing
-        keeps to all, what comes nearest is measured instead; raises where it was already, or enough were. A kind is
-        left out where it is not known of the choice.
+        They are the given ones, but where nothing keeps to all budgets yet and with those no choice would. What comes
+        nearest is measured then, or what may keep to them by what another took; raises where all that was already, or
+        enough were. Once something was found, numbers that leave room for no choice are enough, and those of the best
+        leave it room. A kind is left out where it is not known of the choice.
         """
         self.tries += 1
         choices = self._choices.beside(others)
@@ -153,28 +155,49 @@ class _Search:
             bits = allocate(choices, self._budgets).bits
         except (DoesNotFit, OverBudget) as error:
             if self.best is not None:
-                return {kind: (True, number) for kind, number in self._others(self.best.bits).items()}
+                return others, {kind: (True, number) for kind, number in self._others(self.best.bits).items()}
             bits = nearest(choices, self._budgets)
             if tuple(bits.items()) in self.whole or len(self.whole) > MOST_SIZES:
-                error.say(self._nearest())
-                raise
+                bits, others = self._another(error)
         if self.best is None and (len(self.whole) >= MOST_FIRST or self.tries > MOST_TRIES):
             raise OverBudget(
                 f"none of {len(self.whole)} choices of bits that were built keeps to the budgets, and no more are "
                 f"tried: {self._nearest()}; raise --budget-flash or --budget-latency"
             )
-        return self._outcome(bits)
+        return others, self._outcome(bits)
+
+    def _another(self, problem: DoesNotFit | OverBudget) -> tuple[dict[str, int], Mapping[str, int]]:
+        """A choice that was not measured and is counted to keep to the budgets with what measured ones took beside
+        their layers, with that; raises where there is none, or all that takes is bytes, which differ little.
+        """
+        known = [self._leanest(), *(self._others(dict(bits)) for bits in self.whole)] if CYCLES in self._limits else []
+        if known:
+            problem = OverBudget(
+                "no choice of bits was found that keeps both budgets: raise --budget-latency or --budget-flash"
+            )
+        for others in known:
+            try:
+                bits = allocate(self._choices.beside(others), self._budgets).bits
+            except (DoesNotFit, OverBudget) as error:
+                # What cannot be kept with the leanest numbers cannot be with any.
+                if others is known[0]:
+                    problem = error
+                    break
+                continue
+            if tuple(bits.items()) not in self.whole:
+                return bits, others
+        problem.say(self._nearest())
+        raise problem
 
     def _nearest(self) -> str:
         """What the choice takes that is least over any of its budgets, of those that were measured."""
-        limits = self._budgets.limits
-        takes = min(self.whole.values(), key=lambda whole: max(n / max(1, limits[k]) for k, n in whole.items()))
+        takes = min(self.whole.values(), key=lambda whole: max(n / max(1, self._limits[k]) for k, n in whole.items()))
         time = f" and {self._budgets.milliseconds(takes[CYCLES]):g} ms" if CYCLES in takes else ""
         return f"the nearest of those that were built takes {takes[FLASH]} B{time}"
 
     def _outcome(self, bits: dict[str, int]) -> dict[str, tuple[bool, int]]:
         """Measure a choice and keep it if it is the best."""
-        counted, limits, error = self._choices.of(bits), self._budgets.limits, self._choices.error(bits)
+        counted, limits, error = self._choices.of(bits), self._limits, self._choices.error(bits)
         whole = self._measured(bits)
         kept = all(kind in whole and whole[kind] <= limit for kind, limit in limits.items())
         if kept and (self.best is None or error < self.best.error):

@@ -200,14 +200,14 @@ def _problem(program: _Program, budgets: Budgets) -> EdgekitError:
         fastest = program.choices.of(program.leanest(CYCLES, {FLASH: budgets.flash}))[CYCLES]
         smallest = program.choices.flash.of(program.leanest(FLASH, {CYCLES: budgets.limits[CYCLES]}))
         return OverBudget(
-            f"no choice of bits keeps both budgets, as counted: the fastest within {budgets.flash} B of flash takes "
+            f"no choice of bits keeps both budgets: as counted, the fastest within {budgets.flash} B of flash takes "
             f"{budgets.milliseconds(fastest):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
             "raise --budget-latency or --budget-flash"
         )
     if len(lacking) > 1:
         smallest, fastest = (program.choices.costs[kind].of(lacking[kind]) for kind in (FLASH, CYCLES))
         return OverBudget(
-            f"no choice of bits keeps either budget, as counted: the smallest takes {smallest} B of {budgets.flash} B, "
+            f"no choice of bits keeps either budget: as counted, the smallest takes {smallest} B of {budgets.flash} B, "
             f"and the fastest {budgets.milliseconds(fastest):g} ms of {budgets.latency:g} ms; raise --budget-latency "
             "and --budget-flash"
         )
