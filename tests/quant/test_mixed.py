@@ -379,6 +379,14 @@ def test_a_quantized_file_keeps_budgets_of_a_build(
         return found[-1]
 
     monkeypatch.setattr(trial.Trials, "measure", recorded)
+    samples = []
+    timed = quantize_file.timed_as_built
+
+    def seen(measure: Any, model: Path, floats: Any) -> Any:
+        samples.append(floats[-1][0])
+        return timed(measure, model, floats)
+
+    monkeypatch.setattr(quantize_file, "timed_as_built", seen)
     arguments = ["quantize", *model, "-o", str(tmp_path / "q.onnx"), "--budget-flash", "36"]
     result = CliRunner().invoke(group, arguments)
     assert result.exit_code == 0, result.output
@@ -391,3 +399,5 @@ def test_a_quantized_file_keeps_budgets_of_a_build(
     choice = json.loads(timed.stdout)["low_bits"]["mixed"]
     times = {(m.flash, round(m.emulated / 72_000, 4)) for m in found}
     assert (choice["forecast_flash"], choice["forecast_latency_ms"]) in times and choice["forecast_latency_ms"] <= 5.2
+    # The last of those that a build would emulate.
+    assert all(np.array_equal(sample, np.load(tmp_path / "x.npz")["x"][3:4]) for sample in samples)
