@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,11 @@ class Board:
     def external_flash(self) -> Region | None:
         """The first flash off the chip that is not the program flash, or None."""
         return next((r for r in self.regions if r.external and r.kind == "flash" and not r.program), None)
+
+    @property
+    def without_external_flash(self) -> Board:
+        """The same board with all weights in the program flash."""
+        return replace(self, regions=tuple(region for region in self.regions if region != self.external_flash))
 
     @property
     def extra_ram(self) -> tuple[Region, ...]:

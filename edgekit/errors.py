@@ -15,6 +15,10 @@ class EdgekitError(Exception):
 
     exit_code = 2
 
+    def say(self, more: str) -> None:
+        """Say more at the message's end."""
+        self.args = (f"{self}; {more}",)
+
 
 class BadModel(EdgekitError):
     """The model file is malformed: truncated, inconsistent or out of bounds."""
@@ -70,7 +74,7 @@ class DoesNotFit(EdgekitError):
 
 
 class OverBudget(EdgekitError):
-    """No choice keeps to the budgets that were asked for, of which each alone can be kept."""
+    """No choice that was found keeps to the budgets that were asked for."""
 
     exit_code = 1
 

@@ -10,7 +10,7 @@ from edgekit.bit_search import Taken, within
 from edgekit.boards import Board
 from edgekit.codegen.integration import Tricks
 from edgekit.codegen.lowering import Target, lower
-from edgekit.errors import BadUsage, DoesNotFit, EdgekitError, InternalError, OverBudget
+from edgekit.errors import BadUsage, DoesNotFit, InternalError, OverBudget, TooSlow
 from edgekit.forecast import Forecaster
 from edgekit.ir import Array, Graph, QuantType, Value
 from edgekit.progress import Progress
@@ -31,7 +31,7 @@ class Measured:
     """What a build of an integer graph takes.
 
     Attributes:
-        flash: bytes of code and weights; more than is allowed where it has no room for them.
+        flash: bytes of code and weights; more than there is where that has no room for them.
         cycles: of one inference, layers: of its products by name; None and nothing where it was not emulated.
     """
 
@@ -73,6 +73,7 @@ def choose_bits(
 
     Args:
         quantizer: of DATA_FREE, chooses the codes whose errors are measured.
+        board: without memory that builds may not use.
         forecaster: of the builds.
         grids: of activations, as of `quantize_ranges`.
         measure: where something better than the forecast knows what a build takes.
@@ -97,40 +98,91 @@ def choose_bits(
     forecasts = {bits: _Forecast.of(uniform[bits], board, forecaster) for bits in WIDTHS}
     choices = Choices(errors, {FLASH: _flash(names, forecasts)})
 
+    chip, outside = board.flash_internal.size, board.external_flash
+    room = chip + (0 if outside is None else outside.size)
+    within_room = replace(budgets, flash=min(budgets.flash, room))
+    if measure is None:
+        found = within(choices, within_room, lambda b: {FLASH: _Forecast.of(integers(b), board, forecaster).total})
+        return replace(found, budgets=budgets)
+    builds = _Builds(integers, measure, outside is not None, progress)
+
     def taken(bits: Mapping[str, int]) -> Mapping[str, int]:
-        if measure is None:
-            return {FLASH: _Forecast.of(integers(bits), board, forecaster).total}
-        progress.stage("linking a choice of bits, to see what it takes")
-        found = measure(integers(bits))
-        return {FLASH: found.flash} | ({} if budgets.latency is None else {CYCLES: found.emulated})
+        build = builds.of(bits, "linking a choice of bits, to see what it takes")
+        return {FLASH: build.flash} | ({} if budgets.latency is None else {CYCLES: build.emulated})
 
-    if measure is None or budgets.latency is None:
-        return within(choices, budgets, taken)
-    chip = board.flash_internal.size
-    inside = (_timed(choices, uniform, measure, True, progress), replace(budgets, flash=min(budgets.flash, chip)))
-    if budgets.flash <= chip:
-        return within(*inside, taken)
-    return _better(inside, (_timed(choices, uniform, measure, False, progress), budgets), taken)
+    if budgets.latency is None:
+        return replace(within(choices, within_room, taken), budgets=budgets)
+    inside = _timed(choices, builds, True, replace(budgets, flash=min(budgets.flash, chip)))
+    if within_room.flash <= chip:
+        return replace(inside.choice(taken), budgets=budgets)
+    return replace(_better(inside, _timed(choices, builds, False, within_room), taken), budgets=budgets)
 
 
-def _better(inside: tuple[Choices, Budgets], anywhere: tuple[Choices, Budgets], taken: Taken) -> MixedChoice:
+@dataclass(frozen=True)
+class _Builds:
+    """Builds of choices of bits, each made once.
+
+    Attributes:
+        outside: whether weights may stand in a flash off the chip: else all builds have them inside.
+    """
+
+    integers: Callable[[Mapping[str, int]], Graph]
+    measure: Measure
+    outside: bool
+    progress: Progress
+    known: dict[tuple[bool, tuple[tuple[str, int], ...]], Measured] = field(default_factory=dict)
+
+    def of(self, bits: Mapping[str, int], stage: str, inside: bool = False) -> Measured:
+        """What a build takes, as of `Measure`; `stage` is what is told while it is made."""
+        inside = inside and self.outside
+        key = (inside, tuple(bits.items()))
+        if key not in self.known:
+            self.progress.stage(stage)
+            self.known[key] = self.measure(self.integers(bits), inside)
+        return self.known[key]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """What is searched: choices by what each layer takes, and those with the same bits in all layers that were
+    measured to keep to the budgets.
+    """
+
+    choices: Choices
+    budgets: Budgets
+    uniform: Sequence[Mapping[str, int]]
+
+    def choice(self, taken: Taken) -> MixedChoice:
+        """The choice of least error."""
+        return within(self.choices, self.budgets, taken, self.uniform)
+
+
+def _better(inside: _Timed, anywhere: _Timed, taken: Taken) -> MixedChoice:
     """The choice of less error of two: with all weights in the program flash, and with some outside as builds put them.
 
     Which those are is another thing for every choice, and one that all is inside with may be the faster one by far.
     """
-    found, problems = list[MixedChoice](), list[EdgekitError]()
-    for choices, budgets in (inside, anywhere):
+    found, problems = list[MixedChoice](), list[DoesNotFit | OverBudget]()
+    for timed in (inside, anywhere):
         try:
-            found.append(within(choices, budgets, taken))
+            found.append(timed.choice(taken))
         except (DoesNotFit, OverBudget) as error:
             problems.append(error)
     if not found:
-        one, other = problems
-        raise OverBudget(f"with all weights in the program flash: {one}; with some outside: {other}")
+        raise _neither(*problems)
     best = min(found, key=lambda mixed: mixed.allocation.error)
     bound = min(mixed.allocation.bound for mixed in found)
     proven = not problems and all(mixed.allocation.proven for mixed in found)
-    return replace(best, allocation=replace(best.allocation, bound=bound, proven=proven), budgets=anywhere[1])
+    return replace(best, allocation=replace(best.allocation, bound=bound, proven=proven))
+
+
+def _neither(inside: DoesNotFit | OverBudget, anywhere: DoesNotFit | OverBudget) -> DoesNotFit | OverBudget:
+    """What to say of two searches without a choice: where they lack the same, what lacks less of it."""
+    if isinstance(inside, DoesNotFit) and isinstance(anywhere, DoesNotFit) and inside.region == anywhere.region:
+        return min(inside, anywhere, key=lambda error: error.need - error.have)
+    if isinstance(inside, TooSlow) and isinstance(anywhere, TooSlow):
+        return min(inside, anywhere, key=lambda error: error.need)
+    return OverBudget(f"with all weights in the program flash: {inside}; with some outside: {anywhere}")
 
 
 def _flash(names: Sequence[str], forecasts: Mapping[int, _Forecast]) -> Costs:
@@ -141,9 +193,7 @@ def _flash(names: Sequence[str], forecasts: Mapping[int, _Forecast]) -> Costs:
     return replace(costs, others=forecasts[8].total - costs.of(dict.fromkeys(names, 8)))
 
 
-def _timed(
-    choices: Choices, uniform: Mapping[int, Graph], measure: Measure, inside: bool, progress: Progress
-) -> Choices:
+def _timed(choices: Choices, made: _Builds, inside: bool, budgets: Budgets) -> _Timed:
     """The same with cycles, as each layer takes them where all have its number of bits.
 
     A width with which no image comes of that is left out, and said to be.
@@ -151,23 +201,26 @@ def _timed(
     Args:
         inside: with all weights in the program flash, where a build with 8 bits might have some elsewhere.
     """
+    names = list(choices.errors)
+    uniform = {bits: dict.fromkeys(names, bits) for bits in WIDTHS}
     builds, problem = dict[int, Measured](), None
-    for bits, graph in uniform.items():
-        progress.stage(f"emulating with {bits} bits in all layers, to see how long each takes")
+    for bits, choice in uniform.items():
         try:
-            builds[bits] = measure(graph, inside)
+            stage = f"emulating with {bits} bits in all layers, to see how long each takes"
+            builds[bits] = made.of(choice, stage, inside)
         except DoesNotFit as error:
             problem = error
-            progress.warn(f"no layer gets {bits} bits: how long they take is not known, as with them it {error}")
+            made.progress.warn(f"no layer gets {bits} bits: how long they take is not known, as with them it {error}")
     if problem is not None and not builds:
         raise problem
-    names = list(choices.errors)
     layers = in_units({name: {b: build.layers.get(name, 0.0) for b, build in builds.items()} for name in names})
     cycles, (bits, build) = Costs(layers, dict.fromkeys(builds, 0)), next(iter(builds.items()))
     cycles = replace(cycles, others=build.emulated - cycles.of(dict.fromkeys(names, bits)))
     kept = {name: {b: row[b] for b in builds} for name, row in choices.flash.layers.items()}
     flash = replace(choices.flash, layers=kept, once={b: choices.flash.once[b] for b in builds})
-    return replace(choices, costs={FLASH: flash, CYCLES: cycles})
+    takes = {bits: {FLASH: build.flash, CYCLES: build.emulated} for bits, build in builds.items()}
+    keeps = [uniform[b] for b, take in takes.items() if all(take[k] <= limit for k, limit in budgets.limits.items())]
+    return _Timed(replace(choices, costs={FLASH: flash, CYCLES: cycles}), budgets, keeps)
 
 
 @dataclass(frozen=True)

@@ -168,8 +168,10 @@ def _raise_over_budget(report: dict[str, Any]) -> None:
         raise DoesNotFit("flash", need, mixed["budget_flash"], [(la["name"], la["flash"]) for la in costliest], advice)
     time, budget = report["latency_ms"], mixed["budget_latency_ms"]
     if budget is not None and time["model"] > budget:
-        each = time["model"] / time["cycles"]
-        slowest = sorted(((la["name"], each * (la["cycles"] or 0)) for la in layers), key=lambda la: -la[1])[:3]
+        # Where cycles per instruction are assumed, layers have none of their own.
+        counted = "cycles" if layers[0]["cycles"] is not None else "instructions"
+        each = time["model"] / (time["cycles"] if counted == "cycles" else report["instructions"]["total"])
+        slowest = sorted(((la["name"], each * la[counted]) for la in layers), key=lambda la: -la[1])[:3]
         advice = f"expected were {mixed['forecast_latency_ms']:g} ms: give a smaller --budget-latency"
         raise TooSlow(time["model"], budget, slowest, advice)
 

@@ -123,8 +123,8 @@ def quantize_model(
     graph: Graph, calibration: Dataset, wanted: Quantization, board: Board | None, progress: Progress,
     forecaster: Callable[[Graph], Forecaster] = Forecaster, measure: Measure | None = None,
 ) -> Quantized:  # fmt: skip
-    """The graph in integers, by samples; `board` is whose flash "mixed" is to fit, by the builds of `forecaster`, and
-    by what `measure` says of one, if it can be built.
+    """The graph in integers, by samples; `board` is whose flash and time "mixed" is to keep to, by the builds of
+    `forecaster`, and by what `measure` says of one, if it can be built.
 
     Raises UnsupportedModel for a layer that firmware cannot have, before codes are learned for it.
     """
@@ -163,7 +163,7 @@ def _low_bits(
         from edgekit.mixed import choose_bits
 
         if board is None:
-            raise BadUsage("--precision mixed chooses bits for the flash of a board: give --board")
+            raise BadUsage("--precision mixed chooses bits for the flash and the time of a board: give --board")
         flash = board.flash_internal.size if wanted.budget_flash is None else wanted.budget_flash
         budgets, start = Budgets(flash, wanted.budget_latency, board.mhz), wanted.weights.start
         mixed = choose_bits(

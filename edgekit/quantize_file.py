@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from edgekit.quant.error import layer_errors
 from edgekit.quant.prepare import prepared
 from edgekit.quantization import Quantization, Quantized, calibration_samples, quantize_model
 from edgekit.runtimes import compare_with_onnxruntime
-from edgekit.source import ERROR_SAMPLES, BuildOptions, is_float, learning_folder, remove_learning
+from edgekit.source import ERROR_SAMPLES, BuildOptions, is_float, learning_folder, remove_learning, timed_as_built
 from edgekit.toolchains import get_toolchain
 from edgekit.trial import Trials
 from edgekit.validation import odd_labels, top1
@@ -43,7 +42,7 @@ class QuantizeOptions:
     Attributes:
         data: samples that outputs are compared on, which calibrate too where nothing else does; None takes those that
             calibrate.
-        board: whose flash `mixed` is to fit.
+        board: whose flash, and time, `mixed` is to keep to.
         samples: how many inputs are compared at most.
     """
 
@@ -68,7 +67,7 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     if options.output.resolve() == options.model.resolve():
         raise BadUsage(f"{options.output} is the model itself: give another name with -o")
     if options.board is not None and options.quantization.precision != "mixed":
-        raise BadUsage("--board is for --precision mixed, which chooses bits for its flash: leave it out")
+        raise BadUsage("--board is for --precision mixed, which chooses bits for its flash and time: leave it out")
     board = None if options.board is None else load_board(options.board)
     trials = None if board is None else _trials(options, board)
     graph = _float_graph(options, progress)
@@ -80,11 +79,13 @@ def quantize_file(options: QuantizeOptions, progress: Progress) -> dict[str, Any
     weights = options.quantization.weights
     resume = weights.resume or learning_folder(options.output)
     wanted = replace(options.quantization, weights=replace(weights, resume=resume))
-    sample = list(calibration.samples[0])
-    measure = None if trials is None else partial(trials.measure, options.model.stem, sample)
+    test = data or calibration
+    measure = None
+    if trials is not None:
+        measure = timed_as_built(trials.measure, options.model, trials.options.emulated(test))
     made = quantize_model(graph, calibration, wanted, board, progress, measure=measure)
     require_supported_graph(made.graph)
-    report = _report(options, made, data or calibration, progress)
+    report = _report(options, made, test, progress)
     remove_learning(options.output, made.low_bits, weights)
     return report
 

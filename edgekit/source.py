@@ -20,7 +20,7 @@ from edgekit.forecast import Forecaster
 from edgekit.importers import import_model
 from edgekit.ir import Array, DType, Graph, dump_graph
 from edgekit.latency import assumed_cycles
-from edgekit.mixed import Measured
+from edgekit.mixed import Measure, Measured
 from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
@@ -104,6 +104,11 @@ class BuildOptions:
     def forecaster(self) -> Callable[[Graph], Forecaster]:
         """What forecasts builds like this one."""
         return partial(Forecaster, external=self.external, planner=self.planner)
+
+    def emulated(self, test: Dataset) -> list[list[Array]]:
+        """The samples that are emulated, of those that validate."""
+        count = self.samples or (SAMPLES if self.model else PACKAGED_SAMPLES)
+        return [list(sample) for sample in test.samples[:count]]
 
     def check(self) -> None:
         """Raise BadUsage for options that contradict each other."""
@@ -273,10 +278,10 @@ def _quantized(
     weights = quantization.weights
     weights = replace(weights, resume=weights.resume or learning_folder(options.output))
     board = load_board(options.board)
+    board = board if options.external else board.without_external_flash
     quantization = replace(quantization, weights=weights)
-    floats = [list(s) for s in test.samples[: options.samples or (SAMPLES if options.model else PACKAGED_SAMPLES)]]
-    # Timed on the sample whose cycles the report has: how long a layer takes may depend on its numbers.
-    timed = None if measure is None else partial(measure, model.stem, floats[-1])
+    floats = options.emulated(test)
+    timed = None if measure is None else timed_as_built(measure, model, floats)
     made = quantize_model(graph, calibration, quantization, board, progress, options.forecaster, timed)
     quantized = made.graph
     dump(options, "quantize", lambda: dump_graph(quantized))
@@ -290,6 +295,13 @@ def _quantized(
     return Source(
         model.stem, model, alive, made.floats, codes, labels, origin, floats, errors, calibrated, made.low_bits
     )  # fmt: skip
+
+
+def timed_as_built(measure: ModelMeasure, model: Path, floats: Sequence[Sequence[Array]]) -> Measure:
+    """What measures builds of a model, on the one of its emulated samples whose cycles reports have, the last: how long
+    a layer takes may depend on its numbers.
+    """
+    return partial(measure, model.stem, floats[-1])
 
 
 def learning_folder(output: Path) -> Path:

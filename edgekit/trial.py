@@ -13,7 +13,7 @@ from edgekit.emulators import require_emulator
 from edgekit.errors import DoesNotFit
 from edgekit.generation import Generated, generate
 from edgekit.ir import Array, Graph
-from edgekit.latency import estimate, layer_waits, product_cycles, require_model
+from edgekit.latency import estimate_run, product_cycles, require_model
 from edgekit.mixed import Measured
 from edgekit.passes import remove_dead_channels
 from edgekit.progress import Progress
@@ -40,7 +40,7 @@ class Trials:
         return self.options.quantization.budget_latency is not None
 
     def measure(self, model: str, sample: Sequence[Array], graph: Graph, inside: bool = False) -> Measured:
-        """What a build takes; more flash than is allowed where that has no room for it.
+        """What a build takes; more flash than there is where that has no room for it.
 
         Cycles are those that it takes all the same: it is emulated with as much more flash as it lacks.
 
@@ -52,10 +52,10 @@ class Trials:
         """
         alive, board, over = remove_dead_channels(graph), self.board, 0
         if inside:
-            board = replace(board, regions=tuple(r for r in board.regions if r != board.external_flash))
+            board = board.without_external_flash
         outside = board.external_flash if self.options.external else None
         flashes = [region for region in (board.flash_internal, outside) if region is not None]
-        most = max(sum(region.size for region in flashes), self.options.quantization.budget_flash or 0)
+        most = sum(region.size for region in flashes)
         while True:
             with tempfile.TemporaryDirectory() as scratch:
                 try:
@@ -81,8 +81,7 @@ class Trials:
         with firmware.machine() as machine:
             firmware.write_inputs(machine, codes)
             counts = machine.run_once()
-        waits = layer_waits(board, built.program, built.plan, built.linked.far)
-        timing = estimate(board, built.linked.emulated, counts, waits)
+        timing = estimate_run(board, built.program, built.plan, built.linked.emulated, counts, built.linked.far)
         return Measured(flash, timing.latency.cycles, product_cycles(built.graph, built.program, timing.layers))
 
 

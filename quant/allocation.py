@@ -176,35 +176,46 @@ def allocate(choices: Choices, budgets: Budgets) -> Allocation:
 
 def nearest(choices: Choices, budgets: Budgets) -> dict[str, int]:
     """Where no choice keeps to the budgets, that which takes least of what is lacking."""
-    return _lacking(_Program(choices), budgets)[1]
+    program = _Program(choices)
+    lacking = _lacking(program, budgets)
+    return next(iter(lacking.values())) if lacking else program.leanest(CYCLES, {FLASH: budgets.flash})
 
 
-def _lacking(program: _Program, budgets: Budgets) -> tuple[str, dict[str, int], bool]:
-    """What there is too little of, the choice that takes least of it, and whether it is the other budget's fault."""
-    limits, found = budgets.limits, dict[str, int]()
-    for kind, limit in limits.items():
-        found = program.leanest(kind, {})
-        if program.choices.costs[kind].of(found) > limit:
-            return kind, found, False
-    if len(limits) == 1:
+def _lacking(program: _Program, budgets: Budgets) -> dict[str, dict[str, int]]:
+    """What there is too little of for any choice, with that which takes least of it; nothing where each budget can be
+    kept by itself.
+    """
+    limits = budgets.limits
+    least = {kind: program.leanest(kind, {}) for kind in limits}
+    found = {kind: bits for kind, bits in least.items() if program.choices.costs[kind].of(bits) > limits[kind]}
+    if len(limits) == 1 and not found:
         raise InternalError(f"no choice of bits, although one takes no more than {limits}")
-    return CYCLES, program.leanest(CYCLES, {FLASH: budgets.flash}), True
+    return found
 
 
 def _problem(program: _Program, budgets: Budgets) -> EdgekitError:
-    """What to say where no choice keeps to the budgets."""
-    kind, bits, together = _lacking(program, budgets)
-    costs = program.choices.costs[kind]
-    need = costs.of(bits)
-    if together:
+    """What to say where no choice is counted to keep to the budgets."""
+    lacking = _lacking(program, budgets)
+    if not lacking:
+        fastest = program.choices.of(program.leanest(CYCLES, {FLASH: budgets.flash}))[CYCLES]
         smallest = program.choices.flash.of(program.leanest(FLASH, {CYCLES: budgets.limits[CYCLES]}))
         return OverBudget(
-            f"no choice of bits keeps both budgets: the fastest within {budgets.flash} B of flash takes "
-            f"{budgets.milliseconds(need):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
+            f"no choice of bits keeps both budgets: as counted, the fastest within {budgets.flash} B of flash takes "
+            f"{budgets.milliseconds(fastest):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
             "raise --budget-latency or --budget-flash"
         )
+    if len(lacking) > 1:
+        smallest, fastest = (program.choices.costs[kind].of(lacking[kind]) for kind in (FLASH, CYCLES))
+        return OverBudget(
+            f"no choice of bits keeps either budget: as counted, the smallest takes {smallest} B of {budgets.flash} B, "
+            f"and the fastest {budgets.milliseconds(fastest):g} ms of {budgets.latency:g} ms; raise --budget-latency "
+            "and --budget-flash"
+        )
+    ((kind, bits),) = lacking.items()
+    costs = program.choices.costs[kind]
+    need = costs.of(bits)
     costly = sorted(((n, costs.layers[n][b]) for n, b in bits.items()), key=lambda item: -item[1])[:3]
-    advice = f"that is the least with any choice of bits: raise --budget-{'flash' if kind == FLASH else 'latency'}"
+    advice = f"as counted, no choice of bits takes less: raise --budget-{'flash' if kind == FLASH else 'latency'}"
     if kind == FLASH or budgets.latency is None:
         return DoesNotFit("flash", need, budgets.flash, costly, advice)
     slowest = [(name, budgets.milliseconds(cycles)) for name, cycles in costly]

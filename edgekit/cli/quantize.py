@@ -28,7 +28,7 @@ from edgekit.reports.text import short_name
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .onnx file to write.")
 @quantization_options()
-@click.option("--board", help="Board whose flash --precision mixed is to fit.")
+@click.option("--board", help="Board whose flash and time --precision mixed is to keep to.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,32,32", help="Shape of an input with dynamic axes.")
 @click.option(
     "--samples", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Inputs to compare at most."

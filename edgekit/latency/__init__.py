@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from edgekit.latency.estimate import Estimate, Latency, assumed_cycles, estimate, require_model
+from edgekit.latency.estimate import Estimate, Latency, assumed_cycles, estimate, estimate_run, require_model
 from edgekit.latency.memory import layer_waits
 from edgekit.latency.products import product_cycles
 
-__all__ = ["Estimate", "Latency", "assumed_cycles", "estimate", "layer_waits", "product_cycles", "require_model"]
+__all__ = [
+    "Estimate",
+    "Latency",
+    "assumed_cycles",
+    "estimate",
+    "estimate_run",
+    "layer_waits",
+    "product_cycles",
+    "require_model",
+]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from edgekit.boards import Board
+from edgekit.codegen.memory import MemoryPlan
+from edgekit.codegen.program import Program
 from edgekit.emulators import RunCounts
 from edgekit.errors import BadUsage
 from edgekit.latency.blocks import core_cycles
 from edgekit.latency.cores import ASSUMED, CORES, Core
+from edgekit.latency.memory import layer_waits
 from edgekit.toolchains import Image
 
 
@@ -85,6 +88,18 @@ def estimate(board: Board, image: Image, counts: RunCounts, waits: Sequence[floa
     label = f"NOT CALIBRATED for {board.core}: cycles per instruction are assumed, at {board.mhz:g} MHz; not measured"
     layers = [assumed.model * count + wait for count, wait in zip(counts.per_layer, waits, strict=True)]
     return Estimate(_latency(board, counts.total, cycles, low, high, waiting, label, "assumed", False), nothing, layers)
+
+
+def estimate_run(
+    board: Board, program: Program, plan: MemoryPlan, image: Image, counts: RunCounts, far: Collection[int]
+) -> Estimate:
+    """Cycles of one inference of a linked program.
+
+    Args:
+        image: what ran; counts: what of it.
+        far: numbers of the tables that stand in flash off the chip.
+    """
+    return estimate(board, image, counts, layer_waits(board, program, plan, far))
 
 
 def _by_blocks(board: Board, core: Core, image: Image, counts: RunCounts, waits: Sequence[float]) -> Estimate:

@@ -10,7 +10,7 @@ from edgekit.boards import Board
 from edgekit.codegen.memory import MemoryPlan
 from edgekit.codegen.program import AGAIN, Program
 from edgekit.emulators import RunCounts, emulator_name, moves
-from edgekit.latency import Estimate, estimate, layer_waits
+from edgekit.latency import Estimate, estimate_run
 from edgekit.project import LinkedProject
 from edgekit.quant.error import LayerError
 from edgekit.quant.low_bits import LowBits
@@ -43,7 +43,7 @@ def build_report(
     `notes` stand before the warnings found here.
     """
     counts = validation.counts
-    timing = estimate(board, linked.emulated, counts, layer_waits(board, program, plan, linked.far))
+    timing = estimate_run(board, program, plan, linked.emulated, counts, linked.far)
     ram, flash = _ram(board, plan, linked, validation), _flash(board, program, linked)
     return {
         "schema": 1,

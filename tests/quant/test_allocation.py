@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from edgekit.bit_search import within
+from edgekit.bit_search import MOST_FIRST, within
 from edgekit.errors import DoesNotFit, OverBudget, TooSlow
 from edgekit.integer_program import MOST_FACTOR
 from edgekit.quant.allocation import CYCLES, FLASH, Allocation, Budgets, Choices, Costs, allocate, in_units
@@ -196,26 +196,94 @@ def test_both_budgets_are_kept_where_layers_act_on_each_other(seed: int) -> None
     whole, measured = _interacting(choices, base)
     kept = 0
     for flash, time in itertools.product((0.85, 1.0, 1.3), (0.95, 1.05, 1.2)):
-        measured.clear()
         budgets = Budgets(int(flash * base[FLASH]), time * max(base[CYCLES], most[CYCLES]) / 1000.0)
+        # As of builds with the same bits in all layers, which were measured to count with.
+        uniform = [dict.fromkeys(choices.errors, bits) for bits in WIDTHS]
+        likely = [bits for bits in uniform if _kept(whole(bits), budgets)]
+        measured.clear()
         try:
-            _check_found(choices, budgets, whole, measured)
+            _check_found(choices, budgets, whole, measured, likely)
             kept += 1
         except (DoesNotFit, OverBudget):
-            # Nothing that was measured keeps to both, and what is left is counted to take more.
-            assert not any(_kept(whole(bits), budgets) for bits in list(measured))
-    assert kept >= 4
+            assert not any(_kept(whole(bits), budgets) for bits in _every(choices))
+    assert kept >= 7
 
 
-def _check_found(choices: Choices, budgets: Budgets, whole: Whole, measured: list[dict[str, int]]) -> None:
+def _check_found(
+    choices: Choices,
+    budgets: Budgets,
+    whole: Whole,
+    measured: list[dict[str, int]],
+    likely: Sequence[Mapping[str, int]] = (),
+) -> None:
     """The found choice keeps to the budgets, of few that were measured, once each, and none of those is better."""
-    found = within(choices, budgets, whole).allocation
+    found = within(choices, budgets, whole, likely).allocation
     tried = measured[:]
     assert found.takes == whole(found.bits) and _kept(found.takes, budgets)
     assert len(tried) == len({tuple(bits.items()) for bits in tried}) <= 16
     assert found.bound <= found.error
     for bits in tried:
         assert choices.error(bits) >= found.error or not _kept(whole(bits), budgets)
+
+
+def test_a_side_that_was_counted_too_high_does_not_keep_out_what_fits() -> None:
+    """The first choice that is measured is too slow, and says that there is room for the fast one."""
+    flash, cycles = Costs({"a": {8: 1000, 4: 500}}, {8: 0, 4: 0}, 1000), Costs({"a": {8: 100, 4: 150}}, {8: 0, 4: 0})
+    choices = Choices({"a": {4: 0.1}}, {FLASH: flash, CYCLES: cycles})
+    measured = choices.beside({FLASH: 0, CYCLES: 0})
+    found = within(choices, Budgets(1100, 0.12, 1.0), measured.of).allocation
+    assert found.bits == {"a": 8} and found.takes == {FLASH: 1000, CYCLES: 100}
+
+
+def test_what_was_counted_exactly_and_cannot_be_kept_is_told() -> None:
+    choices = _timed(2)
+    least = {kind: min(choices.of(bits)[kind] for bits in _every(choices)) for kind in (FLASH, CYCLES)}
+    fast, slow = ((least[CYCLES] + more) / 1000.0 for more in (-1, 1 << 30))
+    small, large = least[FLASH] - 1, 1 << 30
+    with pytest.raises(
+        DoesNotFit, match=rf"needs {least[FLASH]} B.*as counted.*that were built takes {least[FLASH]} B"
+    ):
+        within(choices, Budgets(small, slow), choices.of)
+    with pytest.raises(
+        TooSlow, match=rf"needs {least[CYCLES] / 1000:g} ms.*as counted.*that were built takes \d+ B and"
+    ):
+        within(choices, Budgets(large, fast), choices.of)
+    both = rf"keeps either budget.*smallest takes {least[FLASH]} B of {small} B.* {least[CYCLES] / 1000:g} ms of"
+    with pytest.raises(OverBudget, match=both) as error:
+        within(choices, Budgets(small, fast), choices.of)
+    assert not isinstance(error.value, TooSlow)
+
+
+def test_choices_that_are_measured_before_one_keeps_to_the_budgets_are_bounded() -> None:
+    """What is counted fits, and nothing does that is measured: each choice turns out to be over it by a byte."""
+    choices, calls = _random(3, 8), []
+    budgets = Budgets(int(0.8 * choices.flash.of(dict.fromkeys(choices.errors, 8))))
+
+    def whole(bits: Mapping[str, int]) -> dict[str, int]:
+        calls.append(bits)
+        return {FLASH: max(choices.flash.of(bits), budgets.flash + 1)}
+
+    with pytest.raises(OverBudget, match=f"none of {MOST_FIRST} choices.*nearest.*takes {budgets.flash + 1} B"):
+        within(choices, budgets, whole)
+    assert len(calls) == MOST_FIRST
+
+
+def test_likely_choices_are_measured_until_one_keeps_to_the_budgets() -> None:
+    """Those whose mixtures would all take too much are found nevertheless."""
+    choices, calls = _random(4), []
+    uniform = [dict.fromkeys(choices.errors, bits) for bits in WIDTHS]
+    budgets = Budgets(choices.flash.of(uniform[1]))
+
+    def whole(bits: Mapping[str, int]) -> dict[str, int]:
+        calls.append(bits)
+        if bits == uniform[0]:
+            raise DoesNotFit("sram", 2000, 1000, [])
+        return {FLASH: choices.flash.of(bits) + (1 << 20 if len(set(bits.values())) > 1 else 0)}
+
+    found = within(choices, budgets, whole, uniform[::-1]).allocation
+    assert calls[:2] == uniform[:2] and uniform[2] not in calls and found.bits == uniform[1]
+    with pytest.raises(DoesNotFit, match="sram"):
+        within(choices, Budgets(1 << 20), whole)
 
 
 def test_time_that_was_counted_wrongly_is_found_out() -> None:
