@@ -137,7 +137,7 @@ class Step:
         weight_bytes: bytes of its constants in flash.
         results: the buffers of the node's outputs, in order.
         flexible: its kernels could use more scratch, or less.
-        node: the position in the graph of the node whose outputs it leaves; nodes: the names of all that it computes.
+        node: the position in the graph of the node whose outputs it leaves; names: of all nodes that it computes.
         rounds: in which several nodes run by rows, or 0.
         halo_macs: multiplications beyond `macs`, of what stripes compute again.
         readings: of a stream, how often its rounds together go over each table (`memory/weights.py`).
@@ -154,7 +154,7 @@ class Step:
     results: list[Buffer] = field(default_factory=list)
     flexible: bool = False
     node: int = 0
-    nodes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     rounds: int = 0
     halo_macs: int = 0
     readings: dict[Constant, int] = field(default_factory=dict)

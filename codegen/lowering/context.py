@@ -84,9 +84,9 @@ class LoweringContext:
         self._structs: dict[tuple[str, str], Params] = {}
         self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
-    def begin(self, name: str, op: str, macs: int, node: int, nodes: tuple[str, ...] = ()) -> None:
-        """Start a step, which computes `nodes` and leaves the outputs of the graph's node at that position."""
-        self.steps.append(Step(len(self.steps), name, op, macs, node=node, nodes=nodes))
+    def begin(self, name: str, op: str, macs: int, node: int, names: tuple[str, ...] = ()) -> None:
+        """Start a step, which computes the nodes of those names and leaves the outputs of the graph's node at that position."""
+        self.steps.append(Step(len(self.steps), name, op, macs, node=node, names=names))
 
     def call(self, kernel: str, *args: Arg) -> None:
         """Add a kernel call to the current step."""

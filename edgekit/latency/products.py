@@ -22,7 +22,7 @@ def product_cycles(graph: Graph, program: Program, cycles: Sequence[float]) -> d
     macs = {node.name: max(1, spec_of(node.op).macs(node)) for node in graph.nodes if is_product(node)}
     found = dict.fromkeys(macs, 0.0)
     for step, spent in zip(program.steps, cycles, strict=True):
-        inside = [name for name in step.nodes if name in macs]
+        inside = [name for name in step.names if name in macs]
         total = sum(macs[name] for name in inside)
         for name in inside:
             found[name] += spent * macs[name] / total

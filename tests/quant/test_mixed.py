@@ -125,13 +125,13 @@ def test_cycles_of_a_step_are_shared_by_multiplications() -> None:
     found = product_cycles(graph, program, cycles)
     products = {node.name: spec_of(node.op).macs(node) for node in products_of(graph)}
     assert set(products) <= set(found)
-    assert any(sum(name in found for name in step.nodes) > 1 for step in program.steps)
+    assert any(sum(name in found for name in step.names) > 1 for step in program.steps)
     for step, spent in zip(program.steps, cycles, strict=True):
-        inside = [name for name in step.nodes if name in found]
+        inside = [name for name in step.names if name in found]
         assert sum(found[name] for name in inside) == pytest.approx(spent if inside else 0.0)
         for name in inside:
             assert found[name] / found[inside[0]] == pytest.approx(products[name] / products[inside[0]])
-    assert sorted(name for step in program.steps for name in step.nodes if name in found) == sorted(found)
+    assert sorted(name for step in program.steps for name in step.names if name in found) == sorted(found)
 
 
 def _chosen(chain: Chain, budgets: Budgets, measure: Any, progress: Progress = QUIET, board: str = "stm32f411") -> Any:
