@@ -85,7 +85,7 @@ class LoweringContext:
         self._tables: dict[tuple[str, tuple[int, ...], bytes], Constant] = {}
 
     def begin(self, name: str, op: str, macs: int, node: int, names: tuple[str, ...] = ()) -> None:
-        """Start a step, which computes the nodes `names` and leaves the outputs of the graph's node at that position."""
+        """Start a step, which computes the nodes `names` and leaves the outputs of the node at the position `node`."""
         self.steps.append(Step(len(self.steps), name, op, macs, node=node, names=names))
 
     def call(self, kernel: str, *args: Arg) -> None:
