@@ -20,7 +20,7 @@ from edgekit.ir import load_graph
 
 def test_a_model_that_needs_three_memories_of_the_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # With less set aside than the stack takes, the image does not fit at first, and the build plans again.
-    monkeypatch.setattr("edgekit.pipeline.RESERVE", 256)
+    monkeypatch.setattr("edgekit.generation.RESERVE", 256)
     report = measure(tmp_path, three_banks(), "stm32h743")
     assert report["fits"] and report["validation"]["bit_exact"]
     used = {region["name"]: region["used"] for region in report["regions"]}

@@ -150,7 +150,7 @@ def _equal(a: dict[str, CodedRows], b: dict[str, CodedRows]) -> bool:
     )
 
 
-@pytest.mark.parametrize("width", [4, 2])
+@pytest.mark.parametrize("width", [4, 3])
 def test_a_stopped_learning_goes_on_to_the_same_result(
     width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
