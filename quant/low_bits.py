@@ -182,8 +182,8 @@ def choose_weights(
         samples: what learning sees, float32, one list of arrays per sample.
         grids: of activations, as of `activation_quants`.
 
-    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for a device
-    that is not there or a folder that cannot be written, BadData for no samples.
+    Raises UnsupportedModel for layers that learning cannot pass, BadUsage for a device that is not there or a folder
+    that cannot be written, BadData for no samples.
     """
     name = options.chosen
     if not options.learns:

@@ -65,6 +65,12 @@ class CodedRows:
         values: Array = book.weights(self.codes) * (self.peaks / book.largest(len(self.peaks)))[:, None]
         return values
 
+    def positions(self, rows: Array) -> Array:
+        """float64 [O,K]: where weights [O,K] lie among the places of these codes, see `power_positions`."""
+        return self.each_group(
+            lambda part, exponent: power_positions(rows[part], self.peaks[part], exponent, self.bits, self.halves)
+        )
+
     def each_group(self, of: Callable[[slice, float], Array]) -> Array:
         """What `of` makes of the rows and the exponent of every group, one below the other."""
         size = self.group or max(1, len(self.codes))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from edgekit.errors import BadUsage
-from edgekit.ir import LEAST_GROUP, Array, Graph, Node
+from edgekit.ir import LEAST_GROUP, Array, Graph, Node, is_group
 from edgekit.ops.conv2d import can_lack_zero, groups_of, is_product
 from edgekit.quant.power import CodedRows, joined, power_codes, power_values, search_exponent
 from edgekit.quant.short_channels import SPREAD_BITS
@@ -106,21 +106,22 @@ def coded_weights(graph: Graph, bits: Mapping[str, int], quantizer: str, group: 
 
 def check_group(group: int) -> None:
     """Raise BadUsage for groups that kernels do not decode."""
-    if group and (group < LEAST_GROUP or group & (group - 1)):
+    if group and not is_group(group):
         raise BadUsage(f"--exponent-groups takes a power of two, {LEAST_GROUP} channels or more: {group} is none")
 
 
 def _coded(node: Node, bits: int, quantizer: str, group: int) -> CodedRows:
     """The codes of a layer, of each group of its channels alone where it has groups; in halves where the quantizer may
-    and that is nearer. A channel of zeros needs a code for them, and so does one that
-    is so small that its scale is a larger one's.
+    and that is nearer. A channel of zeros needs a code for them, and so does one so small that its scale is a larger
+    one's.
     """
     rows = channel_rows(node)
     size = group if group and bits > 2 and node.op in _GROUPED and groups_of(node) == 1 else len(rows)
     coded = _by_group(rows, bits, DATA_FREE[quantizer], size)
+    if bits > _IN_HALVES.get(quantizer, 0) or not can_lack_zero(node):
+        return coded
     peaks = np.abs(rows).max(axis=1, initial=0.0)
-    small = bool((peaks <= peaks.max(initial=0.0) * 2.0**-SPREAD_BITS).any())
-    if small or bits > _IN_HALVES.get(quantizer, 0) or not can_lack_zero(node):
+    if (peaks <= peaks.max(initial=0.0) * 2.0**-SPREAD_BITS).any():
         return coded
     return _best(rows, [coded, _by_group(rows, bits, in_halves, size)])
 

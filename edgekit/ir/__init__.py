@@ -1,6 +1,6 @@
 """The intermediate representation: values, nodes, graphs. Knows no file format and no operator."""
 
-from edgekit.ir.codebook import LEAST_GROUP, Codebook
+from edgekit.ir.codebook import LEAST_GROUP, Codebook, is_group
 from edgekit.ir.dump import dump_graph
 from edgekit.ir.graph import Array, Graph, Node, Value
 from edgekit.ir.serialize import load_graph, save_graph
@@ -17,6 +17,7 @@ __all__ = [
     "QuantType",
     "Value",
     "dump_graph",
+    "is_group",
     "load_graph",
     "save_graph",
 ]

@@ -12,6 +12,11 @@ import numpy.typing as npt
 LEAST_GROUP = 4
 
 
+def is_group(channels: int) -> bool:
+    """Whether so many channels can share levels."""
+    return channels >= LEAST_GROUP and channels & (channels - 1) == 0
+
+
 @dataclass(frozen=True)
 class Codebook:
     """The few numbers that weights are, so that each is stored as a code of `bits` bits.
@@ -30,7 +35,7 @@ class Codebook:
 
     def __post_init__(self) -> None:
         """Raises ValueError for groups that kernels do not decode."""
-        if self.group and (self.group < LEAST_GROUP or self.group & (self.group - 1)):
+        if self.group and not is_group(self.group):
             raise ValueError(f"groups of {self.group} channels: a power of two, {LEAST_GROUP} or more, share levels")
 
     @staticmethod

@@ -26,7 +26,7 @@ from edgekit.quant.learning.simulate import Part, Replaced, operands_of
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.low_bits import LEARNED
-from edgekit.quant.power import CodedRows, power_positions
+from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
@@ -208,9 +208,7 @@ class _Learning:
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
-        positions = start.each_group(
-            lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits, start.halves)
-        )
+        positions = start.positions(rows)
         if first:
             return Nupes(start, positions, bias, unit, _BLOCK_RATE)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.

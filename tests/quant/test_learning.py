@@ -34,7 +34,6 @@ from edgekit.quant.power import (  # noqa: E402
     CodedRows,
     joined,
     power_codes,
-    power_positions,
     power_values,
 )
 from edgekit.quant.weight_quantizers import clipped, coded_weights, nearest  # noqa: E402
@@ -51,10 +50,7 @@ def _model() -> tuple[Graph, list[list[Array]]]:
 
 
 def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> Nupes:
-    positions = start.each_group(
-        lambda part, a: power_positions(rows[part], start.peaks[part], a, start.bits, start.halves)
-    )
-    return Nupes(start, positions, bias, 1.0, 1e-2)
+    return Nupes(start, start.positions(rows), bias, 1.0, 1e-2)
 
 
 def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:
