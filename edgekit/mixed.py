@@ -100,7 +100,7 @@ def choose_bits(
 
     chip, outside = board.flash_internal.size, board.external_flash
     room = chip + (0 if outside is None else outside.size)
-    within_room = replace(budgets, flash=min(budgets.flash, room))
+    within_room = replace(budgets, flash=min(budgets.flash, room), room=room)
     if measure is None:
         found = within(choices, within_room, lambda b: {FLASH: _Forecast.of(integers(b), board, forecaster).total})
         return replace(found, budgets=budgets)
@@ -112,7 +112,7 @@ def choose_bits(
 
     if budgets.latency is None:
         return replace(within(choices, within_room, taken), budgets=budgets)
-    inside = _timed(choices, builds, True, replace(budgets, flash=min(budgets.flash, chip)))
+    inside = _timed(choices, builds, True, replace(within_room, flash=min(budgets.flash, chip)))
     if within_room.flash <= chip:
         return replace(inside.choice(taken), budgets=budgets)
     return replace(_better(inside, _timed(choices, builds, False, within_room), taken), budgets=budgets)

@@ -33,11 +33,13 @@ class Budgets:
         flash: bytes of code and weights, in whatever flash they stand.
         latency: milliseconds of one inference as modelled; None for any number.
         mhz: of the core that they are counted at.
+        room: bytes of flash that the board has in all; None where that is not known.
     """
 
     flash: int
     latency: float | None = None
     mhz: float = 1.0
+    room: int | None = None
 
     @property
     def limits(self) -> dict[str, int]:
@@ -48,6 +50,13 @@ class Budgets:
         while self.milliseconds(cycles) > self.latency:
             cycles -= 1
         return {FLASH: self.flash, CYCLES: cycles}
+
+    @property
+    def more_flash(self) -> str:
+        """What to do where this much flash is too little."""
+        if self.room is None or self.flash < self.room:
+            return "raise --budget-flash"
+        return "choose a board with more flash, as this one has no more"
 
     def milliseconds(self, cycles: int) -> float:
         """Of so many cycles, as the latency model rounds them."""
@@ -202,20 +211,21 @@ def _problem(program: _Program, budgets: Budgets) -> EdgekitError:
         return OverBudget(
             f"no choice of bits keeps both budgets: as counted, the fastest within {budgets.flash} B of flash takes "
             f"{budgets.milliseconds(fastest):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
-            "raise --budget-latency or --budget-flash"
+            f"raise --budget-latency or {budgets.more_flash}"
         )
     if len(lacking) > 1:
         smallest, fastest = (program.choices.costs[kind].of(lacking[kind]) for kind in (FLASH, CYCLES))
         return OverBudget(
             f"no choice of bits keeps either budget: as counted, the smallest takes {smallest} B of {budgets.flash} B, "
             f"and the fastest {budgets.milliseconds(fastest):g} ms of {budgets.latency:g} ms; raise --budget-latency "
-            "and --budget-flash"
+            f"and {budgets.more_flash}"
         )
     ((kind, bits),) = lacking.items()
     costs = program.choices.costs[kind]
     need = costs.of(bits)
     costly = sorted(((n, costs.layers[n][b]) for n, b in bits.items()), key=lambda item: -item[1])[:3]
-    advice = f"as counted, no choice of bits takes less: raise --budget-{'flash' if kind == FLASH else 'latency'}"
+    remedy = budgets.more_flash if kind == FLASH else "raise --budget-latency"
+    advice = f"as counted, no choice of bits takes less: {remedy}"
     if kind == FLASH or budgets.latency is None:
         return DoesNotFit("flash", need, budgets.flash, costly, advice)
     slowest = [(name, budgets.milliseconds(cycles)) for name, cycles in costly]

@@ -62,7 +62,7 @@ class CodedRows:
     def values(self) -> Array:
         """float64 [O,K]: the weights that firmware computes with, those of the codebook's rounded levels."""
         book = self.book
-        values: Array = book.weights(self.codes) * (self.peaks / book.largest(len(self.peaks)))[:, None]
+        values: Array = book.weights(self.codes) * (self.peaks / book.peaks(len(self.peaks)))[:, None]
         return values
 
     def positions(self, rows: Array) -> Array:

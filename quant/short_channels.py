@@ -52,7 +52,7 @@ def short_biases(offsets: Array, scales: Array, codebook: Codebook, x: QuantType
     _, shift = fp.quantize_multipliers(np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0])
     units = x.scale[0] * scales.astype(np.float64)
     # Levels that leave room are made larger by as much as they do.
-    spare = (_LARGEST_WEIGHT // codebook.top).bit_length() - 1
+    spare = (_LARGEST_WEIGHT // codebook.peak).bit_length() - 1
     for fraction in FRACTIONS:
         if fraction > -shift.max() + spare:
             continue

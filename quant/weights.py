@@ -75,7 +75,7 @@ def _levels(
     Channels that do not fit, or are that much smaller than others, are coded anew, wider.
     """
     codebook = coded.book
-    largest = codebook.largest(len(flat))
+    largest = codebook.peaks(len(flat))
     empty = _scales(flat, x, y)
     wanted = np.where(coded.peaks > 0, coded.peaks / largest, empty)
     wanted = np.maximum(wanted, np.finfo(np.float32).tiny).astype(np.float32).astype(np.float64)

@@ -52,7 +52,7 @@ class CodedLayer:
         """int8 [groups, 2 ** bits]: the weight of each code."""
         book = self.codebook
         tables = np.zeros((len(book.levels), 1 << book.bits), np.int8)
-        tables[:, np.arange(book.least, book.most + 1)] = book.tables << self.scale
+        tables[:, np.arange(book.lowest_code, book.largest_code + 1)] = book.tables << self.scale
         return tables
 
     def weights(self, ctx: LoweringContext, packed: Array) -> ConstantArg:
@@ -128,7 +128,7 @@ def _scale(node: Node, codebook: Codebook, records: Array) -> int:
         return 0
     largest = np.abs(records[:, 0]) + accumulator_reach(node, channel_axis(node))
     shift = records[:, 2] - records[:, 3] - 1
-    for scale in range((_LARGEST_WEIGHT // codebook.top).bit_length() - 1, 0, -1):
+    for scale in range((_LARGEST_WEIGHT // codebook.peak).bit_length() - 1, 0, -1):
         left, right = split_shift(shift - scale, False)
         if (largest << scale + left < INT32_LIMIT).all() and (right <= LARGEST_RIGHT).all():
             return scale

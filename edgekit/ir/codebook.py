@@ -49,14 +49,14 @@ class Codebook:
         return self.levels[0][0] == 0
 
     @property
-    def most(self) -> int:
+    def largest_code(self) -> int:
         """The largest code; its level is the largest."""
         return (1 << (self.bits - 1)) - 1
 
     @property
-    def least(self) -> int:
+    def lowest_code(self) -> int:
         """The lowest code; with a zero minus the largest, else the code of the first level's negative is -1."""
-        return -self.most if self.has_zero else -self.most - 1
+        return -self.largest_code if self.has_zero else -self.largest_code - 1
 
     @property
     def tables(self) -> npt.NDArray[np.int64]:
@@ -66,7 +66,7 @@ class Codebook:
         return np.concatenate([-negative[:, ::-1], levels], axis=1)
 
     @property
-    def top(self) -> int:
+    def peak(self) -> int:
         """The largest level of all."""
         return max(levels[-1] for levels in self.levels)
 
@@ -79,7 +79,7 @@ class Codebook:
         places = np.arange(channels) // self.group if self.group else np.zeros(channels, np.int64)
         return np.minimum(places, len(self.levels) - 1)
 
-    def largest(self, channels: int) -> npt.NDArray[np.int64]:
+    def peaks(self, channels: int) -> npt.NDArray[np.int64]:
         """int64 [channels]: the level of the largest code of each."""
         return np.array([levels[-1] for levels in self.levels])[self.groups(channels)]
 
@@ -87,7 +87,7 @@ class Codebook:
         """int8 codes of weights with the channels on `axis`; raises ValueError for one that is no level."""
         magnitudes = np.abs(weights.astype(np.int64))
         found = np.full((len(self.levels), 1 << 8), -1)
-        for code in range(self.most, -1, -1):
+        for code in range(self.largest_code, -1, -1):
             found[np.arange(len(self.levels)), np.array(self.levels)[:, code]] = code
         codes = found[self._along(weights.shape, axis), np.minimum(magnitudes, 255)]
         if (codes < 0).any():
@@ -97,7 +97,7 @@ class Codebook:
 
     def weights(self, codes: npt.NDArray[np.generic], axis: int = 0) -> npt.NDArray[np.int8]:
         """int8 weights that codes with the channels on `axis` stand for."""
-        return np.asarray(self.tables[self._along(codes.shape, axis), codes - self.least], np.int8)
+        return np.asarray(self.tables[self._along(codes.shape, axis), codes - self.lowest_code], np.int8)
 
     def of_channels(self, kept: npt.NDArray[np.int64]) -> Codebook | None:
         """The codebook of some channels, in that order; None where those that share levels are not next to each other,

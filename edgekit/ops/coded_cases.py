@@ -76,8 +76,8 @@ def _case(
 ) -> Case:  # fmt: skip
     """One layer; `short`: multipliers of 16 bits, and biases in sixteenths of an output code."""
     channels = w_shape[axis]
-    weights = codebook.weights(rng.integers(codebook.least, codebook.most + 1, w_shape), axis)
-    steps = np.where(codebook.largest(channels) > 7, 128, 1 << codebook.bits - 1)
+    weights = codebook.weights(rng.integers(codebook.lowest_code, codebook.largest_code + 1, w_shape), axis)
+    steps = np.where(codebook.peaks(channels) > 7, 128, 1 << codebook.bits - 1)
     x = Value("x", x_shape, DType.INT8, QuantType.per_tensor(2.0**-5, int(rng.integers(-128, 128))))
     mantissas = rng.integers(1 << 15, 1 << 16, channels) * 2.0 ** rng.integers(-19, -17, channels)
     scales = mantissas if short else rng.uniform(0.05, 0.2, channels)

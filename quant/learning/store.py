@@ -118,7 +118,7 @@ def _fits(rows: CodedRows, start: CodedRows) -> bool:
     return (
         alike
         and _form(rows) == _form(start)
-        and bool((rows.codes >= start.book.least).all() and (rows.codes <= start.book.most).all())
+        and bool((rows.codes >= start.book.lowest_code).all() and (rows.codes <= start.book.largest_code).all())
         and bool(np.isfinite(rows.peaks).all() and (rows.peaks >= 0).all() and np.isfinite(bias).all())
         and all(LEAST_EXPONENT * (1 - 1e-6) <= exponent <= MOST_EXPONENT for exponent in rows.exponents)
     )

@@ -83,11 +83,11 @@ def test_codes_in_halves_round_trip_and_have_no_zero() -> None:
             assert (values[:, -1] == peaks).all() and (values == -values[:, ::-1]).all() and values.all()
     for exponent in (0.3, 0.55, 1.0):
         codes, book = np.array([[-2, -1, 0, 1]]), codebook_of((exponent,), 2, halves=True)
-        assert not book.has_zero and (book.least, book.most) == (-2, 1)
+        assert not book.has_zero and (book.lowest_code, book.largest_code) == (-2, 1)
         weights = book.weights(codes)
         assert (book.codes(weights) == codes).all() and (weights == book.tables).all()
         values = power_values(codes, np.ones(1), exponent, 2, halves=True)
-        assert np.abs(weights / book.top - values).max() <= 0.5 / book.top
+        assert np.abs(weights / book.peak - values).max() <= 0.5 / book.peak
     assert codebook_of((1.0,), 2, halves=True).levels == ((1, 3),)
     with pytest.raises(ValueError, match="not all of"):
         codebook_of((1.0,), 2, halves=True).codes(np.zeros(1, np.int64))

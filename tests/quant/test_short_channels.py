@@ -40,7 +40,7 @@ def test_short_scales_are_kept() -> None:
 @pytest.mark.parametrize("codes", [0.0, 3.0, 100.0, 400.0])
 def test_biases_are_13_bits_of_a_part_of_an_output_code(codebook: Codebook, codes: float) -> None:
     rng = np.random.default_rng(2)
-    scales = rng.uniform(0.02, 0.2, 64).astype(np.float32) / codebook.top
+    scales = rng.uniform(0.02, 0.2, 64).astype(np.float32) / codebook.peak
     offsets = rng.uniform(-codes, codes, 64) * Y.scale[0]
     biases = short_biases(offsets, scales, codebook, X, Y)
     multipliers = X.scale[0] * scales.astype(np.float64) / Y.scale[0]

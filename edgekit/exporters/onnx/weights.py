@@ -33,7 +33,7 @@ def _codes(writer: OnnxWriter, value: Value, integers: Array, axis: int) -> str:
         return writer.constant(f"{value.name} codes", integers)
     if book == Codebook.shared(4, range(8)):
         return writer.narrow_constant(f"{value.name} codes", integers, signed=True)
-    codes = writer.narrow_constant(f"{value.name} codes", book.codes(integers, axis) - book.least, signed=False)
+    codes = writer.narrow_constant(f"{value.name} codes", book.codes(integers, axis) - book.lowest_code, signed=False)
     table = writer.constant(f"{value.name} levels", book.tables.astype(np.int8).reshape(-1))
     wide = writer.emit("Cast", f"{value.name} indices", [codes], {"to": TensorProto.INT32})
     if book.group:
