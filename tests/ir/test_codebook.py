@@ -25,7 +25,7 @@ def test_every_channel_has_the_levels_of_its_group(channels: int, axis: int) -> 
         assert (rows[channel] == np.sign(codes[channel]) * levels[np.abs(codes[channel])]).all()
     assert (ROWS.codes(weights, axis) == moved).all()
     assert ROWS.fits(channels) and not ROWS.fits(13) and not ROWS.fits(8)
-    assert (ROWS.largest(channels) == [BY_GROUP[3][channel // 4][-1] for channel in range(channels)]).all()
+    assert (ROWS.peaks(channels) == [BY_GROUP[3][channel // 4][-1] for channel in range(channels)]).all()
 
 
 def test_another_groups_level_has_no_code() -> None:
