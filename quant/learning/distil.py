@@ -17,8 +17,9 @@ from edgekit.quant.learning.simulate import Part, Replaced, rounded_if_coarse
 from edgekit.quant.learning.variation import varied
 from edgekit.quant.learning.weights import LearnedRows
 
-# What the outputs of blocks count beside the network's output: they keep few samples from being learned by heart.
-BLOCK_WEIGHT = 0.3
+# What the outputs of blocks count in the mean beside the network's output: they keep few samples from being learned by
+# heart. With their sum, those of a deep network would count more than what it is for.
+BLOCKS_WEIGHT = 1.2
 # Logits are divided by it before probabilities are compared: small ones tell of the network, too.
 TEMPERATURE = 3.0
 
@@ -69,7 +70,7 @@ class Distillation:
             within = [relative_error(y, t) for y, t in pairs[:first_end]]
             ends = [_output_loss(*pair, end) for pair, end in zip(pairs[first_end:], self.softmax, strict=True)]
             output = torch.stack(ends).mean()
-            return output + BLOCK_WEIGHT * sum(within, torch.zeros(())), output
+            return output + BLOCKS_WEIGHT * sum(within, torch.zeros(())) / max(1, len(within)), output
 
         nodes = {node.name: node for node in self.nodes}
         return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from edgekit.ir import Node, QuantType, Value
 from edgekit.quant.learning.descent import descend
@@ -45,7 +46,7 @@ def learn_block(
     def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
         index = torch.randint(0, len(given[0]), (BATCH,), generator=generator).to(given[0].device)
         made = part.run([x[index] for x in given], outputs, replaced, quants)
-        errors = [((y - t[index]) ** 2).mean() / norm for y, t, norm in zip(made, targets, norms, strict=True)]
+        errors = [functional.mse_loss(y, t[index]) / norm for y, t, norm in zip(made, targets, norms, strict=True)]
         error = torch.stack(errors).mean()
         rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
         return error + _ROUNDING_WEIGHT * rounding / count, error

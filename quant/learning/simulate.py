@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from edgekit.ir import Grid, Node, QuantType, Value
 from edgekit.ops.conv2d import channel_axis
@@ -39,11 +40,11 @@ def _numbers(grid: Grid, scale: float, device: torch.device) -> Tensor:
 
 
 def limited(x: Tensor, quant: QuantType) -> Tensor:
-    """Values within those that codes stand for, not rounded."""
+    """Values within those that codes stand for, not rounded; gradients pass between the ends."""
     scale, zero, grid = quant.scale[0], quant.zero_point[0], quant.grid
-    if grid is not None:
-        return x.clamp(scale * int(grid.levels[0]), scale * int(grid.levels[-1]))
-    return x.clamp(scale * (-128 - zero), scale * (127 - zero))
+    ends = (-128 - zero, 127 - zero) if grid is None else (int(grid.levels[0]), int(grid.levels[-1]))
+    # As clamp, with one kernel for the gradient instead of four.
+    return functional.hardtanh(x, scale * ends[0], scale * ends[1])
 
 
 def rounded_if_coarse(x: Tensor, quant: QuantType) -> Tensor:
