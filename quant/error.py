@@ -15,6 +15,7 @@ from edgekit.ops.conv2d import is_product
 from edgekit.ops.reference import run_reference
 from edgekit.quant.activation_grids import ChosenGrid
 from edgekit.quant.power import CodedRows
+from edgekit.quant.scores import score_floors
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def layer_errors(
     """One row per node of `int_graph` whose name a node of `float_graph` has too, in execution order.
 
     `samples` are real-valued float32 arrays; the integer graph gets their codes. `coded` are the layers' codes of fewer
-    than 8 bits, `grids` what their outputs are where that is not even codes of 8 bits.
+    than 8 bits, `grids` what their outputs are where that is not even codes of 8 bits. Scores that count for nothing in
+    a softmax (`edgekit.quant.scores`) are as right as any others that do.
     """
     chosen = {grid.layer: grid for grid in grids}
     originals = {node.name: node for node in float_graph.nodes}
@@ -112,15 +114,18 @@ def layer_errors(
     for sample in samples:
         real = run_reference(float_graph, list(sample))
         codes = run_reference(int_graph, [_codes(v, a) for v, a in zip(int_graph.inputs, sample, strict=True)])
+        floors = score_floors(float_graph, real)
         for row, (node, original) in zip(sums, pairs, strict=True):
             value, exact = node.outputs[0], real[original.outputs[0]]
             made = _from_weights(original, node, real, weights[node]) if node in weights else None
-            row.add(
+            compared = (
                 exact.astype(np.float64),
                 _real(value, codes[value]).reshape(exact.shape),
                 _real(value, _codes(value, exact)),
-                made,
             )
+            floor = floors.get(original.outputs[0], -math.inf)
+            exact, got, rounded = (np.maximum(x, floor) for x in compared)
+            row.add(exact, got, rounded, None if made is None else np.maximum(made, floor))
     return [
         _error(node, original, row, weights.get(node), (coded or {}).get(node.name), chosen.get(node.name))
         for (node, original), row in zip(pairs, sums, strict=True)

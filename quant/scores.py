@@ -5,7 +5,7 @@ So masks of -100, -1e9 or minus infinity cost no precision: all that counts shar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from edgekit.ir import Array, Graph, Node, Value
 from edgekit.quant.observers import Range
@@ -18,18 +18,33 @@ def score_floors(graph: Graph, values: Mapping[Value, Array]) -> dict[Value, flo
     """Below what values count for nothing in all rows of one execution: those that only a softmax reads, by way of
     reshapes and sums with constants, one of which is a mask."""
     floors: dict[Value, float] = {}
-    for softmax in graph.nodes:
-        if softmax.op != "softmax" or softmax.attrs["beta"] <= 0 or not softmax.output.elements:
-            continue
-        chain, reach = _chain(graph, softmax), NEGLIGIBLE / softmax.attrs["beta"]
-        if not any(_lowest_added(value) <= -reach for value in chain):
-            continue
-        floor = float(values[softmax.input(0)].max(axis=-1).min()) - reach
+    for softmax, chain in _masked(graph):
+        floor = float(values[softmax.input(0)].max(axis=-1).min()) - _reach(softmax)
         for value in chain:
             floors[value] = floor
             above = _above(value)
             floor -= 0.0 if above is None else above[2]
     return floors
+
+
+def masked_scores(graph: Graph) -> list[Value]:
+    """All values that `score_floors` has a floor for."""
+    return [value for _, chain in _masked(graph) for value in chain]
+
+
+def _masked(graph: Graph) -> Iterator[tuple[Node, list[Value]]]:
+    """Each softmax with a mask, and its scores from the last to the first."""
+    for softmax in graph.nodes:
+        if softmax.op != "softmax" or softmax.attrs["beta"] <= 0 or not softmax.output.elements:
+            continue
+        chain = _chain(graph, softmax)
+        if any(_lowest_added(value) <= -_reach(softmax) for value in chain):
+            yield softmax, chain
+
+
+def _reach(softmax: Node) -> float:
+    """How far below the largest score of a row others still count."""
+    return float(NEGLIGIBLE / softmax.attrs["beta"])
 
 
 def _chain(graph: Graph, softmax: Node) -> list[Value]:
@@ -53,17 +68,17 @@ def _lowest_added(value: Value) -> float:
     return min((float(v.array.min(initial=0.0)) for v in added if v is not None and v.is_constant), default=0.0)
 
 
-def mask_ranges(floors: Mapping[Value, float], ranges: Mapping[Value, Range]) -> dict[Value, Range]:
+def mask_ranges(scores: Collection[Value], ranges: Mapping[Value, Range]) -> dict[Value, Range]:
     """What codes of constants that are added to scores need to cover, where that is less than all: masks saturate."""
     found: dict[Value, Range] = {}
-    for value in floors:
+    for value in scores:
         above = _above(value)
         if above is None or above[0].op != "add":
             continue
         node, x, highest = above
         mask = node.input(1) if node.input(0) is x else node.input(0)
         low = min(ranges[value][0] - ranges[x][1], found.get(mask, (0.0, 0.0))[0])
-        alone = all(reader.output in floors for reader, _ in mask.uses)
+        alone = all(reader.output in scores for reader, _ in mask.uses)
         if alone and mask.array.min(initial=0.0) < low:
             found[mask] = low, max(highest, 0.0)
     return found

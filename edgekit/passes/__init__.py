@@ -22,8 +22,10 @@ from edgekit.passes.fold_padding import FoldPadding
 from edgekit.passes.fuse_activation import FuseActivation
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
 from edgekit.passes.hoist_unary import HoistUnary
+from edgekit.passes.mask_scores import MaskScoresByAdding
 from edgekit.passes.merge_sums import MergeConstantSums
 from edgekit.passes.merge_transposes import MergeTransposes
+from edgekit.passes.nan_guard import DropNanGuards
 from edgekit.passes.recognise_functions import RecogniseFunctions
 from edgekit.passes.recognise_norms import RecogniseNorms
 from edgekit.passes.recognise_row_statistics import RecogniseRowStatistics
@@ -45,6 +47,8 @@ REWRITES: tuple[Pass, ...] = (
     RecogniseRowStatistics(),
     RecogniseSoftmax(),
     RecogniseFunctions(),
+    MaskScoresByAdding(),
+    DropNanGuards(),
     MergeConstantSums(),
     FoldScaleIntoSoftmax(),
     AddOfConstantToAffine(),

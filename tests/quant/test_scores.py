@@ -10,7 +10,8 @@ import pytest
 from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
-from edgekit.quant.affine import quantize_graph
+from edgekit.quant.affine import quantize_graph, quantize_shape
+from edgekit.quant.error import layer_errors
 
 TOKENS, HEADS = 12, 2
 SHAPE = (1, HEADS, TOKENS, TOKENS)
@@ -56,6 +57,33 @@ def test_masks_cost_no_precision(low: float, with_bias: bool) -> None:
     # What is left of the range is twice as wide: the first row has a single score.
     assert largest_error(scores([*bias, np.where(CAUSAL, 0.0, low)])) < 2 * plain + 2
     assert largest_error(scores([np.where(CAUSAL, 0.0, low), *bias])) < 2 * plain + 2
+
+
+@pytest.mark.parametrize("low", [-1e9, float(np.finfo(np.float32).min), -np.inf])
+@pytest.mark.parametrize("form", ["add", "where"])
+def test_errors_are_those_of_scores_that_count(low: float, form: str) -> None:
+    graph = scores([np.where(CAUSAL, 0.0, low)]) if form == "add" else chosen(low)
+    graph = optimise(graph)
+    added, softmax = layer_errors(graph, quantize_graph(graph, samples()), samples())
+    assert (added.op, softmax.op) == ("add", "softmax")
+    # Codes over a range of some 25, and shares in steps of 1/256.
+    assert 30 < added.sqnr_db < 60 and added.max_abs_error < 0.2 and added.max_abs_value < 30
+    assert softmax.sqnr_db > 25
+
+
+@pytest.mark.parametrize("low", [-1e9, float(np.finfo(np.float32).min), -np.inf])
+def test_sizes_need_no_samples(low: float) -> None:
+    plain = quantize_shape(optimise(scores([np.random.default_rng(7).normal(0, 1, SHAPE)])))
+    masked = quantize_shape(optimise(scores([np.where(CAUSAL, 0.0, low)])))
+    assert [node.op for node in masked.nodes] == [node.op for node in plain.nodes]
+
+
+def chosen(low: float) -> Graph:
+    """softmax(where(causal, x, low))."""
+    x, y, p = (Value(name, SHAPE, DType.FLOAT32) for name in "xyp")
+    constants = Value.constant("causal", CAUSAL), Value.constant("low", np.array(low, np.float32))
+    where = Node("where", "where", [constants[0], x, constants[1]], [y], {})
+    return Graph("scores", [x], [p], [where, Node("softmax", "softmax", [y], [p], {"beta": 1.0})])
 
 
 def test_masks_of_keys_cost_no_precision() -> None:

@@ -1,0 +1,99 @@
+"""Masks of a softmax that choose, and what guards its shares: as sums, and gone; and what must stay as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.ir import Array, DType, Graph, Value
+from edgekit.passes.mask_scores import MaskScoresByAdding
+from edgekit.passes.nan_guard import DropNanGuards
+from tests.passes.maker import Maker, check, untouched
+
+CAUSAL = np.tril(np.ones((5, 5), bool))
+NONE = np.zeros((5, 5), bool)
+
+
+def where(m: Maker, condition: Value, first: Value, second: Value) -> Value:
+    made = m("where", condition, first, second)
+    made.dtype = DType.FLOAT32
+    return made
+
+
+def either(m: Maker, op: str, *inputs: Value) -> Value:
+    """What an operator says to be true or not."""
+    made = m(op, *inputs)
+    made.dtype = DType.BOOL
+    return made
+
+
+def chosen(kept: Array, low: float = -np.inf, first: bool = True, scores: tuple[int, ...] = (2, 5, 5)) -> Graph:
+    """softmax(where(kept, x, low)), or the same with the choices the other way round."""
+    m = Maker()
+    x, number = m.input(*scores), Value.constant("low", np.array(low, np.float32))
+    condition = Value.constant("kept", kept if first else ~kept)
+    made = where(m, condition, *((x, number) if first else (number, x)))
+    return m.graph(m("softmax", made, beta=1.0))
+
+
+@pytest.mark.parametrize("low", [-np.inf, -1e4, float(np.finfo(np.float32).min)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_choice_of_scores_is_a_sum_with_a_mask(low: float, first: bool) -> None:
+    graph = check(MaskScoresByAdding(), chosen(CAUSAL, low, first), ["add", "softmax"])
+    mask = graph.nodes[0].input(1).array
+    assert (mask[CAUSAL] == 0).all() and (mask[~CAUSAL] == -np.inf).all()
+
+
+def test_what_is_not_chosen_may_be_anything() -> None:
+    m = Maker()
+    lows = np.where(CAUSAL, np.float32(7), np.float32(-1e5))
+    made = where(m, Value.constant("kept", CAUSAL), m.input(2, 5, 5), Value.constant("lows", lows))
+    check(MaskScoresByAdding(), m.graph(m("softmax", made, beta=1.0)), ["add", "softmax"])
+
+
+@pytest.mark.parametrize(
+    ("kept", "low", "scores"),
+    [
+        (CAUSAL, -20.0, (2, 5, 5)),
+        (CAUSAL, np.inf, (2, 5, 5)),
+        (NONE, -1e9, (2, 5, 5)),
+        (np.tril(np.ones((5, 5), bool), -1), -np.inf, (2, 5, 5)),
+        (CAUSAL, -np.inf, (2, 1, 5)),
+    ],
+    ids=["scores", "above", "nothing", "row of nothing", "scores that broadcast"],
+)
+def test_a_choice_that_is_no_mask_stays(kept: Array, low: float, scores: tuple[int, ...]) -> None:
+    untouched(MaskScoresByAdding(), chosen(kept, low, scores=scores))
+
+
+def test_a_choice_that_others_read_stays() -> None:
+    graph = chosen(CAUSAL)
+    untouched(MaskScoresByAdding(), Graph("g", graph.inputs, [graph.nodes[0].output, *graph.outputs], graph.nodes))
+
+
+def guarded(mask: Array, other: bool = False) -> Graph:
+    """Shares of x + mask, 0 where they are no numbers."""
+    m = Maker()
+    x, zero = m.input(2, 5, 5), Value.constant("zero", np.array(0, np.float32))
+    shares = m("softmax", m("add", x, Value.constant("mask", mask.astype(np.float32)), activation="none"), beta=1.0)
+    return m.graph(where(m, either(m, "is_nan", x if other else shares), zero, shares))
+
+
+def test_shares_need_no_guard_where_masks_leave_some() -> None:
+    check(DropNanGuards(), guarded(np.where(CAUSAL, 0.0, -np.inf)), ["add", "softmax"])
+    # Rows of -1e9 are rows of equal shares.
+    check(DropNanGuards(), guarded(np.where(NONE, 0.0, -1e9)), ["add", "softmax"])
+
+
+def test_guards_stay_where_a_mask_may_leave_nothing() -> None:
+    untouched(DropNanGuards(), guarded(np.where(NONE, 0.0, -np.inf)))
+    untouched(DropNanGuards(), guarded(np.tril(np.ones((5, 5)), -1) - np.inf))
+    untouched(DropNanGuards(), guarded(np.where(CAUSAL, 0.0, -np.inf), other=True))
+
+
+def test_guards_stay_where_scores_are_chosen_by_another_input() -> None:
+    m = Maker()
+    x, low = m.input(2, 5, 5), Value.constant("low", np.array(-np.inf, np.float32))
+    shares = m("softmax", where(m, either(m, "less", x, m.input(2, 5, 5)), x, low), beta=1.0)
+    guard = where(m, either(m, "is_nan", shares), Value.constant("zero", np.array(0, np.float32)), shares)
+    untouched(DropNanGuards(), m.graph(guard))
