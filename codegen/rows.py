@@ -32,7 +32,9 @@ def is_row_wise(node: Node) -> bool:
     if node.op == "fully_connected":
         return y.shape[:-1] == x.shape[:-1]
     if node.op == "layer_norm":
-        return bool(node.attrs["axis"] == len(x.shape) - 1)
+        # Scales and biases of instance and group normalization are other ones for each row.
+        alike = all(len(v.shape) < 2 for v in node.inputs[1:] if v is not None)
+        return alike and bool(node.attrs["axis"] == len(x.shape) - 1)
     if node.op in _PAIRS:
         return len(computed) == 2 and computed[0].shape == computed[1].shape
     return node.op in _TABLES

@@ -11,6 +11,7 @@ from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.base import Pass
 from edgekit.passes.common_subexpressions import MergeDuplicates
 from edgekit.passes.constant_add import AddOfConstantToAffine
+from edgekit.passes.constant_matmul import MatmulOfConstant
 from edgekit.passes.dead_channels import RemoveDeadChannels
 from edgekit.passes.dead_code import RemoveDeadCode
 from edgekit.passes.flatten_to_weights import FoldTransposeIntoFullyConnected
@@ -58,6 +59,7 @@ REWRITES: tuple[Pass, ...] = (
     HoistSlice(),
     SplitProduct(),
     FoldTransposeIntoMatmul(),
+    MatmulOfConstant(),
     HoistUnary(),
     SinkTransposes(),
     SinkTransposeBelowReshape(),

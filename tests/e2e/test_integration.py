@@ -18,10 +18,13 @@ from edgekit.codegen.fitting import lower_and_plan
 from edgekit.codegen.integration import RowChain, integrate, layers_of
 from edgekit.codegen.lowering import Target, lower
 from edgekit.codegen.memory import PlanRegion
+from edgekit.codegen.rows import is_row_wise
 from edgekit.codegen.streaming.choice import Chooser
 from edgekit.codegen.streaming.stream import Stream
+from edgekit.host import build_host_model
 from edgekit.importers import import_model
-from edgekit.ir import Graph, Node
+from edgekit.ir import DType, Graph, Node, Value
+from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
 from edgekit.quant.affine import quantize_graph
 from edgekit.quant.prepare import prepared
@@ -111,3 +114,24 @@ def test_streamed_and_whole_images_give_the_same(tmp_path: Path) -> None:
         assert run.exit_code == 0, run.output
         outputs.append(json.loads(run.stdout)["outputs"])
     assert outputs[0] == outputs[1]
+
+
+def test_rows_with_scales_of_their_own_are_no_chain() -> None:
+    """An instance normalization: a scale for each row of all of a channel's pixels."""
+    rng = np.random.default_rng(0)
+    values = [Value(name, (1, 16, 64), DType.FLOAT32) for name in "xyzo"]
+    constants = [Value.constant(name, rng.uniform(0.5, 2, (16, 1)).astype(np.float32)) for name in ("scale", "bias")]
+    attrs = {"axis": 2, "epsilon": 1e-5, "centred": True}
+    nodes = [
+        Node("sigmoid", "first", values[:1], values[1:2], {}),
+        Node("layer_norm", "norm", [values[1], *constants], values[2:3], attrs),
+        Node("tanh", "last", values[2:3], values[3:], {}),
+    ]
+    graph = quantize_graph(
+        Graph("g", values[:1], values[3:], nodes), [[rng.normal(0, 1, (1, 16, 64)).astype(np.float32)]]
+    )
+    assert not any(node.op == "layer_norm" and is_row_wise(node) for node in graph.nodes)
+    assert not any(isinstance(layer, RowChain) for layer in layers_of(graph, integrate(graph)))
+    model = build_host_model(graph)
+    codes = rng.integers(-128, 128, (1, 16, 64)).astype(np.int8)
+    assert (model([codes])[0] == run_reference(graph, [codes])[graph.outputs[0]]).all()
