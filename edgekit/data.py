@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -40,8 +40,9 @@ def load_data(path: Path, inputs: Sequence[Value], image_scale: float = 1.0) -> 
     """Read a data file for a model with these inputs.
 
     Args:
-        path: npz with `x` (several inputs: `x0`, `x1`, ..) and optional integer labels `y`; or one npy; or a folder
-            of images with one sub-folder per class. The first axis of an array is the samples.
+        path: npz with `x` (several inputs: `x0`, `x1`, ..), or arrays named as the inputs are, and optional integer
+            labels `y`; or one npy; or a folder of images with one sub-folder per class. The first axis of an array is
+            the samples.
         inputs: the model's inputs: shape, dtype and quantization count.
         image_scale: what pixels 0..255 of image files are multiplied by.
 
@@ -51,17 +52,29 @@ def load_data(path: Path, inputs: Sequence[Value], image_scale: float = 1.0) -> 
         return _from_images(path, inputs, image_scale)
     arrays = _read_arrays(path)
     labels = arrays.pop("y", None)
-    names = ["x"] if len(inputs) == 1 and "x0" not in arrays else [f"x{i}" for i in range(len(inputs))]
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        found = ", ".join(arrays) or "none"
-        raise BadData(f"{path.name} has no array {missing[0]!r} (found: {found}); the model has {len(inputs)} inputs")
+    names = _array_names(arrays, inputs, path)
     columns = [_fit(arrays[name], value, f"{path.name}: {name}") for name, value in zip(names, inputs, strict=True)]
     count = len(columns[0])
     if not count or any(len(column) != count for column in columns):
         raise BadData(f"{path.name}: the inputs have {', '.join(str(len(c)) for c in columns)} samples")
     samples = [list(sample) for sample in zip(*columns, strict=True)]
     return Dataset(samples, None if labels is None else _labels(labels, count, path))
+
+
+def _array_names(arrays: Mapping[str, Array], inputs: Sequence[Value], path: Path) -> list[str]:
+    """The names of the inputs' arrays, in the order of the inputs."""
+    names = ["x"] if len(inputs) == 1 and "x0" not in arrays else [f"x{i}" for i in range(len(inputs))]
+    own = [value.name for value in inputs]
+    missing = [name for name in names if name not in arrays]
+    if missing and all(name in arrays for name in own):
+        return own
+    if missing:
+        found = ", ".join(arrays) or "none"
+        raise BadData(
+            f"{path.name} has no array {missing[0]!r} (found: {found}); the model has {len(inputs)} inputs: name the "
+            f"arrays {', '.join(names)}, or {', '.join(map(repr, own))}"
+        )
+    return names
 
 
 def input_arrays(array: Array, value: Value, where: str = "x") -> list[Array]:

@@ -89,6 +89,18 @@ def test_shapes_that_do_not_fit(shape: tuple[int, ...], message: str, tmp_path: 
         load_data(npz(tmp_path, x=np.zeros(shape)), [real(1, 3, 32, 32)])
 
 
+def test_arrays_may_have_the_names_of_inputs(tmp_path: Path) -> None:
+    values = [Value(name, (1, 3), DType.FLOAT32) for name in ("left/eye:0", "right")]
+    arrays = {"right": np.ones((2, 3)), "left/eye:0": np.zeros((2, 3)), "y": np.array([3, 4])}
+    data = load_data(npz(tmp_path, **arrays), values)
+    assert [a.max() for a in data.samples[1]] == [0, 1] and data.labels is not None
+    # Both ways: the order of the inputs counts.
+    data = load_data(npz(tmp_path, **arrays, x0=np.ones((2, 3)), x1=np.zeros((2, 3))), values)
+    assert [a.max() for a in data.samples[1]] == [1, 0]
+    with pytest.raises(BadData, match=r"name the arrays x0, x1, or 'left/eye:0', 'right'"):
+        load_data(npz(tmp_path, right=np.ones((2, 3))), values)
+
+
 def test_missing_arrays(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"no array 'x' \(found: images\)"):
         load_data(npz(tmp_path, images=np.zeros((2, 3))), [real(1, 3)])
