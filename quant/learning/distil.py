@@ -17,9 +17,9 @@ from edgekit.quant.learning.simulate import Part, Replaced, rounded_if_coarse
 from edgekit.quant.learning.variation import varied
 from edgekit.quant.learning.weights import LearnedRows
 
-# What the outputs of blocks count in the mean beside the network's output: they keep few samples from being learned by
-# heart. With their sum, those of a deep network would count more than what it is for.
-BLOCKS_WEIGHT = 1.2
+# What the outputs of blocks count beside the network's: half as much, however far off either is. They keep few samples
+# from being learned by heart, but must not count more than what the network is for.
+BLOCKS_SHARE = 0.5
 # Logits are divided by it before probabilities are compared: small ones tell of the network, too.
 TEMPERATURE = 3.0
 
@@ -70,10 +70,15 @@ class Distillation:
             within = [relative_error(y, t) for y, t in pairs[:first_end]]
             ends = [_output_loss(*pair, end) for pair, end in zip(pairs[first_end:], self.softmax, strict=True)]
             output = torch.stack(ends).mean()
-            return output + BLOCKS_WEIGHT * sum(within, torch.zeros(())) / max(1, len(within)), output
+            return output + _as_large_as(BLOCKS_SHARE * output, sum(within, torch.zeros(()))), output
 
         nodes = {node.name: node for node in self.nodes}
         return descend(learned, nodes, steps, loss, self.wanted[-1].name, report)
+
+
+def _as_large_as(wanted: Tensor, loss: Tensor) -> Tensor:
+    """A loss times what makes it as large as another one is now; with no gradient to that."""
+    return loss * (wanted / loss.clamp_min(1e-12)).detach()
 
 
 def _output_loss(made: Tensor, exact: Tensor, softmax: Node | None) -> Tensor:
