@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.low_bits_models import SUBJECTS, Subject, float_answers, load
-from benchmarks.low_bits_table import write_page
+from benchmarks.low_bits_table import LEARNING, is_outdated, write_page
 from edgekit.errors import InternalError
 from edgekit.host import build_host_model
 from edgekit.ir import Array, Graph, QuantType, Value
@@ -168,7 +168,8 @@ def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
     seconds = clock() - started
     graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)
     right = answers(graph, subject.test) == subject.truth
-    return {"percent": _percent(right), f"{device}_seconds": round(seconds, 1)}
+    way = {"learning": LEARNING} if cell.method.startswith("nupes") else {}
+    return {"percent": _percent(right), f"{device}_seconds": round(seconds, 1)} | way
 
 
 @cache
@@ -226,13 +227,14 @@ def main() -> int:
     parser.add_argument("--learn-on", default="cpu", choices=DEVICES, help="what learning computes on")
     parser.add_argument("--jobs", type=int, default=1, help="cells measured at once, each in a process of its own")
     options = parser.parse_args()
+    known = _results()
     wanted = [
         cell
         for cell in cells()
         if cell.subject in options.subjects
         and cell.width in ("w8a8", *options.widths)
         and (cell.method in WITHOUT_DATA or (cell.method in options.methods and cell.seed in options.seeds))
-        and cell.key not in _results()
+        and (cell.key not in known or is_outdated(cell.key, known[cell.key]))
     ]
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
         missing = dict.fromkeys(cell.subject for cell in wanted if cell.subject not in _results())

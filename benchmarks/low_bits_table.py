@@ -21,6 +21,15 @@ COLUMNS = {
 }
 
 
+# The way in which NUPES learns; cells of an older one are marked in the table, and measured anew.
+LEARNING = 2
+
+
+def is_outdated(key: str, figures: Mapping[str, Any]) -> bool:
+    """Whether a cell was learned in an older way."""
+    return "/nupes" in key and figures.get("learning", 1) < LEARNING
+
+
 def write_page(results: Mapping[str, Any]) -> None:
     """Put the table between the page's two marks."""
     text = PAGE.read_text(encoding="utf-8")
@@ -38,8 +47,8 @@ def table(results: Mapping[str, Any]) -> str:
         lines += ["| | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---|" * len(COLUMNS)]
         for width in sorted(widths, key=_order):
             found = {method: _seeds(results, f"{subject}/{width}/{method}/") for method in COLUMNS}
-            means = [sum(values) / len(values) for values in found.values() if values]
-            cells = [_cell(values, max(means)) for values in found.values()]
+            best = max(sum(values) / len(values) for values, _ in found.values() if values)
+            cells = [_cell(values, best) + "†" * outdated for values, outdated in found.values()]
             lines.append(f"| {_title(width)} | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -55,8 +64,11 @@ def _title(width: str) -> str:
     return f"{width.removesuffix('p').upper()} power" if width.endswith("p") else width.upper()
 
 
-def _seeds(results: Mapping[str, Any], prefix: str) -> list[float]:
-    return [results[key]["percent"] for key in sorted(results) if key.startswith(prefix)]
+def _seeds(results: Mapping[str, Any], prefix: str) -> tuple[list[float], bool]:
+    """The figures of a cell's seeds, and whether they are outdated; of both kinds only those that are not."""
+    found = {key: results[key] for key in sorted(results) if key.startswith(prefix)}
+    current = {key: figures for key, figures in found.items() if not is_outdated(key, figures)}
+    return [figures["percent"] for figures in (current or found).values()], bool(found) and not current
 
 
 def _cell(values: list[float], best: float) -> str:
