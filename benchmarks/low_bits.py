@@ -1,10 +1,10 @@
 """Accuracy at 8 to 2 bits for every way to choose codes: `python -m benchmarks.low_bits [--minutes M] [--jobs N]`.
 
-Each finished cell goes to benchmarks/low_bits.json; a later run goes on with those that are missing, in the order of
-their weight, until the minutes are over. Then the table of docs/nupes.md is written anew. Cells are measured on the
-integer graph, by the generated C compiled for this computer (`edgekit.host`), whose first inferences are compared bit
-for bit with the numpy reference. The first and the last product of each network have 8 bits, and so do the activations
-that they read; rows of 4-bit activations are even codes of those, or codes of a power
+Each finished cell goes to benchmarks/low_bits.json; a later run goes on with those that are missing or were learned in
+an older way, in the order of their weight, until the minutes are over. Then the table of docs/nupes.md is written anew.
+Cells are measured on the integer graph, by the generated C compiled for this computer (`edgekit.host`), whose first
+inferences are compared bit for bit with the numpy reference. The first and the last product of each network have 8
+bits, and so do the activations that they read; rows of 4-bit activations are even codes of those, or codes of a power
 (`edgekit.quant.activation_grids`).
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.low_bits_models import SUBJECTS, Subject, float_answers, load
-from benchmarks.low_bits_table import LEARNING, is_outdated, write_page
+from benchmarks.low_bits_table import is_outdated, write_page
 from edgekit.errors import InternalError
 from edgekit.host import build_host_model
 from edgekit.ir import Array, Graph, QuantType, Value
@@ -37,7 +37,7 @@ from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.learning.arithmetic import DEVICES
 from edgekit.quant.learning.generate import generated_inputs
-from edgekit.quant.learning.learn import LearningSettings, learned_weights
+from edgekit.quant.learning.learn import LEARNING_VERSION, LearningSettings, learned_weights
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import DATA_FREE, GLOBAL, coded_weights
@@ -168,7 +168,7 @@ def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
     seconds = clock() - started
     graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)
     right = answers(graph, subject.test) == subject.truth
-    way = {"learning": LEARNING} if cell.method.startswith("nupes") else {}
+    way = {"learning": LEARNING_VERSION} if cell.method.startswith("nupes") else {}
     return {"percent": _percent(right), f"{device}_seconds": round(seconds, 1)} | way
 
 
@@ -217,7 +217,7 @@ def _measure_all(wanted: Sequence[Cell], end: float, pool: Executor, jobs: int, 
 
 
 def main() -> int:
-    """Measure what is missing, then write the page."""
+    """Measure what is missing or outdated, then write the page."""
     parser = argparse.ArgumentParser(description="Accuracy at low bits of every quantizer.")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many minutes")
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS), choices=SUBJECTS, help="only these models")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.quant.learning.learn import LEARNING_VERSION
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "nupes.md"
 BEGIN, END = "<!-- low_bits: table -->", "<!-- low_bits: end -->"
 COLUMNS = {
@@ -21,13 +23,9 @@ COLUMNS = {
 }
 
 
-# The way in which NUPES learns; cells of an older one are marked in the table, and measured anew.
-LEARNING = 2
-
-
 def is_outdated(key: str, figures: Mapping[str, Any]) -> bool:
-    """Whether a cell was learned in an older way."""
-    return "/nupes" in key and figures.get("learning", 1) < LEARNING
+    """Whether a cell was learned in an older way: it is marked in the table, and measured anew."""
+    return "/nupes" in key and figures.get("learning", 1) < LEARNING_VERSION
 
 
 def write_page(results: Mapping[str, Any]) -> None:

@@ -162,7 +162,7 @@ class _Search:
         if self.best is None and (len(self.whole) >= MOST_FIRST or self.tries > MOST_TRIES):
             raise OverBudget(
                 f"none of {len(self.whole)} choices of bits that were built keeps to the budgets, and no more are "
-                f"tried: {self._nearest()}; raise --budget-latency or {self._budgets.more_flash}"
+                f"tried: {self._nearest()}; raise --budget-latency, or {self._budgets.more_flash}"
             )
         return others, self._outcome(bits)
 
@@ -173,7 +173,7 @@ class _Search:
         known = [self._leanest(), *(self._others(dict(bits)) for bits in self.whole)] if CYCLES in self._limits else []
         if known:
             problem = OverBudget(
-                "no choice of bits was found that keeps both budgets: raise --budget-latency or "
+                "no choice of bits was found that keeps both budgets: raise --budget-latency, or "
                 f"{self._budgets.more_flash}"
             )
         for others in known:

@@ -70,9 +70,11 @@ def _array_names(arrays: Mapping[str, Array], inputs: Sequence[Value], path: Pat
         return own
     if missing:
         found = ", ".join(arrays) or "none"
+        # An array y is of labels, whatever inputs are called.
+        either = "" if own == names or "y" in own else f", or {', '.join(map(repr, own))}"
         raise BadData(
             f"{path.name} has no array {missing[0]!r} (found: {found}); the model has {len(inputs)} inputs: name the "
-            f"arrays {', '.join(names)}, or {', '.join(map(repr, own))}"
+            f"arrays {', '.join(names)}{either}"
         )
     return names
 

@@ -112,7 +112,9 @@ def choose_bits(
 
     if budgets.latency is None:
         return replace(within(choices, within_room, taken), budgets=budgets)
-    inside = _timed(choices, builds, True, replace(within_room, flash=min(budgets.flash, chip)))
+    # Where both are searched, a larger budget changes nothing for weights that are all inside.
+    on_chip = replace(within_room, flash=min(budgets.flash, chip), room=chip if within_room.flash > chip else room)
+    inside = _timed(choices, builds, True, on_chip)
     if within_room.flash <= chip:
         return replace(inside.choice(taken), budgets=budgets)
     return replace(_better(inside, _timed(choices, builds, False, within_room), taken), budgets=budgets)

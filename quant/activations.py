@@ -133,11 +133,8 @@ def _least_scale(
 
 
 def constant_quant(value: Value, ranges: Mapping[Value, Range]) -> QuantType:
-    """The quantization of a constant operand that shares none: over all of its values, or what of them counts; infinite
-    ones saturate.
-    """
-    finite = value.array[np.isfinite(value.array)]
-    everything = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    """The quantization of a constant operand that shares none: over all of its values, or what of them counts."""
+    everything = float(value.array.min(initial=0.0)), float(value.array.max(initial=0.0))
     return QuantType.covering(*ranges.get(value, everything))
 
 

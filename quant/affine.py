@@ -16,7 +16,7 @@ from edgekit.quant.calibrate import calibrate, require_float
 from edgekit.quant.constants import require_codable
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
-from edgekit.quant.scores import mask_ranges, masked_scores
+from edgekit.quant.scores import infinite_ranges, mask_ranges, masked_scores
 from edgekit.quant.weights import quantize_product
 
 
@@ -70,7 +70,8 @@ def quantize_shape(graph: Graph, coded: Mapping[str, CodedRows] | None = None) -
     computed = [v for v in graph.values() if not v.is_constant and v.dtype is DType.FLOAT32]
     # Ranges that differ: tables that happen to be equal are stored once.
     ranges = {value: (_least(value), 1.0 + 0.01 * index) for index, value in enumerate(computed)}
-    return quantize_ranges(graph, ranges | mask_ranges(masked_scores(graph), ranges), coded)
+    constants = infinite_ranges(graph, ranges) | mask_ranges(masked_scores(graph), ranges)
+    return quantize_ranges(graph, ranges | constants, coded)
 
 
 def _least(value: Value) -> float:

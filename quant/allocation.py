@@ -211,7 +211,7 @@ def _problem(program: _Program, budgets: Budgets) -> EdgekitError:
         return OverBudget(
             f"no choice of bits keeps both budgets: as counted, the fastest within {budgets.flash} B of flash takes "
             f"{budgets.milliseconds(fastest):g} ms, and the smallest within {budgets.latency:g} ms takes {smallest} B; "
-            f"raise --budget-latency or {budgets.more_flash}"
+            f"raise --budget-latency, or {budgets.more_flash}"
         )
     if len(lacking) > 1:
         smallest, fastest = (program.choices.costs[kind].of(lacking[kind]) for kind in (FLASH, CYCLES))

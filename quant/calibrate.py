@@ -12,7 +12,7 @@ from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
 from edgekit.quant.constants import require_codable
 from edgekit.quant.observers import Observer, Range, make_observer
-from edgekit.quant.scores import mask_ranges, score_floors
+from edgekit.quant.scores import infinite_ranges, mask_ranges, score_floors
 
 
 def calibrate(
@@ -21,7 +21,7 @@ def calibrate(
     observer: str = "minmax",
     progress: Callable[[int], None] | None = None,
 ) -> dict[Value, Range]:
-    """(low, high) of every computed value and graph input, 0 included, and of constants that are masks of scores.
+    """(low, high) of every computed value and graph input, 0 included, and of constants that are masks.
 
     What counts for nothing in a softmax (`edgekit.quant.scores`) is no part of a range.
 
@@ -59,7 +59,7 @@ def calibrate(
         if progress is not None:
             progress(index + 1)
     ranges = {value: seen.range() for value, seen in observers.items()}
-    return ranges | mask_ranges(floors, ranges)
+    return ranges | infinite_ranges(graph, ranges) | mask_ranges(floors, ranges)
 
 
 def require_float(graph: Graph) -> None:

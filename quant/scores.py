@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+import numpy as np
+
 from edgekit.ir import Array, Graph, Node, Value
+from edgekit.ops.conv2d import is_product
 from edgekit.quant.observers import Range
 
 # exp(-12) is 0.2 % of the step of an int8 softmax, 1/256.
@@ -60,9 +63,9 @@ def _chain(graph: Graph, softmax: Node) -> list[Value]:
 
 
 def _lowest_added(value: Value) -> float:
-    """The lowest number that the node of a value adds; masks of keys stand in the bias of an affine layer."""
+    """The lowest number that the node of a value adds; masks of keys and of classes stand in the bias of a layer."""
     node = value.producer
-    if node is None or node.op not in ("add", "depthwise_conv2d"):
+    if node is None or not (node.op == "add" or is_product(node)):
         return 0.0
     added = node.inputs if node.op == "add" else node.inputs[2:]
     return min((float(v.array.min(initial=0.0)) for v in added if v is not None and v.is_constant), default=0.0)
@@ -81,6 +84,27 @@ def mask_ranges(scores: Collection[Value], ranges: Mapping[Value, Range]) -> dic
         alone = all(reader.output in scores for reader, _ in mask.uses)
         if alone and mask.array.min(initial=0.0) < low:
             found[mask] = low, max(highest, 0.0)
+    return found
+
+
+def infinite_ranges(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value, Range]:
+    """What codes of constants with infinite numbers need to cover that are added to others: as much as brings any sum
+    to an end of its range.
+    """
+    found: dict[Value, Range] = {}
+    for node in graph.nodes:
+        if node.op != "add" or len(constants := [v for v in node.inputs if v is not None and v.is_constant]) != 1:
+            continue
+        (constant,), (x,) = constants, [v for v in node.inputs if v is not None and not v.is_constant]
+        if x not in ranges or node.output not in ranges or np.isfinite(constant.array).all():
+            continue
+        finite, (low, high) = constant.array[np.isfinite(constant.array)], found.get(constant, (0.0, 0.0))
+        low, high = min(low, float(finite.min(initial=0.0))), max(high, float(finite.max(initial=0.0)))
+        if np.isneginf(constant.array).any():
+            low = min(low, ranges[node.output][0] - ranges[x][1])
+        if np.isposinf(constant.array).any():
+            high = max(high, ranges[node.output][1] - ranges[x][0])
+        found[constant] = low, high
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgekit.ir import Array, DType, Graph, Node, Value
@@ -11,8 +13,8 @@ from edgekit.passes.base import Pass, add_node, replace_node
 class MatmulOfConstant(Pass):
     """matmul(x, constant) becomes fully_connected with the constant as weights, as of an einsum or a batch of one.
 
-    Requires nothing. Ensures that no matmul of a float graph has one constant matrix, the second, for all of x: weights
-    have a scale for each output, may have few bits, and are learned. Equal up to rounding.
+    Requires nothing. Ensures that no matmul of a float graph that reads x as it is has one constant matrix, the second,
+    for all of it: weights have a scale for each output, may have few bits, and are learned. Equal up to rounding.
     """
 
     name = "constant-matmul"
@@ -40,7 +42,7 @@ def _weights(node: Node) -> Array | None:
     values = (x, matrix, node.output)
     if any(v.dtype is not DType.FLOAT32 or v.quant is not None for v in values) or not matrix.is_constant:
         return None
-    if x.is_constant or matrix.elements != matrix.shape[-2] * matrix.shape[-1] or len(matrix.shape) > len(x.shape):
+    if x.is_constant or math.prod(matrix.shape[:-2]) != 1 or len(matrix.shape) > len(x.shape):
         return None
     square = matrix.array.reshape(matrix.shape[-2:])
     return square if node.attrs["transpose_b"] else np.ascontiguousarray(square.T)

@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.ir import Array, DType, Graph, Node, Value
 from edgekit.passes.base import Pass, add_node, replace_node
 
-# What stands in for minus infinity in a mask is this low or lower; next to a score, exp() of it is 0.
+# What stands in for minus infinity in a mask is this low or lower, times beta; next to a score, exp() of it is 0.
 _MASKED = -1e4
 
 
@@ -15,7 +15,8 @@ class MaskScoresByAdding(Pass):
     """where(condition, x, -inf) becomes add(x, mask) with 0 and minus infinity, and so where x is the other choice.
 
     Requires nothing. Ensures that no softmax of a float graph alone reads a where of x and a constant of -1e4 or less
-    under a constant condition that leaves some of each row: sums have codes for such masks, choices have none.
+    under a constant condition that leaves some of each row: sums have codes for such masks, choices have none. Equal
+    for scores that are not as low themselves.
     """
 
     name = "mask-scores"
@@ -47,6 +48,7 @@ def _masked(graph: Graph, node: Node) -> tuple[Value, Array] | None:
     if x.is_constant or not other.is_constant or x.shape != node.output.shape:
         return None
     each = np.broadcast_to(kept, x.shape)
-    if not each.any(axis=-1).all() or not (np.broadcast_to(other.array, x.shape)[~each] <= _MASKED).all():
+    lows = reader.attrs["beta"] * np.broadcast_to(other.array, x.shape)[~each]
+    if not each.any(axis=-1).all() or not (lows <= _MASKED).all():
         return None
     return x, kept

@@ -22,6 +22,7 @@ from edgekit.quant.learning.weights import LearnedRows
 BLOCKS_SHARE = 0.5
 # Logits are divided by it before probabilities are compared: small ones tell of the network, too.
 TEMPERATURE = 3.0
+_LEAST_LOG = -1e4
 
 
 class Distillation:
@@ -77,8 +78,11 @@ class Distillation:
 
 
 def _as_large_as(wanted: Tensor, loss: Tensor) -> Tensor:
-    """A loss times what makes it as large as another one is now; with no gradient to that."""
-    return loss * (wanted / loss.clamp_min(1e-12)).detach()
+    """A loss times what makes it as large as another one is now; with no gradient to that.
+
+    A divergence next to 0 can be rounded below it: then nothing is wanted.
+    """
+    return loss * (wanted.clamp_min(0.0) / loss.clamp_min(1e-12)).detach()
 
 
 def _output_loss(made: Tensor, exact: Tensor, softmax: Node | None) -> Tensor:
@@ -88,6 +92,7 @@ def _output_loss(made: Tensor, exact: Tensor, softmax: Node | None) -> Tensor:
     if softmax is None:
         return relative_error(made, exact)
     beta = float(softmax.attrs["beta"]) / TEMPERATURE
-    logs, wanted = ((beta * y).log_softmax(-1) for y in (made, exact))
+    # Masks have no probability at all, whose logarithm would make 0 times infinity.
+    logs, wanted = ((beta * y).log_softmax(-1).clamp_min(_LEAST_LOG) for y in (made, exact))
     divergence = functional.kl_div(logs, wanted, log_target=True, reduction="none").sum(-1).mean()
     return TEMPERATURE**2 * divergence

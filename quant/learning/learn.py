@@ -30,6 +30,8 @@ from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
+# Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
+LEARNING_VERSION = 2
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network at 2 bits; finer codes go slower.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
@@ -142,7 +144,9 @@ class _Learning:
         self.samples, self.count = [torch.from_numpy(arrays) for arrays in samples], len(samples[0])
         self.found = coded_weights(graph, bits, LEARNED[method], settings.group if self.nupes else 0)
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
-        options = repr((version("edgekit"), torch.__version__, method, sorted(asdict(settings).items()), values))
+        options = repr(
+            (LEARNING_VERSION, version("edgekit"), torch.__version__, method, sorted(asdict(settings).items()), values)
+        )
         self.store = BlockStore(
             folder, [options.encode(), *_content(graph, self.found), *(x.tobytes() for x in samples)]
         )

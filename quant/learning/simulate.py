@@ -21,8 +21,8 @@ _MOST_AT_ONCE = 128
 
 def fake_quantized(x: Tensor, quant: QuantType) -> Tensor:
     """Values rounded to those that codes stand for; gradients pass where codes do not saturate."""
-    inside = limited(x, quant)
-    scale, grid = quant.scale[0], quant.grid
+    # No hardtanh here: rounded numbers lie on the ends themselves, where values that only move them need the slope.
+    inside, scale, grid = x.clamp(*_ends(quant)), quant.scale[0], quant.grid
     rounded = (inside / scale).round() * scale if grid is None else _on_grid(inside.detach(), scale, grid)
     return inside + (rounded - inside).detach()
 
@@ -41,10 +41,15 @@ def _numbers(grid: Grid, scale: float, device: torch.device) -> Tensor:
 
 def limited(x: Tensor, quant: QuantType) -> Tensor:
     """Values within those that codes stand for, not rounded; gradients pass between the ends."""
-    scale, zero, grid = quant.scale[0], quant.zero_point[0], quant.grid
-    ends = (-128 - zero, 127 - zero) if grid is None else (int(grid.levels[0]), int(grid.levels[-1]))
     # As clamp, with one kernel for the gradient instead of four.
-    return functional.hardtanh(x, scale * ends[0], scale * ends[1])
+    return functional.hardtanh(x, *_ends(quant))
+
+
+def _ends(quant: QuantType) -> tuple[float, float]:
+    """The lowest and the highest number that codes stand for."""
+    scale, zero, grid = quant.scale[0], quant.zero_point[0], quant.grid
+    low, high = (-128 - zero, 127 - zero) if grid is None else (int(grid.levels[0]), int(grid.levels[-1]))
+    return scale * low, scale * high
 
 
 def rounded_if_coarse(x: Tensor, quant: QuantType) -> Tensor:

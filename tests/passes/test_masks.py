@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from edgekit.ir import Array, DType, Graph, Value
+from edgekit.ops.reference import run_reference
+from edgekit.passes import optimise
 from edgekit.passes.mask_scores import MaskScoresByAdding
 from edgekit.passes.nan_guard import DropNanGuards
 from tests.passes.maker import Maker, check, untouched
@@ -55,12 +57,13 @@ def test_what_is_not_chosen_may_be_anything() -> None:
     ("kept", "low", "scores"),
     [
         (CAUSAL, -20.0, (2, 5, 5)),
+        (CAUSAL, -1e3, (2, 5, 5)),
         (CAUSAL, np.inf, (2, 5, 5)),
         (NONE, -1e9, (2, 5, 5)),
         (np.tril(np.ones((5, 5), bool), -1), -np.inf, (2, 5, 5)),
         (CAUSAL, -np.inf, (2, 1, 5)),
     ],
-    ids=["scores", "above", "nothing", "row of nothing", "scores that broadcast"],
+    ids=["scores", "low scores", "above", "nothing", "row of nothing", "scores that broadcast"],
 )
 def test_a_choice_that_is_no_mask_stays(kept: Array, low: float, scores: tuple[int, ...]) -> None:
     untouched(MaskScoresByAdding(), chosen(kept, low, scores=scores))
@@ -71,24 +74,57 @@ def test_a_choice_that_others_read_stays() -> None:
     untouched(MaskScoresByAdding(), Graph("g", graph.inputs, [graph.nodes[0].output, *graph.outputs], graph.nodes))
 
 
-def guarded(mask: Array, other: bool = False) -> Graph:
-    """Shares of x + mask, 0 where they are no numbers."""
+def guarded(*masks: Array, other: bool = False, product: bool = True) -> Graph:
+    """Shares of x times a constant, or of x, + all masks, 0 where they are no numbers."""
     m = Maker()
     x, zero = m.input(2, 5, 5), Value.constant("zero", np.array(0, np.float32))
-    shares = m("softmax", m("add", x, Value.constant("mask", mask.astype(np.float32)), activation="none"), beta=1.0)
-    return m.graph(where(m, either(m, "is_nan", x if other else shares), zero, shares))
+    scores = m("matmul", x, m.const(5, 5), transpose_a=False, transpose_b=False) if product else x
+    for mask in masks:
+        scores = m("add", scores, Value.constant("mask", mask.astype(np.float32)), activation="none")
+    shares = m("softmax", scores, beta=1.0)
+    return m.graph(where(m, either(m, "is_nan", scores if other else shares), zero, shares))
+
+
+ROW_OF_NOTHING = np.where(np.tril(np.ones((5, 5), bool), -1), 0.0, -np.inf)
+HIDDEN = np.where(CAUSAL, 0.0, -np.inf)
 
 
 def test_shares_need_no_guard_where_masks_leave_some() -> None:
-    check(DropNanGuards(), guarded(np.where(CAUSAL, 0.0, -np.inf)), ["add", "softmax"])
+    check(DropNanGuards(), guarded(HIDDEN), ["matmul", "add", "softmax"])
+    check(DropNanGuards(), guarded(HIDDEN, np.where(CAUSAL, 0.0, -1e9)), ["matmul", "add", "add", "softmax"])
     # Rows of -1e9 are rows of equal shares.
-    check(DropNanGuards(), guarded(np.where(NONE, 0.0, -1e9)), ["add", "softmax"])
+    check(DropNanGuards(), guarded(np.where(NONE, 0.0, -1e9)), ["matmul", "add", "softmax"])
 
 
-def test_guards_stay_where_a_mask_may_leave_nothing() -> None:
-    untouched(DropNanGuards(), guarded(np.where(NONE, 0.0, -np.inf)))
-    untouched(DropNanGuards(), guarded(np.tril(np.ones((5, 5)), -1) - np.inf))
-    untouched(DropNanGuards(), guarded(np.where(CAUSAL, 0.0, -np.inf), other=True))
+@pytest.mark.parametrize(
+    "masks",
+    [
+        (np.where(NONE, 0.0, -np.inf),),
+        (ROW_OF_NOTHING,),
+        (ROW_OF_NOTHING[:, :1] + np.zeros((5, 5)),),
+        (ROW_OF_NOTHING[:, :1],),
+        (HIDDEN, np.where(np.arange(5) < 1, -np.inf, 0.0)),
+    ],
+    ids=["all", "a row", "a row alike", "a row by broadcasting", "two together"],
+)
+def test_guards_stay_where_masks_leave_nothing_of_a_row(masks: tuple[Array, ...]) -> None:
+    untouched(DropNanGuards(), guarded(*masks))
+    graph = optimise(guarded(*masks))
+    assert any(node.op == "is_nan" for node in graph.nodes)
+    (made,) = graph.outputs
+    x = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
+    assert np.isfinite(run_reference(graph, [x])[made]).all()
+
+
+def test_guards_stay_where_scores_may_be_infinite() -> None:
+    untouched(DropNanGuards(), guarded(HIDDEN, other=True))
+    untouched(DropNanGuards(), guarded(HIDDEN, product=False))
+
+
+def test_guards_between_two_outputs_stay() -> None:
+    graph = guarded(HIDDEN)
+    shares = next(node.output for node in graph.nodes if node.op == "softmax")
+    untouched(DropNanGuards(), Graph("g", graph.inputs, [shares, *graph.outputs], graph.nodes))
 
 
 def test_guards_stay_where_scores_are_chosen_by_another_input() -> None:

@@ -409,3 +409,5 @@ def test_products_of_other_matrices_stay() -> None:
     untouched(step, m.graph(m("matmul", m.input(4, 5), m.const(1, 5, 3), **plain)))
     m = Maker()
     untouched(step, m.graph(m("matmul", m.input(5, 4), m.const(5, 3), transpose_a=True, transpose_b=False)))
+    m = Maker()
+    untouched(step, m.graph(m("matmul", m.input(1, 4, 0), m.const(2, 0, 3), **plain)))

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="learning of weights needs torch: pi
 
 from edgekit.errors import BadUsage  # noqa: E402
 from edgekit.importers.onnx import import_onnx  # noqa: E402
-from edgekit.ir import Array, Graph  # noqa: E402
+from edgekit.ir import Array, DType, Graph, Node, QuantType, Value  # noqa: E402
 from edgekit.models import packaged_model  # noqa: E402
 from edgekit.ops.conv2d import is_product  # noqa: E402
 from edgekit.passes import optimise  # noqa: E402
@@ -28,7 +28,7 @@ from edgekit.quant.learning.learn import (  # noqa: E402
     learned_weights,
     replaced_by,
 )
-from edgekit.quant.learning.simulate import Part  # noqa: E402
+from edgekit.quant.learning.simulate import Part, fake_quantized  # noqa: E402
 from edgekit.quant.learning.weights import Nupes  # noqa: E402
 from edgekit.quant.power import (  # noqa: E402
     CodedRows,
@@ -210,3 +210,31 @@ def test_a_gpu_learns_as_the_processor_does(method: str) -> None:
         losses.append([p.loss for p in told])
     assert losses[1] == pytest.approx(losses[0], rel=0.2)
     assert losses[2] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_rounded_numbers_at_the_ends_pass_their_gradient_on() -> None:
+    quant = QuantType.per_tensor(0.1, -128)
+    x = torch.tensor([-1.0, 0.0, 0.01, 12.7, 25.5, 25.5 - 1e-3, 30.0], requires_grad=True)
+    # As of a value that a layer makes and one that moves it.
+    fake_quantized(fake_quantized(x, quant), quant).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [0, 1, 1, 1, 1, 1, 0]
+
+
+def test_masked_classes_are_learned_through() -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"x": 8, "h": 16, "g": 16, "y": 5, "m": 5, "p": 5}
+    x, h, g, y, m, p = (Value(name, (1, size), DType.FLOAT32) for name, size in sizes.items())
+    weights = [Value.constant("w", rng.normal(size=size).astype(np.float32)) for size in ((16, 8), (16, 16), (5, 16))]
+    mask = Value.constant("mask", np.array([[0, -np.inf, 0, 0, -1e9]], np.float32))
+    plain = {"activation": "none"}
+    nodes = [
+        Node("fully_connected", "first", [x, weights[0]], [h], {"activation": "relu"}),
+        Node("fully_connected", "middle", [h, weights[1]], [g], {"activation": "relu"}),
+        Node("fully_connected", "last", [g, weights[2]], [y], plain),
+        Node("add", "masked", [y, mask], [m], plain),
+        Node("softmax", "shares", [m], [p], {"beta": 1.0}),
+    ]
+    graph, samples = Graph("g", [x], [p], nodes), [[rng.normal(size=(1, 8)).astype(np.float32)] for _ in range(32)]
+    quants, told = activation_quants(graph, calibrate(graph, samples)), list[LearningProgress]()
+    found = learned_weights(graph, samples, quants, {"middle": 3}, "nupes", SETTINGS, told.append)
+    assert found["middle"].bits == 3 and told[-1].loss is not None and np.isfinite(told[-1].loss)

@@ -26,7 +26,6 @@ from edgekit.quant.calibrate import calibrate
 from tests.quant.chains import Chain, linear_chain
 
 QUIET = Progress(quiet=True)
-QUIET = Progress(quiet=True)
 
 
 @pytest.fixture(scope="module")

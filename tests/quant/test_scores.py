@@ -76,6 +76,8 @@ def test_sizes_need_no_samples(low: float) -> None:
     plain = quantize_shape(optimise(scores([np.random.default_rng(7).normal(0, 1, SHAPE)])))
     masked = quantize_shape(optimise(scores([np.where(CAUSAL, 0.0, low)])))
     assert [node.op for node in masked.nodes] == [node.op for node in plain.nodes]
+    # Scores between -1 and 1, and what brings any of them to -1.
+    assert -1.2 < lowest(masked.nodes[0].output) < -0.9 and -3 < lowest(masked.nodes[0].input(1)) < -1.9
 
 
 def chosen(low: float) -> Graph:
@@ -89,6 +91,50 @@ def chosen(low: float) -> Graph:
 def test_masks_of_keys_cost_no_precision() -> None:
     keys = np.where(np.arange(TOKENS) < 9, 0.0, -1e4)[None, None, None]
     assert largest_error(scores([keys])) < 2 * largest_error(scores([])) + 1
+
+
+@pytest.mark.parametrize("low", [-1e9, -np.inf])
+@pytest.mark.parametrize("op", ["fully_connected", "conv2d"])
+def test_masks_in_the_bias_of_a_layer_cost_no_precision(low: float, op: str) -> None:
+    rng = np.random.default_rng(3)
+    shape = (1, 4, 1, 8) if op == "conv2d" else (4, 8)
+    x, y, p = (Value(name, (*shape[:-1], size), DType.FLOAT32) for name, size in (("x", 8), ("y", 5), ("p", 5)))
+    weights = rng.normal(size=(5, 1, 1, 8) if op == "conv2d" else (5, 8)).astype(np.float32)
+    bias = np.where(np.arange(5) % 2, low, 0.5).astype(np.float32)
+    attrs = {"activation": "none"} | (
+        {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)} if op == "conv2d" else {}
+    )
+    nodes = [
+        Node(op, "layer", [x, Value.constant("w", weights), Value.constant("b", bias)], [y], attrs),
+        Node("softmax", "softmax", [y], [p], {"beta": 1.0}),
+    ]
+    graph = Graph("g", [x], [p], nodes)
+    inputs = [[rng.normal(size=x.shape).astype(np.float32)] for _ in range(3)]
+    integers = quantize_graph(graph, inputs)
+    for (sample,) in inputs:
+        quants = integers.inputs[0].quant, integers.outputs[0].quant
+        assert quants[0] is not None and quants[1] is not None
+        codes = run_reference(integers, [quants[0].quantize(sample, DType.INT8)])[integers.outputs[0]]
+        assert np.abs(quants[1].dequantize(codes) - run_reference(graph, [sample])[p]).max() < 0.03
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_infinite_numbers_outdo_all_that_they_are_added_to(relu: bool) -> None:
+    """Scores that the mask broadcasts, and a mask under a limit: neither is the plain case."""
+    rng = np.random.default_rng(4)
+    x, y, p = (Value(n, (2, 5, 5) if relu or n != "x" else (2, 1, 5), DType.FLOAT32) for n in "xyp")
+    mask = Value.constant("mask", np.where(CAUSAL[0, 0, :5, :5], 0.0, -np.inf).astype(np.float32))
+    add = Node("add", "add", [x, mask], [y], {"activation": "relu" if relu else "none"})
+    nodes = [add] if relu else [add, Node("softmax", "softmax", [y], [p], {"beta": 1.0})]
+    graph = Graph("g", [x], [y if relu else p], nodes)
+    inputs = [[rng.normal(0, 2, x.shape).astype(np.float32)] for _ in range(3)]
+    integers = quantize_graph(graph, inputs)
+    (x_quant, y_quant), (made,) = (v.quant for v in (*integers.inputs, *integers.outputs)), integers.outputs
+    assert x_quant is not None and y_quant is not None
+    for (sample,) in inputs:
+        codes = run_reference(integers, [x_quant.quantize(sample, DType.INT8)])[made]
+        real = run_reference(graph, [sample])[graph.outputs[0]]
+        assert np.abs(y_quant.dequantize(codes) - real).max() < (0.1 if relu else 0.03)
 
 
 def lowest(value: Value) -> float:
