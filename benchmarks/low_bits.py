@@ -237,7 +237,7 @@ def main() -> int:
         and (cell.key not in known or is_outdated(cell.key, known[cell.key]))
     ]
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        missing = dict.fromkeys(cell.subject for cell in wanted if cell.subject not in _results())
+        missing = dict.fromkeys(cell.subject for cell in wanted if cell.subject not in known)
         for name, found in zip(missing, pool.map(_float_figures, missing), strict=True):
             _keep(name, found)
         _measure_all(wanted, time.monotonic() + 60 * options.minutes, pool, options.jobs, options.learn_on)

@@ -13,10 +13,10 @@ from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
 from edgekit.quant.activations import activation_quants, constant_quant
 from edgekit.quant.calibrate import calibrate, require_float
-from edgekit.quant.constants import require_codable
+from edgekit.quant.constants import infinite_ranges, require_codable
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
-from edgekit.quant.scores import infinite_ranges, mask_ranges, masked_scores
+from edgekit.quant.scores import mask_ranges, masked_scores
 from edgekit.quant.weights import quantize_product
 
 

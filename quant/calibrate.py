@@ -10,9 +10,9 @@ from edgekit.errors import BadData, UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Value
 from edgekit.ops.reference import run_reference
 from edgekit.ops.supported import require_supported_graph
-from edgekit.quant.constants import require_codable
+from edgekit.quant.constants import infinite_ranges, require_codable
 from edgekit.quant.observers import Observer, Range, make_observer
-from edgekit.quant.scores import infinite_ranges, mask_ranges, score_floors
+from edgekit.quant.scores import mask_ranges, score_floors
 
 
 def calibrate(

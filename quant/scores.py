@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-import numpy as np
-
 from edgekit.ir import Array, Graph, Node, Value
 from edgekit.ops.conv2d import is_product
 from edgekit.quant.observers import Range
@@ -84,27 +82,6 @@ def mask_ranges(scores: Collection[Value], ranges: Mapping[Value, Range]) -> dic
         alone = all(reader.output in scores for reader, _ in mask.uses)
         if alone and mask.array.min(initial=0.0) < low:
             found[mask] = low, max(highest, 0.0)
-    return found
-
-
-def infinite_ranges(graph: Graph, ranges: Mapping[Value, Range]) -> dict[Value, Range]:
-    """What codes of constants with infinite numbers need to cover that are added to others: as much as brings any sum
-    to an end of its range.
-    """
-    found: dict[Value, Range] = {}
-    for node in graph.nodes:
-        if node.op != "add" or len(constants := [v for v in node.inputs if v is not None and v.is_constant]) != 1:
-            continue
-        (constant,), (x,) = constants, [v for v in node.inputs if v is not None and not v.is_constant]
-        if x not in ranges or node.output not in ranges or np.isfinite(constant.array).all():
-            continue
-        finite, (low, high) = constant.array[np.isfinite(constant.array)], found.get(constant, (0.0, 0.0))
-        low, high = min(low, float(finite.min(initial=0.0))), max(high, float(finite.max(initial=0.0)))
-        if np.isneginf(constant.array).any():
-            low = min(low, ranges[node.output][0] - ranges[x][1])
-        if np.isposinf(constant.array).any():
-            high = max(high, ranges[node.output][1] - ranges[x][0])
-        found[constant] = low, high
     return found
 
 

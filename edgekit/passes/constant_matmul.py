@@ -26,9 +26,8 @@ class MatmulOfConstant(Pass):
             if weights is None:
                 continue
             operands = [node.input(0), Value.constant(node.input(1).name, weights)]
-            made = add_node(
-                graph, node, "fully_connected", node.name, operands, {"activation": "none"}, node.output
-            )  # fmt: skip
+            attrs = {"activation": "none"}
+            made = add_node(graph, node, "fully_connected", node.name, operands, attrs, node.output)
             replace_node(graph, node, made)
             changed = True
         return changed

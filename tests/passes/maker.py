@@ -38,6 +38,7 @@ class Maker:
         output = Value(f"v{len(self.nodes)}", (), inputs[0].dtype, quant or inputs[0].quant)
         node = Node(op, f"n{len(self.nodes)}", inputs, [output], attrs)
         (output.shape,) = spec_of(op).infer(node)
+        (output.dtype,) = spec_of(op).infer_types(node)
         self.nodes.append(node)
         return output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.ir import Array, DType, Graph, Value
+from edgekit.ir import Array, Graph, Value
 from edgekit.ops.reference import run_reference
 from edgekit.passes import optimise
 from edgekit.passes.mask_scores import MaskScoresByAdding
@@ -16,25 +16,12 @@ CAUSAL = np.tril(np.ones((5, 5), bool))
 NONE = np.zeros((5, 5), bool)
 
 
-def where(m: Maker, condition: Value, first: Value, second: Value) -> Value:
-    made = m("where", condition, first, second)
-    made.dtype = DType.FLOAT32
-    return made
-
-
-def either(m: Maker, op: str, *inputs: Value) -> Value:
-    """What an operator says to be true or not."""
-    made = m(op, *inputs)
-    made.dtype = DType.BOOL
-    return made
-
-
 def chosen(kept: Array, low: float = -np.inf, first: bool = True, scores: tuple[int, ...] = (2, 5, 5)) -> Graph:
     """softmax(where(kept, x, low)), or the same with the choices the other way round."""
     m = Maker()
     x, number = m.input(*scores), Value.constant("low", np.array(low, np.float32))
     condition = Value.constant("kept", kept if first else ~kept)
-    made = where(m, condition, *((x, number) if first else (number, x)))
+    made = m("where", condition, *((x, number) if first else (number, x)))
     return m.graph(m("softmax", made, beta=1.0))
 
 
@@ -49,7 +36,7 @@ def test_a_choice_of_scores_is_a_sum_with_a_mask(low: float, first: bool) -> Non
 def test_what_is_not_chosen_may_be_anything() -> None:
     m = Maker()
     lows = np.where(CAUSAL, np.float32(7), np.float32(-1e5))
-    made = where(m, Value.constant("kept", CAUSAL), m.input(2, 5, 5), Value.constant("lows", lows))
+    made = m("where", Value.constant("kept", CAUSAL), m.input(2, 5, 5), Value.constant("lows", lows))
     check(MaskScoresByAdding(), m.graph(m("softmax", made, beta=1.0)), ["add", "softmax"])
 
 
@@ -82,7 +69,7 @@ def guarded(*masks: Array, other: bool = False, product: bool = True) -> Graph:
     for mask in masks:
         scores = m("add", scores, Value.constant("mask", mask.astype(np.float32)), activation="none")
     shares = m("softmax", scores, beta=1.0)
-    return m.graph(where(m, either(m, "is_nan", scores if other else shares), zero, shares))
+    return m.graph(m("where", m("is_nan", scores if other else shares), zero, shares))
 
 
 ROW_OF_NOTHING = np.where(np.tril(np.ones((5, 5), bool), -1), 0.0, -np.inf)
@@ -131,6 +118,6 @@ def test_guards_between_two_outputs_stay() -> None:
 def test_guards_stay_where_scores_are_chosen_by_another_input() -> None:
     m = Maker()
     x, low = m.input(2, 5, 5), Value.constant("low", np.array(-np.inf, np.float32))
-    shares = m("softmax", where(m, either(m, "less", x, m.input(2, 5, 5)), x, low), beta=1.0)
-    guard = where(m, either(m, "is_nan", shares), Value.constant("zero", np.array(0, np.float32)), shares)
+    shares = m("softmax", m("where", m("less", x, m.input(2, 5, 5)), x, low), beta=1.0)
+    guard = m("where", m("is_nan", shares), Value.constant("zero", np.array(0, np.float32)), shares)
     untouched(DropNanGuards(), m.graph(guard))

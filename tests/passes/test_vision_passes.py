@@ -11,7 +11,6 @@ from edgekit.ir import Codebook, DType, Graph, QuantType, Value
 from edgekit.ops.reference import run_reference
 from edgekit.passes.attention_scale import FoldScaleIntoSoftmax
 from edgekit.passes.constant_add import AddOfConstantToAffine
-from edgekit.passes.constant_matmul import MatmulOfConstant
 from edgekit.passes.hoist_slice import GatherToSlice, HoistSlice
 from edgekit.passes.merge_sums import MergeConstantSums
 from edgekit.passes.recognise_functions import RecogniseFunctions
@@ -59,11 +58,7 @@ def softplus(m: Maker, x: Value) -> Value:
 
 def above(m: Maker, x: Value, limit: float) -> Value:
     """x itself above a limit, as torch exports softplus."""
-    beyond = m("less", number(limit), x)
-    beyond.dtype = DType.BOOL
-    y = m("where", beyond, x, m("softplus", x))
-    y.dtype = DType.FLOAT32
-    return y
+    return m("where", m("less", number(limit), x), x, m("softplus", x))
 
 
 SPELLINGS: list[tuple[str, Callable[[Maker, Value], Value]]] = [
@@ -109,11 +104,7 @@ def test_what_is_no_known_function_is_left() -> None:
 
 def chosen(m: Maker, limit: float, x: Value, beyond: Value, y: Value) -> Value:
     """Another value where x is above a limit."""
-    condition = m("less", number(limit), x)
-    condition.dtype = DType.BOOL
-    made = m("where", condition, beyond, y)
-    made.dtype = DType.FLOAT32
-    return made
+    return m("where", m("less", number(limit), x), beyond, y)
 
 
 def silu(m: Maker, x: Value) -> Value:
@@ -388,26 +379,3 @@ def test_only_real_numbers_are_recognised() -> None:
     m = Maker()
     empty = m.input(2, 0)
     untouched(RecogniseFunctions(), m.graph(m("mul", empty, m("sigmoid", empty), **PLAIN)))
-
-
-@pytest.mark.parametrize("shape", [(5, 3), (1, 5, 3)])
-@pytest.mark.parametrize("transposed", [False, True])
-def test_a_product_with_a_constant_is_a_layer(shape: tuple[int, ...], transposed: bool) -> None:
-    m = Maker()
-    matrix = m.const(*shape[:-2], 3, 5) if transposed else m.const(*shape)
-    y = m("matmul", m.input(1, 4, 5), matrix, transpose_a=False, transpose_b=transposed)
-    check(MatmulOfConstant(), m.graph(y), ["fully_connected"])
-
-
-def test_products_of_other_matrices_stay() -> None:
-    m = Maker()
-    step, plain = MatmulOfConstant(), {"transpose_a": False, "transpose_b": False}
-    untouched(step, m.graph(m("matmul", m.input(2, 4, 5), m.const(2, 5, 3), **plain)))
-    m = Maker()
-    untouched(step, m.graph(m("matmul", m.const(4, 5), m.input(5, 3), **plain)))
-    m = Maker()
-    untouched(step, m.graph(m("matmul", m.input(4, 5), m.const(1, 5, 3), **plain)))
-    m = Maker()
-    untouched(step, m.graph(m("matmul", m.input(5, 4), m.const(5, 3), transpose_a=True, transpose_b=False)))
-    m = Maker()
-    untouched(step, m.graph(m("matmul", m.input(1, 4, 0), m.const(2, 0, 3), **plain)))

@@ -36,17 +36,21 @@ def samples() -> list[list[Array]]:
     return [[np.random.default_rng(seed).normal(0, 2, SHAPE).astype(np.float32)] for seed in range(3)]
 
 
+def real_error(graph: Graph, integers: Graph, inputs: list[list[Array]]) -> float:
+    """The largest of the integer graph's output, in real units."""
+    (x,), (y,) = integers.inputs, integers.outputs
+    assert x.quant is not None and y.quant is not None
+    worst = 0.0
+    for (sample,) in inputs:
+        real = run_reference(graph, [sample])[graph.outputs[0]]
+        codes = run_reference(integers, [x.quant.quantize(sample, x.dtype)])[y]
+        worst = max(worst, float(np.abs(y.quant.dequantize(codes) - real).max()))
+    return worst
+
+
 def largest_error(graph: Graph) -> float:
     """Of the shares, in their steps of 1/256."""
-    integers = quantize_graph(optimise(graph), samples())
-    x, p = integers.inputs[0], integers.outputs[0]
-    assert x.quant is not None and p.quant is not None
-    worst = 0.0
-    for (sample,) in samples():
-        real = run_reference(graph, [sample])[graph.outputs[0]]
-        codes = run_reference(integers, [x.quant.quantize(sample, x.dtype)])[p]
-        worst = max(worst, 256 * float(np.abs(p.quant.dequantize(codes) - real).max()))
-    return worst
+    return 256 * real_error(graph, quantize_graph(optimise(graph), samples()), samples())
 
 
 @pytest.mark.parametrize("low", [-100.0, -1e4, -1e9, float(np.finfo(np.float32).min), -np.inf])
@@ -110,12 +114,7 @@ def test_masks_in_the_bias_of_a_layer_cost_no_precision(low: float, op: str) -> 
     ]
     graph = Graph("g", [x], [p], nodes)
     inputs = [[rng.normal(size=x.shape).astype(np.float32)] for _ in range(3)]
-    integers = quantize_graph(graph, inputs)
-    for (sample,) in inputs:
-        quants = integers.inputs[0].quant, integers.outputs[0].quant
-        assert quants[0] is not None and quants[1] is not None
-        codes = run_reference(integers, [quants[0].quantize(sample, DType.INT8)])[integers.outputs[0]]
-        assert np.abs(quants[1].dequantize(codes) - run_reference(graph, [sample])[p]).max() < 0.03
+    assert real_error(graph, quantize_graph(graph, inputs), inputs) < 0.03
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -128,13 +127,7 @@ def test_infinite_numbers_outdo_all_that_they_are_added_to(relu: bool) -> None:
     nodes = [add] if relu else [add, Node("softmax", "softmax", [y], [p], {"beta": 1.0})]
     graph = Graph("g", [x], [y if relu else p], nodes)
     inputs = [[rng.normal(0, 2, x.shape).astype(np.float32)] for _ in range(3)]
-    integers = quantize_graph(graph, inputs)
-    (x_quant, y_quant), (made,) = (v.quant for v in (*integers.inputs, *integers.outputs)), integers.outputs
-    assert x_quant is not None and y_quant is not None
-    for (sample,) in inputs:
-        codes = run_reference(integers, [x_quant.quantize(sample, DType.INT8)])[made]
-        real = run_reference(graph, [sample])[graph.outputs[0]]
-        assert np.abs(y_quant.dequantize(codes) - real).max() < (0.1 if relu else 0.03)
+    assert real_error(graph, quantize_graph(graph, inputs), inputs) < (0.1 if relu else 0.03)
 
 
 def lowest(value: Value) -> float:
