@@ -38,10 +38,12 @@ from edgekit.quant.calibrate import calibrate
 from edgekit.quant.learning.arithmetic import DEVICES
 from edgekit.quant.learning.generate import generated_inputs
 from edgekit.quant.learning.learn import LEARNING_VERSION, LearningSettings, learned_weights
+from edgekit.quant.learning.sharpen import sharpened
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import DATA_FREE, GLOBAL, coded_weights
 from edgekit.quant.weights import channel_rows
+from edgekit.quantization import LEARNED_GENERATED
 
 RESULTS = Path(__file__).with_name("low_bits.json")
 RANGE_SAMPLES = 64
@@ -53,7 +55,6 @@ SEEDS = (0, 1, 2)
 GROUPED, GROUP = "powerquant-grouped", 8
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant", GROUPED)
 LEARNED = ("nupes", "adaround", "nupes-free")
-GENERATED = 2048
 # AdaRound learns blocks only: with as many steps in all as NUPES has for the blocks and the whole network, or more.
 ADAROUND_STEPS = 1000
 
@@ -146,7 +147,7 @@ def coded(
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, activations.ranges, activations.grids)
     method = "adaround" if cell.method == "adaround" else "nupes"
-    settings = LearningSettings(seed=cell.seed, device=device)
+    settings = LearningSettings(seed=cell.seed, device=device, generated=cell.method == "nupes-free")
     if method == "adaround":
         settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed, device)
     return learned_weights(graph, samples, quants, bits, method, settings)
@@ -160,10 +161,12 @@ def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
     clock = time.process_time if device == "cpu" else time.monotonic
     float_graph, started = subject.graph.copied(), clock()
     if cell.method == "nupes-free":
-        samples = generated_inputs(subject.graph, GENERATED, cell.seed, subject.span)
+        samples = generated_inputs(subject.graph, LEARNED_GENERATED, cell.seed, subject.span)
     else:
         samples = [[sample] for sample in subject.calibration]
     activations = Activations.of(float_graph, samples[:RANGE_SAMPLES], cell.activations)
+    if cell.method == "nupes-free":
+        samples = sharpened(float_graph, samples, subject.span, cell.seed)
     codes = coded(cell, float_graph, samples, activations, device)
     seconds = clock() - started
     graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from edgekit.mixed import Measure
 
 CALIBRATION_SAMPLES = 256
-GENERATED_SAMPLES = 512
+# Generated inputs that calibrate, and those that codes are learned from: the latter in at most so many bytes, where
+# that are no fewer.
+GENERATED_SAMPLES, LEARNED_GENERATED, _MOST_GENERATED_BYTES = 512, 2048, 256 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 PRECISIONS = (*WEIGHT_BITS, "mixed")
 
@@ -57,6 +59,11 @@ class Quantization:
     data_free: bool = False
     input_range: tuple[float, float] | None = None
     activations: ActivationOptions = field(default_factory=ActivationOptions)
+
+    @property
+    def learns(self) -> bool:
+        """Whether codes of weights are learned."""
+        return self.precision not in ("float32", "int8") and self.weights.learns
 
     def check(self) -> None:
         """Raise BadUsage for options that go with nothing here, MissingPackage for what is not installed."""
@@ -114,9 +121,13 @@ def calibration_samples(
     # Imported here: torch takes seconds, and need not be installed.
     from edgekit.quant.learning.generate import generated_inputs
 
-    progress.stage(f"generating {GENERATED_SAMPLES} inputs")
+    count = GENERATED_SAMPLES
+    if wanted.learns and graph.inputs:
+        size = 4 * max(1, int(np.prod(graph.inputs[0].shape)))
+        count = max(count, min(LEARNED_GENERATED, _MOST_GENERATED_BYTES // size))
+    progress.stage(f"generating {count} inputs")
     seed = wanted.weights.seed or 0
-    return Dataset(generated_inputs(prepared(graph), GENERATED_SAMPLES, seed, wanted.input_range), None)
+    return Dataset(generated_inputs(prepared(graph), count, seed, wanted.input_range), None)
 
 
 def quantize_model(
@@ -177,5 +188,12 @@ def _low_bits(
         if wanted.precision != "int8":
             progress.warn("all weights keep 8 bits")
         return None if mixed is None else LowBits(wanted.weights.chosen, bits, {}, mixed=mixed)
+    if wanted.data_free and wanted.learns:
+        # Imported here, as in `calibration_samples`.
+        from edgekit.quant.learning.sharpen import sharpened
+
+        progress.stage("moving generated inputs towards the model's answers")
+        samples = sharpened(graph, samples, wanted.input_range, wanted.weights.seed or 0)
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
-    return replace(choose_weights(graph, bits, wanted.weights, ranges, samples, progress, grids), mixed=mixed)
+    chosen = choose_weights(graph, bits, wanted.weights, ranges, samples, progress, grids, wanted.data_free)
+    return replace(chosen, mixed=mixed)

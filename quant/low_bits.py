@@ -173,6 +173,7 @@ def choose_weights(
     samples: Sequence[Sequence[Array]],
     progress: Progress,
     grids: Mapping[Value, QuantType] | None = None,
+    generated: bool = False,
 ) -> LowBits:
     """Codes for the weights of a float graph by the layers' `bits`.
 
@@ -181,6 +182,7 @@ def choose_weights(
         ranges: of its values, for the activations that learning simulates.
         samples: what learning sees, float32, one list of arrays per sample.
         grids: of activations, as of `activation_quants`.
+        generated: whether the samples are.
 
     Raises UnsupportedModel for layers that learning cannot pass, BadUsage for a device that is not there or a folder
     that cannot be written, BadData for no samples.
@@ -191,7 +193,9 @@ def choose_weights(
     # Imported here: torch takes seconds, and need not be installed.
     from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
 
-    settings = LearningSettings(seed=options.seed or 0, device=options.device or "cpu", group=options.group or 0)
+    settings = LearningSettings(
+        seed=options.seed or 0, device=options.device or "cpu", group=options.group or 0, generated=generated
+    )
     if options.iterations is not None:
         settings = replace(settings, iterations=options.iterations)
     seen, quants = samples[:LEARNING_SAMPLES], activation_quants(graph, ranges, grids)

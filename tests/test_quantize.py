@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from edgekit import quantization
 from edgekit.cli import group
 from edgekit.errors import BadUsage, UnsupportedModel
+from edgekit.importers import import_model
 from edgekit.models import packaged_model
+from edgekit.passes import optimise
+from edgekit.quant.prepare import prepared
 from tests.importers.onnx.helpers import make_model, node, save
 
 MODEL = str(packaged_model(small=True).model_path)
@@ -109,6 +114,32 @@ def test_without_data(tmp_path: Path) -> None:
     report = json.loads(result.stdout)
     assert report["accuracy"] is None and report["validation"]["source"] == "generated inputs"
     assert report["validation"]["inputs"] == 3 and out.exists()
+
+
+def test_learning_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from edgekit.quant.learning.distil import Distillation
+    from edgekit.quant.learning.generate import generated_inputs
+
+    monkeypatch.setattr(quantization, "GENERATED_SAMPLES", 4)
+    monkeypatch.setattr(quantization, "LEARNED_GENERATED", 8)
+    learn, seen = Distillation.learn, []
+
+    def observed(self: Distillation, samples: Any, steps: int, *rest: Any) -> float | None:
+        seen.append((samples[0].numpy(), steps))
+        return learn(self, samples, steps, *rest)
+
+    monkeypatch.setattr(Distillation, "learn", observed)
+    options = ["--data-free", "--input-range", "0", "255", "--precision", "w4", "--quantizer", "nupes"]
+    result = _run("quantize", MODEL, *options, "--iterations", "4", "-o", str(tmp_path / "free.onnx"))
+    assert result.exit_code == 0, result.output
+    assert "generating 8 inputs" in result.stderr and "towards the model's answers" in result.stderr
+    # A quarter of the steps that samples get.
+    ((samples, steps),) = seen
+    assert steps == 5
+    graph = prepared(optimise(import_model(Path(MODEL), {})))
+    noise = np.stack([x for (x,) in generated_inputs(graph, 8, 0, (0.0, 255.0))])
+    assert (samples[1::2] == noise[1::2]).all() and (samples[::2] != noise[::2]).any()
 
 
 def test_what_makes_no_sense_is_refused(data: Path, tmp_path: Path) -> None:

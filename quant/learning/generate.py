@@ -21,6 +21,7 @@ from edgekit.quant.learning.arithmetic import settled_arithmetic
 from edgekit.quant.learning.axes import LEAST_AXIS, space_axes
 from edgekit.quant.learning.modules import has_form, run_product
 from edgekit.quant.learning.simulate import Part
+from edgekit.quant.learning.spectrum import frequency_gain
 
 _INSTEAD = "give samples with --data or --calibration, without --data-free"
 _MOST_CHANNELS = 16
@@ -64,12 +65,7 @@ def _natural_noise(rng: np.random.Generator, shape: tuple[int, ...], axes: tuple
             common * white.mean(axis=short, keepdims=True) * np.sqrt(np.prod([shape[a] for a in short]))
             + (1 - common) * white
         )
-        distance = np.zeros([shape[a] if a in axes else 1 for a in range(len(shape))])
-        for axis in axes:
-            line = np.minimum(np.arange(shape[axis]), shape[axis] - np.arange(shape[axis])) / shape[axis]
-            distance = distance + (line.reshape([-1 if a == axis else 1 for a in range(len(shape))])) ** 2
-        steepness = rng.uniform(0.6, 1.8)
-        gain = np.maximum(np.sqrt(distance), 1.0 / max(shape[a] for a in axes)) ** -steepness
+        gain = frequency_gain(shape, axes, rng.uniform(0.6, 1.8))
         white = np.fft.ifftn(np.fft.fftn(white, axes=axes) * gain, axes=axes).real
     white = white / (white.std() + 1e-12)
     return np.asarray(white * rng.uniform(0.5, 1.5), np.float32)

@@ -36,6 +36,8 @@ LEARNING_VERSION = 2
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
 _FINAL_STEPS = 20
+# From generated inputs, a part of them: whatever the network makes of data, codes fit what it makes of those.
+_FINAL_OF_GENERATED = 0.25
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
@@ -55,6 +57,7 @@ class LearningSettings:
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
         group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.
+        generated: whether the samples are generated ones.
     """
 
     iterations: int = 300
@@ -62,6 +65,7 @@ class LearningSettings:
     seed: int = 0
     device: str = "cpu"
     group: int = 0
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,8 @@ class _Learning:
         steps = self.settings.final
         if steps is None:
             narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
-            steps = self.settings.iterations * _FINAL_STEPS // narrowest
+            part = _FINAL_OF_GENERATED if self.settings.generated else 1.0
+            steps = int(part * (self.settings.iterations * _FINAL_STEPS // narrowest))
         samples = [x.to(self.device) for x in self.samples]
         learn = partial(whole.learn, samples, steps, lambda tenths, loss: tell(count + tenths, name, loss))
         tell(count + TENTHS, name, self._stage(count, list(self.found), learn))

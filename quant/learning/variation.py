@@ -20,8 +20,7 @@ def varied(samples: Sequence[Tensor], space: Sequence[int], count: int, generato
     """
     first, second = (torch.randint(0, len(samples[0]), (count,), generator=generator) for _ in range(2))
     changed, share, mixed = _half(count, generator), torch.rand(count, generator=generator), _half(count, generator)
-    moves = [torch.randint(-_MOST_SHIFT, _MOST_SHIFT + 1, (count,), generator=generator) for _ in space]
-    mirrored = _half(count, generator) if space else None
+    moves = _moves(space, count, generator)
 
     def of_input(values: Tensor) -> Tensor:
         x, other = (values[index.to(values.device)] for index in (first, second))
@@ -30,13 +29,31 @@ def varied(samples: Sequence[Tensor], space: Sequence[int], count: int, generato
             return drawn.to(x.device).reshape(-1, *[1] * (x.dim() - 1))
 
         made = torch.where(per_sample(mixed), x + per_sample(share) * (other - x), x)
-        for axis, by in zip(space, moves, strict=True):
-            made = _moved(made, 1 + axis, by.to(x.device))
-        if mirrored is not None:
-            made = torch.where(per_sample(mirrored), made.flip(1 + space[-1]), made)
-        return torch.where(per_sample(changed), made, x)
+        return torch.where(per_sample(changed), _moved_along(made, space, moves), x)
 
     return [of_input(values) for values in samples]
+
+
+def shifted(x: Tensor, space: Sequence[int], generator: torch.Generator) -> Tensor:
+    """A batch [N, *shape], each sample moved and half of them mirrored as `varied` does it."""
+    return _moved_along(x, space, _moves(space, len(x), generator))
+
+
+def _moves(space: Sequence[int], count: int, generator: torch.Generator) -> list[Tensor]:
+    """int [count] of positions for each axis, then bool [count] of what is mirrored; nothing without space."""
+    if not space:
+        return []
+    moves = [torch.randint(-_MOST_SHIFT, _MOST_SHIFT + 1, (count,), generator=generator) for _ in space]
+    return [*moves, _half(count, generator)]
+
+
+def _moved_along(x: Tensor, space: Sequence[int], moves: Sequence[Tensor]) -> Tensor:
+    if not space:
+        return x
+    *positions, mirrored = (drawn.to(x.device) for drawn in moves)
+    for axis, by in zip(space, positions, strict=True):
+        x = _moved(x, 1 + axis, by)
+    return torch.where(mirrored.reshape(-1, *[1] * (x.dim() - 1)), x.flip(1 + space[-1]), x)
 
 
 def _moved(x: Tensor, axis: int, by: Tensor) -> Tensor:
