@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -193,7 +194,8 @@ def _low_bits(
         from edgekit.quant.learning.sharpen import sharpened
 
         progress.stage("moving generated inputs towards the model's answers")
-        samples = sharpened(graph, samples, wanted.input_range, wanted.weights.seed or 0)
+        track = partial(progress.track, text="generating inputs")
+        samples = sharpened(graph, samples, wanted.input_range, wanted.weights.seed or 0, track)
     progress.stage(f"choosing weights of fewer than 8 bits for {len(narrow)} layers ({wanted.weights.chosen})")
     chosen = choose_weights(graph, bits, wanted.weights, ranges, samples, progress, grids, wanted.data_free)
     return replace(chosen, mixed=mixed)

@@ -8,7 +8,7 @@ changes all over an input fool a network and tell nothing of what it looks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -32,7 +32,11 @@ _MOST_OUTPUTS = 0.25
 
 
 def sharpened(
-    graph: Graph, samples: Sequence[Sequence[Array]], span: tuple[float, float] | None = None, seed: int = 0
+    graph: Graph,
+    samples: Sequence[Sequence[Array]],
+    span: tuple[float, float] | None = None,
+    seed: int = 0,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> list[list[Array]]:
     """Samples of a graph with one input, every other one moved; the same for the same seed.
 
@@ -42,6 +46,7 @@ def sharpened(
 
     graph: float32; left as it is.
     span: lowest and highest number of inputs, None where that is not known.
+    track: iterates over the batches, for a bar.
     """
     end = _answers(graph)
     if end is None:
@@ -51,7 +56,7 @@ def sharpened(
     moving = _Moving(graph, Part(nodes, graph.inputs, torch.device("cpu")), value, span, generator)
     made = [list(sample) for sample in samples]
     with settled_arithmetic():
-        for first in range(0, len(made), 2 * _BATCH):
+        for first in track(range(0, len(made), 2 * _BATCH)):
             batch = made[first : first + 2 * _BATCH : 2]
             moved = moving.moved(torch.from_numpy(np.stack([x for (x,) in batch])))
             made[first : first + 2 * _BATCH : 2] = [[x] for x in moved.numpy()]
@@ -66,8 +71,8 @@ def _answers(graph: Graph) -> tuple[list[Node], Value] | None:
     count = int(np.prod(output.shape))
     if not output.shape or output.shape[-1] != count or not 2 <= count <= _MOST_OUTPUTS * size:
         return None
-    last = next(node for node in graph.nodes if node.output is output)
-    if last.op != "softmax" or last.output.uses:
+    last = next((node for node in graph.nodes if node.output is output), None)
+    if last is None or last.op != "softmax" or last.output.uses:
         return graph.nodes, output
     return [node for node in graph.nodes if node is not last], last.input(0)
 
