@@ -71,8 +71,10 @@ def _answers(graph: Graph) -> tuple[list[Node], Value] | None:
     count = int(np.prod(output.shape))
     if not output.shape or output.shape[-1] != count or not 2 <= count <= _MOST_OUTPUTS * size:
         return None
-    last = next((node for node in graph.nodes if node.output is output), None)
-    if last is None or last.op != "softmax" or last.output.uses:
+    last = output.producer
+    if last is None:
+        return None
+    if last.op != "softmax" or last.output.uses:
         return graph.nodes, output
     return [node for node in graph.nodes if node is not last], last.input(0)
 
