@@ -79,6 +79,11 @@ class Cell:
         return int(self.width[1])
 
     @property
+    def generated(self) -> bool:
+        """Whether it sees generated inputs alone."""
+        return self.method == "nupes-free"
+
+    @property
     def activations(self) -> ActivationOptions:
         """Of activations."""
         return ActivationOptions(int(self.width[3]), "power" if self.width.endswith("p") else "uniform")
@@ -147,7 +152,7 @@ def coded(
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, activations.ranges, activations.grids)
     method = "adaround" if cell.method == "adaround" else "nupes"
-    settings = LearningSettings(seed=cell.seed, device=device, generated=cell.method == "nupes-free")
+    settings = LearningSettings(seed=cell.seed, device=device, generated=cell.generated)
     if method == "adaround":
         settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed, device)
     return learned_weights(graph, samples, quants, bits, method, settings)
@@ -160,12 +165,12 @@ def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
     # A copy: 4-bit activations are values of their own.
     clock = time.process_time if device == "cpu" else time.monotonic
     float_graph, started = subject.graph.copied(), clock()
-    if cell.method == "nupes-free":
+    if cell.generated:
         samples = generated_inputs(subject.graph, LEARNED_GENERATED, cell.seed, subject.span)
     else:
         samples = [[sample] for sample in subject.calibration]
     activations = Activations.of(float_graph, samples[:RANGE_SAMPLES], cell.activations)
-    if cell.method == "nupes-free":
+    if cell.generated:
         samples = sharpened(float_graph, samples, subject.span, cell.seed)
     codes = coded(cell, float_graph, samples, activations, device)
     seconds = clock() - started

@@ -124,7 +124,7 @@ def calibration_samples(
 
     count = GENERATED_SAMPLES
     if wanted.learns and graph.inputs:
-        size = 4 * max(1, int(np.prod(graph.inputs[0].shape)))
+        size = 4 * max(1, graph.inputs[0].elements)
         count = max(count, min(LEARNED_GENERATED, _MOST_GENERATED_BYTES // size))
     progress.stage(f"generating {count} inputs")
     seed = wanted.weights.seed or 0

@@ -12,6 +12,7 @@ from edgekit.ir import Graph, Node, QuantType, Value
 from edgekit.quant.learning.axes import space_axes
 from edgekit.quant.learning.blocks import Block
 from edgekit.quant.learning.descent import descend, relative_error
+from edgekit.quant.learning.modules import softmax_at_end
 from edgekit.quant.learning.reconstruct import BATCH
 from edgekit.quant.learning.simulate import Part, Replaced, rounded_if_coarse
 from edgekit.quant.learning.variation import varied
@@ -40,8 +41,8 @@ class Distillation:
     ) -> None:
         self.quants, self.space = quants, space_axes(graph)
         # A softmax at the end is part of the loss: its input is compared.
-        last = {node.output: node for node in graph.nodes if node.output in graph.outputs}
-        self.softmax = [node if node.op == "softmax" and not node.output.uses else None for node in last.values()]
+        last = [node.output for node in graph.nodes if node.output in graph.outputs]
+        self.softmax = [softmax_at_end(value) for value in last]
         self.nodes = [node for node in graph.nodes if node not in self.softmax]
         ends = [value if end is None else end.input(0) for value, end in zip(last, self.softmax, strict=True)]
         within = {node.output for node in self.nodes}.difference(ends)

@@ -53,7 +53,7 @@ class LearningSettings:
     Attributes:
         iterations: steps for each block.
         final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
-            fewer the bits, the farther the codes have to go.
+            fewer the bits, the farther the codes have to go; a quarter of that with `generated`.
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
         group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.

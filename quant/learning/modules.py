@@ -46,6 +46,12 @@ def run_node(node: Node, known: Mapping[Value, Tensor], replaced: Mapping[int, T
     return _ACTIVATIONS[node.attrs.get("activation", "none")](form(node, operands))
 
 
+def softmax_at_end(output: Value) -> Node | None:
+    """The softmax that makes a graph's output and that no node reads: losses compare its input instead."""
+    node = output.producer
+    return node if node is not None and node.op == "softmax" and not output.uses else None
+
+
 def constant(value: Value) -> Tensor:
     """A constant's numbers; a copy, for torch writes to arrays that it shares."""
     return torch.from_numpy(value.array.copy())

@@ -17,7 +17,7 @@ from torch import Tensor
 from edgekit.ir import Array, Graph, Node, Value
 from edgekit.quant.learning.arithmetic import settled_arithmetic
 from edgekit.quant.learning.axes import space_axes
-from edgekit.quant.learning.modules import has_form
+from edgekit.quant.learning.modules import has_form, softmax_at_end
 from edgekit.quant.learning.simulate import Part
 from edgekit.quant.learning.spectrum import frequency_gain
 from edgekit.quant.learning.variation import shifted
@@ -67,16 +67,14 @@ def _answers(graph: Graph) -> tuple[list[Node], Value] | None:
     """The value whose softmax is how sure each answer is, and the nodes up to it; None for a graph without answers."""
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not all(has_form(node) for node in graph.nodes):
         return None
-    output, size = graph.outputs[0], int(np.prod(graph.inputs[0].shape))
-    count = int(np.prod(output.shape))
-    if not output.shape or output.shape[-1] != count or not 2 <= count <= _MOST_OUTPUTS * size:
+    output, count = graph.outputs[0], graph.outputs[0].elements
+    few = 2 <= count <= _MOST_OUTPUTS * graph.inputs[0].elements
+    if output.producer is None or not few or output.shape[-1] != count:
         return None
-    last = output.producer
-    if last is None:
-        return None
-    if last.op != "softmax" or last.output.uses:
+    softmax = softmax_at_end(output)
+    if softmax is None:
         return graph.nodes, output
-    return [node for node in graph.nodes if node is not last], last.input(0)
+    return [node for node in graph.nodes if node is not softmax], softmax.input(0)
 
 
 class _Moving:
