@@ -69,7 +69,8 @@ def moderate_quotient_scale(node: Node) -> bool:
 def _centred(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, Array]:
     a, b = inputs
     assert a is not None and b is not None
-    return tuple(x.astype(np.int64) - fp.single_quant(v)[1] for x, v in ((a, node.input(0)), (b, node.input(1))))  # type: ignore[return-value]
+    (_, zero_a), (_, zero_b) = fp.single_quant(node.input(0)), fp.single_quant(node.input(1))
+    return a.astype(np.int64) - zero_a, b.astype(np.int64) - zero_b
 
 
 class QuantizedArithmetic(Arithmetic):

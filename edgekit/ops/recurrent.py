@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,7 @@ class Recurrent(OpSpec):
     def cases(self) -> Iterable[Case]:
         names = ("sigmoid", "tanh", "tanh")[: self.activations] if self.gates > 1 else ("tanh",)
         plain = [(n, 0.0, 0.0) for n in names]
-        base: dict[str, object] = {
+        base: dict[str, Any] = {
             "activations": plain, "reverse": False, "clip": np.inf, "linear_before_reset": False,
             "input_forget": False, "outputs": OUTPUTS[: self.states + 1],
         }  # fmt: skip
@@ -172,7 +173,7 @@ class Recurrent(OpSpec):
             yield self._case(name, base | {"activations": kinds, "outputs": ("y",)}, 1, 2, (_BIAS,))
 
     def _case(
-        self, name: str, attrs: dict[str, object], directions: int, time: int, optional: tuple[int, ...]
+        self, name: str, attrs: dict[str, Any], directions: int, time: int, optional: tuple[int, ...]
     ) -> Case:  # fmt: skip
         rng, batch, inputs, hidden = np.random.default_rng(1900), 3, 4, 5
         rows, state = self.gates * hidden, (directions, batch, hidden)
@@ -190,7 +191,7 @@ class Recurrent(OpSpec):
             operands.append(Value(f"v{index}", shape, DType.INT32 if lengths else DType.FLOAT32))
             numbers = rng.integers(-1, time + 2, shape) if lengths else rng.normal(0, 0.7, shape)
             data.append(numbers.astype(np.int32 if lengths else np.float32))
-        outputs = [Value(str(n), (), DType.FLOAT32) for n in attrs["outputs"]]  # type: ignore[attr-defined]
+        outputs = [Value(output, (), DType.FLOAT32) for output in attrs["outputs"]]
         node = Node(self.name, self.name, operands, outputs, attrs)
         for value, shape in zip(outputs, self.infer(node), strict=True):
             value.shape = shape

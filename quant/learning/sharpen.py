@@ -9,6 +9,7 @@ changes all over an input fool a network and tell nothing of what it looks for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -48,12 +49,11 @@ def sharpened(
     span: lowest and highest number of inputs, None where that is not known.
     track: iterates over the batches, for a bar.
     """
-    end = _answers(graph)
-    if end is None:
+    answers = _answers(graph)
+    if answers is None:
         return [list(sample) for sample in samples]
     generator = torch.Generator().manual_seed(seed)
-    nodes, value = end
-    moving = _Moving(graph, Part(nodes, graph.inputs, torch.device("cpu")), value, span, generator)
+    moving = _Moving(graph, answers, span, generator)
     made = [list(sample) for sample in samples]
     with settled_arithmetic():
         for first in track(range(0, len(made), 2 * _BATCH)):
@@ -63,8 +63,17 @@ def sharpened(
     return made
 
 
-def _answers(graph: Graph) -> tuple[list[Node], Value] | None:
-    """The value whose softmax is how sure each answer is, and the nodes up to it; None for a graph without answers."""
+@dataclass(frozen=True)
+class _Answers:
+    """The value whose softmax, times `beta`, is how sure each answer is, and the nodes that make it."""
+
+    nodes: list[Node]
+    value: Value
+    beta: float = 1.0
+
+
+def _answers(graph: Graph) -> _Answers | None:
+    """None for a graph without answers."""
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not all(has_form(node) for node in graph.nodes):
         return None
     output, count = graph.outputs[0], graph.outputs[0].elements
@@ -73,15 +82,17 @@ def _answers(graph: Graph) -> tuple[list[Node], Value] | None:
         return None
     softmax = softmax_at_end(output)
     if softmax is None:
-        return graph.nodes, output
-    return [node for node in graph.nodes if node is not softmax], softmax.input(0)
+        return _Answers(graph.nodes, output)
+    nodes = [node for node in graph.nodes if node is not softmax]
+    return _Answers(nodes, softmax.input(0), float(softmax.attrs["beta"]))
 
 
 class _Moving:
     def __init__(
-        self, graph: Graph, part: Part, value: Value, span: tuple[float, float] | None, generator: torch.Generator
+        self, graph: Graph, answers: _Answers, span: tuple[float, float] | None, generator: torch.Generator
     ) -> None:  # fmt: skip
-        self.part, self.value, self.span, self.generator = part, value, span, generator
+        self.part = Part(answers.nodes, graph.inputs, torch.device("cpu"))
+        self.answers, self.span, self.generator = answers, span, generator
         self.space = space_axes(graph)
         if self.space:
             gain = torch.from_numpy(frequency_gain(graph.inputs[0].shape, self.space, 1.0)).float()
@@ -89,14 +100,14 @@ class _Moving:
 
     def moved(self, x: Tensor) -> Tensor:
         """A batch [N, *shape]; each of its inputs towards an answer of its own."""
-        wanted = torch.randint(0, self.value.shape[-1], (len(x),), generator=self.generator)
+        wanted = torch.randint(0, self.answers.value.shape[-1], (len(x),), generator=self.generator)
         push = torch.zeros_like(x, requires_grad=True)
         optimizer = torch.optim.Adam([push], lr=_RATE)
         for _ in range(_STEPS):
             # Seen elsewhere at each step: what a network looks for is not bound to a pixel.
             seen = shifted(self._with(x, push), self.space, self.generator)
-            (answers,) = self.part.run([seen], [self.value], {}, {})
-            sure = answers.flatten(1).log_softmax(-1).gather(1, wanted[:, None])
+            (answers,) = self.part.run([seen], [self.answers.value], {}, {})
+            sure = (self.answers.beta * answers.flatten(1)).log_softmax(-1).gather(1, wanted[:, None])
             optimizer.zero_grad()
             (np.log(_SURE) - sure).clamp_min(0.0).sum().backward()
             optimizer.step()

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="learning of weights needs torch: pip install 'edgekit[search]'")
 
 from edgekit.errors import UnsupportedModel  # noqa: E402
-from edgekit.ir import Array, DType, Graph, Node, Value  # noqa: E402
+from edgekit.ir import DType, Graph, Node, Value  # noqa: E402
 from edgekit.ops import spec_of  # noqa: E402
 from edgekit.ops.reference import run_reference  # noqa: E402
 from edgekit.passes import optimise  # noqa: E402
@@ -19,6 +19,7 @@ from edgekit.quant.learning.axes import space_axes  # noqa: E402
 from edgekit.quant.learning.generate import generated_inputs  # noqa: E402
 from edgekit.quant.learning.variation import varied  # noqa: E402
 from tests.importers.onnx import helpers  # noqa: E402
+from tests.quant.samples import stacked  # noqa: E402
 
 MEAN = np.array([120.0, 90.0, 200.0])
 
@@ -35,14 +36,10 @@ def _network(shape: tuple[int, ...] = (1, 16, 16, 3)) -> tuple[Graph, Value]:
     return Graph("network", [x], [y], [node]), y
 
 
-def _stack(samples: list[list[Array]]) -> Array:
-    return np.stack([sample[0] for sample in samples])
-
-
 def test_the_first_layer_gets_what_it_was_made_for() -> None:
     graph, y = _network()
     samples = generated_inputs(graph, 64, 0)
-    inputs = _stack(samples)
+    inputs = stacked(samples)
     assert inputs.shape == (64, 1, 16, 16, 3) and inputs.dtype == np.float32
     assert np.abs(inputs.mean(axis=(0, 1, 2, 3)) - MEAN).max() < 25
     sums = np.stack([run_reference(graph, sample)[y] for sample in samples])
@@ -52,7 +49,7 @@ def test_the_first_layer_gets_what_it_was_made_for() -> None:
 
 def test_neighbours_are_alike_and_samples_are_not() -> None:
     graph, _ = _network()
-    inputs = _stack(generated_inputs(graph, 32, 0))
+    inputs = stacked(generated_inputs(graph, 32, 0))
     centred = inputs - inputs.mean(axis=(0, 1, 2, 3))
     alike = (centred[:, :, :, 1:] * centred[:, :, :, :-1]).mean() / (centred**2).mean()
     assert alike > 0.5
@@ -62,9 +59,9 @@ def test_neighbours_are_alike_and_samples_are_not() -> None:
 
 def test_seed_and_span() -> None:
     graph, _ = _network()
-    first, again, other = (_stack(generated_inputs(graph, 8, seed)) for seed in (1, 1, 2))
+    first, again, other = (stacked(generated_inputs(graph, 8, seed)) for seed in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
-    limited = _stack(generated_inputs(graph, 8, 1, (0.0, 255.0)))
+    limited = stacked(generated_inputs(graph, 8, 1, (0.0, 255.0)))
     assert limited.min() >= 0 and limited.max() <= 255 and limited.std() > 20
 
 

@@ -39,10 +39,10 @@ def affine(layer: Layer, x: Value, scale: Array, offset: Array) -> Value:
         return layer.transpose(moved, np.argsort(perm).tolist())
     first = varying[0] if varying else rank - 1
     rows = int(np.prod(x.shape[:first]))
-    channels = tuple(
+    scales, offsets = (
         np.ascontiguousarray(np.broadcast_to(a, x.shape)[(0,) * first]).reshape(-1) for a in (scale, offset)
-    )  # type: ignore[assignment]
-    y = _depthwise(layer, layer.reshape(x, (1, rows, 1, x.elements // rows)), *channels)
+    )
+    y = _depthwise(layer, layer.reshape(x, (1, rows, 1, x.elements // rows)), scales, offsets)
     return layer.reshape(y, x.shape)
 
 
