@@ -203,7 +203,7 @@ def choose_weights(
     with progress.parts("learning") as report:
 
         def said(state: LearningProgress) -> None:
-            found = "nothing to learn" if state.loss is None else f"relative error {state.loss:.2g}"
+            found = "nothing to learn" if state.loss is None else f"{state.measure} {state.loss:.2g}"
             told.append(state)
             report(state.part, state.parts, found)
 

@@ -24,6 +24,8 @@ BLOCKS_SHARE = 0.5
 # Logits are divided by it before probabilities are compared: small ones tell of the network, too.
 TEMPERATURE = 3.0
 _LEAST_LOG = -1e4
+# What losses are.
+RELATIVE_ERROR, DIVERGENCE = "relative error", "divergence"
 
 
 class Distillation:
@@ -34,6 +36,9 @@ class Distillation:
         blocks: of the graph.
         quants: of activations: limits are simulated, and the rounding of few bits.
         device: where the samples are.
+
+    Attributes:
+        measure: what its loss is; of several outputs, some with a softmax, the mean is called a relative error.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Distillation:
         # A softmax at the end is part of the loss: its input is compared.
         last = [node.output for node in graph.nodes if node.output in graph.outputs]
         self.softmax = [softmax_at_end(value) for value in last]
+        self.measure = DIVERGENCE if all(self.softmax) else RELATIVE_ERROR
         self.nodes = [node for node in graph.nodes if node not in self.softmax]
         ends = [value if end is None else end.input(0) for value, end in zip(last, self.softmax, strict=True)]
         within = {node.output for node in self.nodes}.difference(ends)

@@ -19,7 +19,7 @@ from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.arithmetic import device_named, settled_arithmetic
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
 from edgekit.quant.learning.descent import TENTHS
-from edgekit.quant.learning.distil import Distillation
+from edgekit.quant.learning.distil import RELATIVE_ERROR, Distillation
 from edgekit.quant.learning.modules import require_form
 from edgekit.quant.learning.reconstruct import learn_block
 from edgekit.quant.learning.simulate import Part, Replaced, operands_of
@@ -76,8 +76,9 @@ class LearningProgress:
         part, parts: blocks done, and how many there are; the whole network at the end counts as ten.
         name: the value that the block makes.
         samples: how many are learned from: fewer than given where memory would not do.
-        loss: how far its output is from the float block's: squared error over the mean square; at the end of a network
-            with a softmax, the divergence of its probabilities. None where nothing was learned.
+        loss: how far its output is from the float block's; None where nothing was learned.
+        measure: what the loss is: squared error over the mean square (RELATIVE_ERROR), or the Kullback-Leibler
+            divergence of the probabilities at the end of a network with a softmax (DIVERGENCE).
     """
 
     part: int
@@ -85,6 +86,7 @@ class LearningProgress:
     name: str
     samples: int
     loss: float | None
+    measure: str
 
 
 def learned_weights(
@@ -156,9 +158,9 @@ class _Learning:
         )
 
     def run(self, progress: Callable[[LearningProgress], None] | None) -> dict[str, CodedRows]:
-        def tell(done: int, name: str, loss: float | None) -> None:
+        def tell(done: int, name: str, loss: float | None, measure: str = RELATIVE_ERROR) -> None:
             if progress is not None:
-                progress(LearningProgress(done, parts, name, self.count, loss))
+                progress(LearningProgress(done, parts, name, self.count, loss, measure))
 
         parts = len(self.blocks) + (TENTHS if self.nupes else 0)
         self._learn_blocks(tell)
@@ -166,7 +168,7 @@ class _Learning:
             self._learn_whole(tell)
         return self.found
 
-    def _learn_blocks(self, tell: Callable[[int, str, float | None], None]) -> None:
+    def _learn_blocks(self, tell: Callable[..., None]) -> None:
         exact = coded = [x.to(self.device) for x in self.samples]
         for index, block in enumerate(self.blocks):
             part, last = Part(block.nodes, block.sources, self.device), [block.output]
@@ -180,7 +182,7 @@ class _Learning:
             coded = part.run_all(coded, last, self._replaced(block), self.quants)
             tell(index + 1, block.output.name, loss)
 
-    def _learn_whole(self, tell: Callable[[int, str, float | None], None]) -> None:
+    def _learn_whole(self, tell: Callable[..., None]) -> None:
         whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
         name = self.graph.outputs[0].name
         steps = self.settings.final
@@ -189,8 +191,11 @@ class _Learning:
             part = _FINAL_OF_GENERATED if self.settings.generated else 1.0
             steps = int(part * (self.settings.iterations * _FINAL_STEPS // narrowest))
         samples = [x.to(self.device) for x in self.samples]
-        learn = partial(whole.learn, samples, steps, lambda tenths, loss: tell(count + tenths, name, loss))
-        tell(count + TENTHS, name, self._stage(count, list(self.found), learn))
+
+        def report(tenths: int, loss: float | None) -> None:
+            tell(count + tenths, name, loss, whole.measure)
+
+        report(TENTHS, self._stage(count, list(self.found), partial(whole.learn, samples, steps, report)))
 
     def _stage(
         self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float | None]

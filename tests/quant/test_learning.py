@@ -22,6 +22,8 @@ from edgekit.quant.affine import quantize_graph  # noqa: E402
 from edgekit.quant.calibrate import calibrate  # noqa: E402
 from edgekit.quant.learning import learn as learn_module  # noqa: E402
 from edgekit.quant.learning.blocks import blocks_of  # noqa: E402
+from edgekit.quant.learning.descent import TENTHS  # noqa: E402
+from edgekit.quant.learning.distil import DIVERGENCE  # noqa: E402
 from edgekit.quant.learning.learn import (  # noqa: E402
     LearningProgress,
     LearningSettings,
@@ -238,3 +240,6 @@ def test_masked_classes_are_learned_through() -> None:
     quants, told = activation_quants(graph, calibrate(graph, samples)), list[LearningProgress]()
     found = learned_weights(graph, samples, quants, {"middle": 3}, "nupes", SETTINGS, told.append)
     assert found["middle"].bits == 3 and told[-1].loss is not None and np.isfinite(told[-1].loss)
+    measures = {state.part: state.measure for state in told if state.loss is not None}
+    blocks = told[0].parts - TENTHS
+    assert measures and all((part > blocks) == (measure == DIVERGENCE) for part, measure in measures.items())
