@@ -176,7 +176,7 @@ def measure(cell: Cell, subject: Subject, device: str) -> dict[str, Any]:
     seconds = clock() - started
     graph = quantize_ranges(float_graph, activations.ranges, codes, activations.grids)
     right = answers(graph, subject.test) == subject.truth
-    way = {"learning": LEARNING_VERSION} if cell.method.startswith("nupes") else {}
+    way = {"learning": LEARNING_VERSION} if cell.method in LEARNED else {}
     return {"percent": _percent(right), f"{device}_seconds": round(seconds, 1)} | way
 
 

@@ -25,6 +25,7 @@ from edgekit.ops.effort import require_moderate
 from edgekit.passes import optimise, remove_dead_channels
 from edgekit.progress import Progress
 from edgekit.quant.error import LayerError, layer_errors
+from edgekit.quant.learning.store import kept_files
 from edgekit.quant.low_bits import LowBits, WeightOptions
 from edgekit.quantization import Quantization, calibration_samples, quantize_model
 
@@ -315,7 +316,7 @@ def remove_learning(output: Path, made: LowBits | None, options: WeightOptions) 
     folder = learning_folder(output)
     if made is None or made.iterations is None or options.resume is not None or not folder.is_dir():
         return
-    for kept in folder.glob("*.npz"):
+    for kept in kept_files(folder):
         kept.unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

@@ -98,11 +98,15 @@ def test_the_file_builds_the_firmware_of_the_float_model(data: Path, tmp_path: P
 
 
 def test_what_stands_beside_the_output_stays(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     beside = tmp_path / "m.onnx.learning"
     beside.mkdir()
-    (beside / "own.txt").write_text("kept")
-    assert _run("quantize", MODEL, "--calibration", str(data), "-o", str(tmp_path / "m.onnx")).exit_code == 0
-    assert (beside / "own.txt").read_text() == "kept"
+    own = [beside / "own.txt", beside / "own.npz", beside / "0123456789-0.npz"]
+    for file in own:
+        file.write_text("kept")
+    options = ["--precision", "w3", "--quantizer", "adaround", "--iterations", "1"]
+    assert _run("quantize", MODEL, "--calibration", str(data), *options, "-o", str(tmp_path / "m.onnx")).exit_code == 0
+    assert sorted(beside.iterdir()) == sorted(own) and all(file.read_text() == "kept" for file in own)
 
 
 def test_without_data(tmp_path: Path) -> None:

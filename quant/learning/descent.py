@@ -30,7 +30,7 @@ def descend(
     end: str,
     report: Callable[[int, float], None] | None = None,
 ) -> float | None:
-    """Learn in place, rates falling to 0 along a cosine.
+    """Learn in place, rates falling to 0 along a cosine, but for those that are to last.
 
     Args:
         learned, nodes: by the name of a product.
@@ -43,7 +43,8 @@ def descend(
     Raises UnsupportedModel where the loss or a gradient is not finite: codes learned from it would be meaningless.
     """
     optimizer = torch.optim.Adam([group for rows in learned.values() for group in rows.groups()], fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    lasting = any(rows.rounds for rows in learned.values())
     told: list[Tensor] = []
     for step in range(steps):
         replaced = {name: operands_of(nodes[name], rows(), rows.bias()) for name, rows in learned.items()}
@@ -53,10 +54,12 @@ def descend(
         if not _finite(total, learned):
             raise UnsupportedModel(
                 f"learning through the layers up to {end!r} is not finite: a root, quotient or logarithm in them has "
-                "no finite slope or value for these samples; use --quantizer powerquant"
+                "no finite slope or value for these samples, or their numbers are so large (1e18) that squares of them "
+                "are not; use --quantizer powerquant"
             )
         optimizer.step()
-        schedule.step()
+        if not lasting:
+            falling.step()
         for rows in learned.values():
             rows.settle()
         told.append(reported.detach())
@@ -79,4 +82,10 @@ def _finite(total: Tensor, learned: Mapping[str, LearnedRows]) -> bool:
 
 def relative_error(made: Tensor, exact: Tensor) -> Tensor:
     """Mean squared error over the exact values' mean square."""
-    return functional.mse_loss(made, exact) / ((exact**2).mean() + 1e-12)
+    return functional.mse_loss(made, exact) / mean_square(exact)
+
+
+def mean_square(exact: Tensor) -> Tensor:
+    """What errors are divided by, in whatever unit values are; 1 where all are 0."""
+    square = (exact**2).mean()
+    return torch.where(square > 0, square, 1.0)

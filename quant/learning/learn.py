@@ -11,18 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgekit.errors import BadData, BadUsage
 from edgekit.ir import Array, Graph, Node, QuantType, Value
 from edgekit.quant.calibrate import check_sample, require_float
 from edgekit.quant.learning.arithmetic import device_named, settled_arithmetic
 from edgekit.quant.learning.blocks import Block, blocks_of, widest
-from edgekit.quant.learning.descent import TENTHS
+from edgekit.quant.learning.descent import TENTHS, relative_error
 from edgekit.quant.learning.distil import RELATIVE_ERROR, Distillation
 from edgekit.quant.learning.modules import require_form
-from edgekit.quant.learning.reconstruct import learn_block
-from edgekit.quant.learning.simulate import Part, Replaced, operands_of
+from edgekit.quant.learning.reconstruct import Reconstruction
+from edgekit.quant.learning.simulate import Part, Replaced, replaced_by
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
 from edgekit.quant.low_bits import LEARNED
@@ -31,7 +30,7 @@ from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
 # Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
-LEARNING_VERSION = 2
+LEARNING_VERSION = 3
 # Learning rates of NUPES' positions, in codes: of a block, and of the whole network at 2 bits; finer codes go slower.
 _BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
 # Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
@@ -174,13 +173,15 @@ class _Learning:
             part, last = Part(block.nodes, block.sources, self.device), [block.output]
             targets = part.run_all(exact, block.outputs, {}, {})
             names = [node.name for node in block.products if node.name in self.found]
-            steps = self.settings.iterations
-            learn = partial(learn_block, part, block.outputs, block.products, coded, targets, self.quants, steps)
-            loss = self._stage(index, names, learn)
+            self._learn_block(index, names, Reconstruction(part, block.outputs, coded, targets, self.quants))
             # First, so that the float block's input is freed before another tensor of all samples is made.
             exact = targets[-1:]
             coded = part.run_all(coded, last, self._replaced(block), self.quants)
-            tell(index + 1, block.output.name, loss)
+            # Of the codes that were chosen, not of what learning had between them.
+            tell(index + 1, block.output.name, float(relative_error(coded[0], exact[0])) if names else None)
+
+    def _learn_block(self, index: int, names: Sequence[str], block: Reconstruction) -> None:
+        self._stage(index, names, partial(block.learn, self.nodes, self.settings.iterations))
 
     def _learn_whole(self, tell: Callable[..., None]) -> None:
         whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
@@ -200,7 +201,7 @@ class _Learning:
     def _stage(
         self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float | None]
     ) -> float | None:
-        """Learn some layers, or take them from the store; the loss at the end, None where nothing is learned."""
+        """Learn some layers, or take them from the store; the loss at the end where `learn` tells it, else None."""
         if not names:
             return None
         kept = self.store.load(str(index), {name: self.found[name] for name in names})
@@ -231,12 +232,6 @@ class _Learning:
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name], self.device) for n in block.products if n.name in self.found}
-
-
-def replaced_by(node: Node, coded: CodedRows, device: torch.device) -> dict[int, Tensor]:
-    """Operands that a product has with these codes."""
-    bias = None if coded.bias is None else torch.from_numpy(coded.bias).float().to(device)
-    return operands_of(node, torch.from_numpy(coded.values).float().to(device), bias)
 
 
 def _own_bias(node: Node) -> Array | None:

@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from edgekit.ir import Node, QuantType, Value
-from edgekit.quant.learning.descent import descend
-from edgekit.quant.learning.simulate import Part, Replaced
+from edgekit.quant.learning.descent import descend, mean_square, relative_error
+from edgekit.quant.learning.simulate import Part, Replaced, replaced_by
 from edgekit.quant.learning.weights import LearnedRows
 
 BATCH = 32
-_ROUNDING_WEIGHT = 0.01
+# What it costs where all weights are halfway between two codes, in errors of the codes that learning begins with: of
+# few bits these are larger, and less would leave the weights there.
+_ROUNDING_WEIGHT = 10.0
 
 
-def learn_block(
-    part: Part,
-    outputs: Sequence[Value],
-    products: Sequence[Node],
-    given: Sequence[Tensor],
-    targets: Sequence[Tensor],
-    quants: Mapping[Value, QuantType],
-    steps: int,
-    learned: Mapping[str, LearnedRows],
-    generator: torch.Generator,
-) -> float | None:
-    """Learn the weights of a block's products, in place; squared error over the mean square, as `descend` tells it: of
-    several outputs the mean.
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a block has to make.
 
-    Args:
+    Attributes:
         part: the block's nodes.
         outputs: what they make.
-        products: those among them whose weights are learned.
         given: float32 [N, *shape] each, what the block gets from the quantized network before it.
         targets: float32 [N, *shape] for each output, what the float block makes of what it gets.
         quants: of activations, simulated at every value that has one.
-        learned: by the name of a product.
     """
-    norms = [(target**2).mean() + 1e-12 for target in targets]
-    count = sum(p.numel() for rows in learned.values() for p in rows.parameters())
 
-    def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
-        index = torch.randint(0, len(given[0]), (BATCH,), generator=generator).to(given[0].device)
-        made = part.run([x[index] for x in given], outputs, replaced, quants)
-        errors = [functional.mse_loss(y, t[index]) / norm for y, t, norm in zip(made, targets, norms, strict=True)]
-        error = torch.stack(errors).mean()
-        rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
-        return error + _ROUNDING_WEIGHT * rounding / count, error
+    part: Part
+    outputs: Sequence[Value]
+    given: Sequence[Tensor]
+    targets: Sequence[Tensor]
+    quants: Mapping[Value, QuantType]
 
-    return descend(learned, {node.name: node for node in products}, steps, loss, outputs[-1].name)
+    def learn(
+        self, products: Mapping[str, Node], steps: int, learned: Mapping[str, LearnedRows], generator: torch.Generator
+    ) -> None:  # fmt: skip
+        """Learn the weights of products, in place, by the squared error over the mean square: of several outputs the
+        mean. `products` and `learned` by the name of a product.
+        """
+        norms = [mean_square(target) for target in self.targets]
+        rounding_weight = self._rounding_weight(products, learned)
+
+        def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
+            index = torch.randint(0, len(self.given[0]), (BATCH,), generator=generator).to(self.given[0].device)
+            made = self.part.run([x[index] for x in self.given], self.outputs, replaced, self.quants)
+            pairs = zip(made, self.targets, norms, strict=True)
+            error = torch.stack([functional.mse_loss(y, target[index]) / norm for y, target, norm in pairs]).mean()
+            rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
+            return error + rounding_weight * rounding, error
+
+        descend(learned, products, steps, loss, self.outputs[-1].name)
+
+    def _rounding_weight(self, products: Mapping[str, Node], learned: Mapping[str, LearnedRows]) -> float:
+        """For each weight."""
+        if not any(rows.rounds for rows in learned.values()):
+            return 0.0
+        device = self.given[0].device
+        count = sum(int(p.numel()) for rows in learned.values() for p in rows.parameters())
+        hard = {name: replaced_by(products[name], rows.finished(), device) for name, rows in learned.items()}
+        made = self.part.run_all(self.given, self.outputs, hard, self.quants)
+        errors = [float(relative_error(y, target)) for y, target in zip(made, self.targets, strict=True)]
+        return _ROUNDING_WEIGHT * sum(errors) / len(errors) / count

@@ -29,7 +29,7 @@ _RATE = 0.2
 # How sure an answer is to be: beyond that, inputs are no longer moved.
 _SURE = 0.9
 # Networks with as many outputs for each input number as this, or more, give no answers but other signals.
-_MOST_OUTPUTS = 0.25
+_LEAST_SIGNALS = 0.25
 
 
 def sharpened(
@@ -77,7 +77,7 @@ def _answers(graph: Graph) -> _Answers | None:
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not all(has_form(node) for node in graph.nodes):
         return None
     output, count = graph.outputs[0], graph.outputs[0].elements
-    few = 2 <= count <= _MOST_OUTPUTS * graph.inputs[0].elements
+    few = 2 <= count < _LEAST_SIGNALS * graph.inputs[0].elements
     if output.producer is None or not few or output.shape[-1] != count:
         return None
     softmax = softmax_at_end(output)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from edgekit.ir import Grid, Node, QuantType, Value
 from edgekit.ops.conv2d import channel_axis
 from edgekit.quant.learning.modules import constant, run_node
+from edgekit.quant.power import CodedRows
 
 # Operands of products by the name of the layer: weights under 1, bias under 2.
 Replaced = Mapping[str, Mapping[int, Tensor]]
@@ -120,3 +121,9 @@ def operands_of(node: Node, rows: Tensor, bias: Tensor | None) -> dict[int, Tens
     first = shape.pop(channel_axis(node))
     weights = rows.reshape(first, *shape).movedim(0, channel_axis(node))
     return {1: weights} if bias is None else {1: weights, 2: bias}
+
+
+def replaced_by(node: Node, coded: CodedRows, device: torch.device) -> dict[int, Tensor]:
+    """Operands that a product has with these codes."""
+    bias = None if coded.bias is None else torch.from_numpy(coded.bias).float().to(device)
+    return operands_of(node, torch.from_numpy(coded.values).float().to(device), bias)

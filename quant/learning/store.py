@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ _DAMAGED = (
     SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
 )  # fmt: skip
 
+_DIGITS = 24
 Finished = tuple[dict[str, CodedRows], float | None]
 
 
@@ -47,7 +49,7 @@ class BlockStore:
                 raise _not_kept(folder, error) from error
 
     def _path(self, block: str) -> Path | None:
-        return None if self.folder is None else self.folder / f"{self._digest.hexdigest()[:24]}-{block}.npz"
+        return None if self.folder is None else self.folder / f"{self._digest.hexdigest()[:_DIGITS]}-{block}.npz"
 
     def load(self, block: str, starts: Mapping[str, CodedRows]) -> Finished | None:
         """(codes by the name of a product, loss) of a finished block; None where there is no such file.
@@ -92,6 +94,12 @@ class BlockStore:
             with suppress(OSError):
                 made.unlink()
             raise _not_kept(path.parent, error) from error
+
+
+def kept_files(folder: Path) -> list[Path]:
+    """Files of any learning in a folder, also such that were not finished; what else stands there is not ours."""
+    form = re.compile(rf"[0-9a-f]{{{_DIGITS}}}-\d+(\.partial)?\.npz")
+    return [path for path in folder.iterdir() if form.fullmatch(path.name)]
 
 
 def _rows(arrays: Mapping[str, Array]) -> dict[str, CodedRows]:

@@ -14,12 +14,19 @@ from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, codebo
 
 # Stretch of AdaRound's sigmoid (arXiv 2004.10568, 3.2): its ends are reached.
 _ZETA, _GAMMA = 1.1, -0.1
+_ROUNDING_RATE = 3e-2
 # Positions beyond the largest code turn back as soon as their gradient does.
 _BEYOND = 0.45
 
 
 class LearnedRows(nn.Module):
-    """Weights [O,K] of a layer during the learning."""
+    """Weights [O,K] of a layer during the learning.
+
+    Attributes:
+        rounds: whether codes are drawn to whole numbers (`rounding_loss`), until the last step: rates do not fall.
+    """
+
+    rounds = False
 
     @abstractmethod
     def forward(self) -> Tensor:
@@ -46,7 +53,12 @@ class LearnedRows(nn.Module):
 
 
 class AdaRound(LearnedRows):
-    """Uniform codes, each rounded up or down by a stretched sigmoid that ends at 0 or 1 (arXiv 2004.10568)."""
+    """Uniform codes, each rounded up or down by a stretched sigmoid that ends at 0 or 1 (arXiv 2004.10568).
+
+    What draws it there grips last: a rate that had fallen by then would leave most weights in between.
+    """
+
+    rounds = True
 
     def __init__(self, start: CodedRows, rows: Tensor) -> None:
         super().__init__()
@@ -76,7 +88,7 @@ class AdaRound(LearnedRows):
         return CodedRows(_array(codes.long()), _array(self.peaks.double()), (1.0,), self.bits)
 
     def groups(self) -> list[dict[str, object]]:
-        return [{"params": [self.logits], "lr": 1e-2}]
+        return [{"params": [self.logits], "lr": _ROUNDING_RATE}]
 
 
 class Nupes(LearnedRows):
@@ -128,6 +140,8 @@ class Nupes(LearnedRows):
     def settle(self) -> None:
         with torch.no_grad():
             self.positions.clamp_(-self.most - _BEYOND, self.most + _BEYOND)
+            # Beyond them there is no slope that would bring it back.
+            self.theta.clamp_(-math.log(MOST_EXPONENT), -math.log(LEAST_EXPONENT))
 
     def finished(self) -> CodedRows:
         codes = _array(_codes(self.positions, self.n, self.halves).long())

@@ -19,6 +19,7 @@ from edgekit.progress import Progress  # noqa: E402
 from edgekit.quant.calibrate import calibrate  # noqa: E402
 from edgekit.quant.learning import learn as learn_module  # noqa: E402
 from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights  # noqa: E402
+from edgekit.quant.learning.reconstruct import Reconstruction  # noqa: E402
 from edgekit.quant.learning.store import BlockStore  # noqa: E402
 from edgekit.quant.low_bits import LEARNED, WeightOptions, choose_weights  # noqa: E402
 from edgekit.quant.power import CodedRows  # noqa: E402
@@ -177,7 +178,7 @@ def test_a_channel_of_zeros_is_taken_from_the_store(tmp_path: Path, monkeypatch:
     def learned_anew(*given: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(learn_module, "learn_block", learned_anew)
+    monkeypatch.setattr(Reconstruction, "learn", learned_anew)
     for method in LEARNED:
         learned_weights(graph, samples, {}, bits, method, SETTINGS, None, tmp_path / "kept")
 

@@ -78,8 +78,9 @@ def test_networks_without_answers_keep_their_inputs() -> None:
     y = _classifier(make, softmax=False)
     kept.append(make.graph(make("reduce_max", y, axes=(1,), keep_dims=True)))
     make = Maker()
-    x = make.input(1, 12)
-    kept.append(make.graph(make("fully_connected", x, make.const(4, 12), make.const(4), activation="none")))
+    # A quarter as many as the input's: signals, not answers.
+    x = make.input(1, 16)
+    kept.append(make.graph(make("fully_connected", x, make.const(4, 16), make.const(4), activation="none")))
     for graph in kept:
         noise = generated_inputs(graph, 4, 0)
         made = sharpened(graph, noise)
