@@ -55,8 +55,8 @@ SEEDS = (0, 1, 2)
 GROUPED, GROUP = "powerquant-grouped", 8
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant", GROUPED)
 LEARNED = ("nupes", "adaround", "nupes-free")
-# AdaRound learns blocks only: with as many steps in all as NUPES has for the blocks and the whole network, or more.
-ADAROUND_STEPS = 1000
+# AdaRound learns blocks only: with as many steps as NUPES has for a block and the whole network.
+ADAROUND_STEPS = 1500
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def main() -> int:
         if cell.subject in options.subjects
         and cell.width in ("w8a8", *options.widths)
         and (cell.method in WITHOUT_DATA or (cell.method in options.methods and cell.seed in options.seeds))
-        and (cell.key not in known or is_outdated(cell.key, known[cell.key]))
+        and (cell.key not in known or is_outdated(known[cell.key]))
     ]
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
         missing = dict.fromkeys(cell.subject for cell in wanted if cell.subject not in known)

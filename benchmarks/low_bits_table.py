@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.quant.learning.learn import LEARNING_VERSION
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "nupes.md"
 BEGIN, END = "<!-- low_bits: table -->", "<!-- low_bits: end -->"
 COLUMNS = {
@@ -21,14 +23,9 @@ COLUMNS = {
 }
 
 
-# The version of learning (LEARNING_VERSION) since which figures hold. In the third one, exponents of NUPES
-# come back from their limits: cells where some begin there were measured anew.
-_SINCE = {"nupes": 2, "nupes-free": 2, "adaround": 3}
-
-
-def is_outdated(key: str, figures: Mapping[str, Any]) -> bool:
+def is_outdated(figures: Mapping[str, Any]) -> bool:
     """Whether a cell was learned in an older way: it is marked in the table, and measured anew."""
-    return "/" in key and figures.get("learning", 1) < _SINCE.get(key.split("/")[2], 0)
+    return "learning" in figures and int(figures["learning"]) < LEARNING_VERSION
 
 
 def write_page(results: Mapping[str, Any]) -> None:
@@ -68,7 +65,7 @@ def _title(width: str) -> str:
 def _seeds(results: Mapping[str, Any], prefix: str) -> tuple[list[float], bool]:
     """The figures of a cell's seeds, and whether they are outdated; of both kinds only those that are not."""
     found = {key: results[key] for key in sorted(results) if key.startswith(prefix)}
-    current = {key: figures for key, figures in found.items() if not is_outdated(key, figures)}
+    current = {key: figures for key, figures in found.items() if not is_outdated(figures)}
     return [figures["percent"] for figures in (current or found).values()], bool(found) and not current
 
 

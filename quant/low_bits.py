@@ -34,7 +34,7 @@ class WeightOptions:
 
     Attributes:
         quantizer: one of QUANTIZERS (DEFAULT_QUANTIZER).
-        iterations: steps of learning for each block; the whole network at the end has 5 to 10 times as many.
+        iterations: steps of learning for each block; the whole network at the end has half as many.
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
         device: what learning computes on, "cpu" or "cuda" ("cpu").

@@ -30,7 +30,7 @@ def descend(
     end: str,
     report: Callable[[int, float], None] | None = None,
 ) -> float | None:
-    """Learn in place, rates falling to 0 along a cosine, but for those that are to last.
+    """Learn in place, rates falling to 0 along a cosine, but for those of groups that have them `lasting`.
 
     Args:
         learned, nodes: by the name of a product.
@@ -43,8 +43,7 @@ def descend(
     Raises UnsupportedModel where the loss or a gradient is not finite: codes learned from it would be meaningless.
     """
     optimizer = torch.optim.Adam([group for rows in learned.values() for group in rows.groups()], fused=True)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
-    lasting = any(rows.rounds for rows in learned.values())
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, [_rate_of(g, steps) for g in optimizer.param_groups])
     told: list[Tensor] = []
     for step in range(steps):
         replaced = {name: operands_of(nodes[name], rows(), rows.bias()) for name, rows in learned.items()}
@@ -58,8 +57,7 @@ def descend(
                 "are not; use --quantizer powerquant"
             )
         optimizer.step()
-        if not lasting:
-            falling.step()
+        schedule.step()
         for rows in learned.values():
             rows.settle()
         told.append(reported.detach())
@@ -67,6 +65,13 @@ def descend(
         if report is not None and TENTHS * step // steps < tenths < TENTHS:
             report(tenths, _mean_of_last(told, steps))
     return _mean_of_last(told, steps) if told else None
+
+
+def _rate_of(group: Mapping[str, object], steps: int) -> Callable[[int], float]:
+    """The share of its first rate that a group of parameters has after so many steps."""
+    if group.get("lasting", False):
+        return lambda step: 1.0
+    return lambda step: 0.5 * (1.0 + math.cos(math.pi * step / max(1, steps)))
 
 
 def _mean_of_last(told: list[Tensor], steps: int) -> float:

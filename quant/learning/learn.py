@@ -20,23 +20,21 @@ from edgekit.quant.learning.blocks import Block, blocks_of, widest
 from edgekit.quant.learning.descent import TENTHS, relative_error
 from edgekit.quant.learning.distil import RELATIVE_ERROR, Distillation
 from edgekit.quant.learning.modules import require_form
+from edgekit.quant.learning.power_weights import BlockRows, WholeRows
 from edgekit.quant.learning.reconstruct import Reconstruction
 from edgekit.quant.learning.simulate import Part, Replaced, replaced_by
 from edgekit.quant.learning.store import BlockStore
-from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes
+from edgekit.quant.learning.weights import AdaRound, LearnedRows
 from edgekit.quant.low_bits import LEARNED
 from edgekit.quant.power import CodedRows
 from edgekit.quant.weight_quantizers import coded_weights
 from edgekit.quant.weights import channel_rows
 
 # Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
-LEARNING_VERSION = 3
-# Learning rates of NUPES' positions, in codes: of a block, and of the whole network at 2 bits; finer codes go slower.
-_BLOCK_RATE, _FINAL_RATE = 3e-3, 1e-2
-# Steps of the whole network for each that a block has, times the bits of the narrowest weights: 10 at 2 bits, 5 at 4.
-_FINAL_STEPS = 20
-# From generated inputs, a part of them: whatever the network makes of data, codes fit what it makes of those.
-_FINAL_OF_GENERATED = 0.25
+LEARNING_VERSION = 4
+# Steps of the whole network for each that a block has; from generated inputs a part of them: whatever the network makes
+# of data, codes fit what it makes of those.
+_FINAL_STEPS, _FINAL_OF_GENERATED = 0.5, 0.25
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
@@ -51,15 +49,15 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only); None for 20 / bits times those of a block: the
-            fewer the bits, the farther the codes have to go; a quarter of that with `generated`.
+        final: steps for the whole network at the end (NUPES only); None for half of those of a block, and with
+            `generated` for a quarter of that.
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
         group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.
         generated: whether the samples are generated ones.
     """
 
-    iterations: int = 300
+    iterations: int = 1000
     final: int | None = None
     seed: int = 0
     device: str = "cpu"
@@ -188,9 +186,8 @@ class _Learning:
         name = self.graph.outputs[0].name
         steps = self.settings.final
         if steps is None:
-            narrowest = min((rows.bits for rows in self.found.values()), default=_FINAL_STEPS)
             part = _FINAL_OF_GENERATED if self.settings.generated else 1.0
-            steps = int(part * (self.settings.iterations * _FINAL_STEPS // narrowest))
+            steps = int(part * _FINAL_STEPS * self.settings.iterations)
         samples = [x.to(self.device) for x in self.samples]
 
         def report(tenths: int, loss: float | None) -> None:
@@ -225,10 +222,9 @@ class _Learning:
         unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
         positions = start.positions(rows)
         if first:
-            return Nupes(start, positions, bias, unit, _BLOCK_RATE)
+            return BlockRows(start, positions, bias, unit)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
-        positions = positions.clip(start.places - _NEAR, start.places + _NEAR)
-        return Nupes(start, positions, bias, unit, _FINAL_RATE / (start.bits - 1))
+        return WholeRows(start, positions.clip(start.places - _NEAR, start.places + _NEAR), bias, unit)
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name], self.device) for n in block.products if n.name in self.found}

@@ -15,8 +15,8 @@ from edgekit.quant.learning.simulate import Part, Replaced, replaced_by
 from edgekit.quant.learning.weights import LearnedRows
 
 BATCH = 32
-# What it costs where all weights are halfway between two codes, in errors of the codes that learning begins with: of
-# few bits these are larger, and less would leave the weights there.
+# What it costs when all weights are halfway between two codes, in errors of the codes that learning begins with: of few
+# bits these are larger, and less would leave the weights there.
 _ROUNDING_WEIGHT = 10.0
 
 
@@ -45,25 +45,23 @@ class Reconstruction:
         mean. `products` and `learned` by the name of a product.
         """
         norms = [mean_square(target) for target in self.targets]
-        rounding_weight = self._rounding_weight(products, learned)
+        roundings = [found for rows in learned.values() if (found := rows.rounding()) is not None]
+        weight = self._error(products, learned) * _ROUNDING_WEIGHT / max(1, sum(r.logits.numel() for r in roundings))
 
         def loss(replaced: Replaced, share: float) -> tuple[Tensor, Tensor]:
             index = torch.randint(0, len(self.given[0]), (BATCH,), generator=generator).to(self.given[0].device)
             made = self.part.run([x[index] for x in self.given], self.outputs, replaced, self.quants)
             pairs = zip(made, self.targets, norms, strict=True)
             error = torch.stack([functional.mse_loss(y, target[index]) / norm for y, target, norm in pairs]).mean()
-            rounding = sum((rows.rounding_loss(share) for rows in learned.values()), torch.zeros(()))
-            return error + rounding_weight * rounding, error
+            undecided = sum((rounding.loss(share) for rounding in roundings), torch.zeros(()))
+            return error + weight * undecided, error
 
         descend(learned, products, steps, loss, self.outputs[-1].name)
 
-    def _rounding_weight(self, products: Mapping[str, Node], learned: Mapping[str, LearnedRows]) -> float:
-        """For each weight."""
-        if not any(rows.rounds for rows in learned.values()):
-            return 0.0
+    def _error(self, products: Mapping[str, Node], learned: Mapping[str, LearnedRows]) -> float:
+        """Of the codes that would be chosen now."""
         device = self.given[0].device
-        count = sum(int(p.numel()) for rows in learned.values() for p in rows.parameters())
-        hard = {name: replaced_by(products[name], rows.finished(), device) for name, rows in learned.items()}
-        made = self.part.run_all(self.given, self.outputs, hard, self.quants)
+        coded = {name: replaced_by(products[name], rows.finished(), device) for name, rows in learned.items()}
+        made = self.part.run_all(self.given, self.outputs, coded, self.quants)
         errors = [float(relative_error(y, target)) for y, target in zip(made, self.targets, strict=True)]
-        return _ROUNDING_WEIGHT * sum(errors) / len(errors) / count
+        return sum(errors) / len(errors)

@@ -16,9 +16,10 @@ from edgekit.quant.learning.learn import (  # noqa: E402
     LearningSettings,
     learned_weights,
 )
+from edgekit.quant.learning.power_weights import BlockRows, WholeRows  # noqa: E402
 from edgekit.quant.learning.reconstruct import Reconstruction  # noqa: E402
 from edgekit.quant.learning.simulate import Part, replaced_by  # noqa: E402
-from edgekit.quant.learning.weights import AdaRound, LearnedRows, Nupes  # noqa: E402
+from edgekit.quant.learning.weights import AdaRound  # noqa: E402
 from edgekit.quant.power import CodedRows  # noqa: E402
 from edgekit.quant.weight_quantizers import clipped  # noqa: E402
 from edgekit.quant.weights import channel_rows  # noqa: E402
@@ -41,8 +42,9 @@ def _chain(unit: float = 1.0) -> tuple[Graph, list[list[Array]]]:
     return Graph("chain", [x], [value], nodes), samples
 
 
-def _trained(kind: type[AdaRound] | type[Nupes], bits: int) -> tuple[LearnedRows, float, float]:
-    """The chain's first layer after 300 steps on 256 samples; errors of its codes, and of the nearest ones."""
+@pytest.mark.parametrize("bits", [4, 3, 2])
+@pytest.mark.parametrize("kind", [AdaRound, BlockRows])
+def test_codes_are_decided_when_the_steps_are_over(kind: type[AdaRound | BlockRows], bits: int) -> None:
     graph, _ = _chain()
     node, rows = graph.nodes[0], channel_rows(graph.nodes[0])
     start, part = clipped(rows, bits), Part([node], graph.inputs, CPU)
@@ -50,34 +52,27 @@ def _trained(kind: type[AdaRound] | type[Nupes], bits: int) -> tuple[LearnedRows
     rng = np.random.default_rng(1)
     x = torch.from_numpy(rng.normal(size=(256, 1, 4)) @ rng.normal(size=(4, 24))).float()
     exact = part.run_all([x], [node.output], {}, {})
-    learned = (
+    learned: AdaRound | BlockRows = (
         AdaRound(start, torch.from_numpy(rows).float())
         if kind is AdaRound
-        else Nupes(start, start.positions(rows), None, 1.0, 3e-3)
+        else BlockRows(start, start.positions(rows), None, 1.0)
     )
     drawn = torch.Generator().manual_seed(0)
     Reconstruction(part, [node.output], [x], exact, {}).learn({node.name: node}, 300, {node.name: learned}, drawn)
+    up = learned.up().detach()
+    assert float(((up > 0.05) & (up < 0.95)).float().mean()) < 0.05
 
     def error(coded: CodedRows) -> float:
         made = part.run_all([x], [node.output], {node.name: replaced_by(node, coded, CPU)}, {})
         return float(relative_error(made[0], exact[0]))
 
-    return learned, error(learned.finished()), error(start)
-
-
-@pytest.mark.parametrize("bits", [4, 2])
-def test_adaround_has_decided_when_its_steps_are_over(bits: int) -> None:
-    learned, error, nearest = _trained(AdaRound, bits)
-    assert isinstance(learned, AdaRound)
-    up = learned._up().detach()
-    assert float(((up > 0.05) & (up < 0.95)).float().mean()) < 0.05
-    assert error < 0.7 * nearest
+    assert error(learned.finished()) < 0.35 * error(start)
 
 
 def test_exponents_come_back_from_their_limits() -> None:
     rows = np.random.default_rng(0).uniform(-1, 1, (4, 50))
     start = clipped(rows, 4)
-    learned = Nupes(start, start.positions(rows), None, 1.0, 1e-2)
+    learned = WholeRows(start, start.positions(rows), None, 1.0)
     optimizer = torch.optim.SGD([learned.theta], lr=0.1)
     for direction in (1.0, -1.0):
         optimizer.zero_grad()

@@ -28,9 +28,9 @@ from edgekit.quant.learning.learn import (  # noqa: E402
     LearningSettings,
     learned_weights,
 )
+from edgekit.quant.learning.power_weights import BlockRows, WholeRows  # noqa: E402
 from edgekit.quant.learning.reconstruct import Reconstruction  # noqa: E402
 from edgekit.quant.learning.simulate import Part, fake_quantized, replaced_by  # noqa: E402
-from edgekit.quant.learning.weights import Nupes  # noqa: E402
 from edgekit.quant.power import (  # noqa: E402
     CodedRows,
     joined,
@@ -50,8 +50,8 @@ def _model() -> tuple[Graph, list[list[Array]]]:
     return optimise(import_onnx(packaged.model_path, {})), samples
 
 
-def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> Nupes:
-    return Nupes(start, start.positions(rows), bias, 1.0, 1e-2)
+def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> WholeRows:
+    return WholeRows(start, start.positions(rows), bias, 1.0)
 
 
 def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:
@@ -72,6 +72,12 @@ def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels
             assert (learned.positions.grad[0, :3] > 0).all()
             # What is learned is what firmware has: whole levels, not the power itself.
             assert np.allclose(made.detach().numpy(), start.values, atol=1e-6)
+            soft = BlockRows(start, start.positions(rows), np.zeros(2), 1.0)
+            (soft() * torch.arange(1.0, 8.0)).sum().backward()
+            for parameter in (soft.up.logits, soft.theta, soft.log_peaks):
+                assert parameter.grad is not None and torch.isfinite(parameter.grad).all()
+            assert soft.finished().codes.min() >= start.book.lowest_code
+            assert (soft.finished().codes - codes).min() >= -1 and (soft.finished().codes - codes).max() <= 1
 
 
 @pytest.mark.parametrize(("bits", "halves"), [(4, False), (3, True), (2, True)])

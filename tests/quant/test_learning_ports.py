@@ -22,8 +22,8 @@ from edgekit.quant.learning import distil  # noqa: E402
 from edgekit.quant.learning.blocks import blocks_of  # noqa: E402
 from edgekit.quant.learning.distil import Distillation  # noqa: E402
 from edgekit.quant.learning.learn import LearningSettings, learned_weights  # noqa: E402
+from edgekit.quant.learning.power_weights import WholeRows  # noqa: E402
 from edgekit.quant.learning.variation import varied  # noqa: E402
-from edgekit.quant.learning.weights import Nupes  # noqa: E402
 from edgekit.quant.low_bits import LEARNED  # noqa: E402
 from edgekit.quant.power import CodedRows  # noqa: E402
 from edgekit.quant.weight_quantizers import coded_weights  # noqa: E402
@@ -104,7 +104,7 @@ def test_a_softmax_at_an_end_is_part_of_the_loss(tmp_path: Path, monkeypatch: py
     bits = {node.name: 3 for node in graph.nodes if is_product(node)}
     start = coded_weights(graph, bits, "power-clip")
     rows = {
-        n.name: Nupes(start[n.name], start[n.name].codes.astype(float), None, 1.0, 1e-2)
+        n.name: WholeRows(start[n.name], start[n.name].codes.astype(float), None, 1.0)
         for n in graph.nodes
         if n.name in bits
     }
