@@ -152,7 +152,7 @@ def coded(
         return coded_weights(graph, bits, cell.method)
     quants = activation_quants(graph, activations.ranges, activations.grids)
     method = "adaround" if cell.method == "adaround" else "nupes"
-    settings = LearningSettings(seed=cell.seed, device=device, generated=cell.generated)
+    settings = LearningSettings(final=0 if cell.generated else None, seed=cell.seed, device=device)
     if method == "adaround":
         settings = LearningSettings(ADAROUND_STEPS, 0, cell.seed, device)
     return learned_weights(graph, samples, quants, bits, method, settings)

@@ -34,7 +34,8 @@ class WeightOptions:
 
     Attributes:
         quantizer: one of QUANTIZERS (DEFAULT_QUANTIZER).
-        iterations: steps of learning for each block; the whole network at the end has half as many.
+        iterations: steps of learning for each block; the whole network at the end has half as many, with
+            generated samples none.
         seed: of the order in which learning sees the samples (0).
         resume: a folder where learning keeps what is finished, and goes on from.
         device: what learning computes on, "cpu" or "cuda" ("cpu").
@@ -194,7 +195,10 @@ def choose_weights(
     from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
 
     settings = LearningSettings(
-        seed=options.seed or 0, device=options.device or "cpu", group=options.group or 0, generated=generated
+        final=0 if generated else None,
+        seed=options.seed or 0,
+        device=options.device or "cpu",
+        group=options.group or 0,
     )
     if options.iterations is not None:
         settings = replace(settings, iterations=options.iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from edgekit import quantization
 from edgekit.cli import group
 from edgekit.errors import BadUsage, UnsupportedModel
 from edgekit.importers import import_model
+from edgekit.ir import Array, Graph
 from edgekit.models import packaged_model
 from edgekit.passes import optimise
+from edgekit.quant.power import CodedRows
 from edgekit.quant.prepare import prepared
 from tests.importers.onnx.helpers import make_model, node, save
 
@@ -122,27 +125,28 @@ def test_without_data(tmp_path: Path) -> None:
 
 def test_learning_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
+    from edgekit.quant.learning import learn
     from edgekit.quant.learning.distil import Distillation
     from edgekit.quant.learning.generate import generated_inputs
 
     monkeypatch.setattr(quantization, "GENERATED_SAMPLES", 4)
     monkeypatch.setattr(quantization, "LEARNED_GENERATED", 8)
-    learn, seen = Distillation.learn, []
+    learned, seen = learn.learned_weights, []
 
-    def observed(self: Distillation, samples: Any, steps: int, *rest: Any) -> float | None:
-        seen.append((samples[0].numpy(), steps))
-        return learn(self, samples, steps, *rest)
+    def observed(graph: Graph, samples: Sequence[Sequence[Array]], *rest: Any) -> dict[str, CodedRows]:
+        seen.append(np.stack([x for (x,) in samples]))
+        return learned(graph, samples, *rest)
 
-    monkeypatch.setattr(Distillation, "learn", observed)
+    monkeypatch.setattr(learn, "learned_weights", observed)
+    # The whole network would learn what it makes of these inputs alone.
+    monkeypatch.setattr(Distillation, "learn", lambda *_: pytest.fail("the whole network learns"))
     options = ["--data-free", "--input-range", "0", "255", "--precision", "w4", "--quantizer", "nupes"]
     result = _run("quantize", MODEL, *options, "--iterations", "4", "-o", str(tmp_path / "free.onnx"))
     assert result.exit_code == 0, result.output
     assert "generating 8 inputs" in result.stderr and "towards the model's answers" in result.stderr
-    # A quarter of the steps that samples get.
-    ((samples, steps),) = seen
-    assert steps == 5
     graph = prepared(optimise(import_model(Path(MODEL), {})))
     noise = np.stack([x for (x,) in generated_inputs(graph, 8, 0, (0.0, 255.0))])
+    (samples,) = seen
     assert (samples[1::2] == noise[1::2]).all() and (samples[::2] != noise[::2]).any()
 
 

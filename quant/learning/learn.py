@@ -32,9 +32,6 @@ from edgekit.quant.weights import channel_rows
 
 # Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
 LEARNING_VERSION = 4
-# Steps of the whole network for each that a block has; from generated inputs a part of them: whatever the network makes
-# of data, codes fit what it makes of those.
-_FINAL_STEPS, _FINAL_OF_GENERATED = 0.5, 0.25
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
@@ -49,12 +46,11 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only); None for half of those of a block, and with
-            `generated` for a quarter of that.
+        final: steps for the whole network at the end (NUPES only); None for half of those of a block. From generated
+            samples it learns what it makes of those alone: give 0.
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
         group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.
-        generated: whether the samples are generated ones.
     """
 
     iterations: int = 1000
@@ -62,7 +58,11 @@ class LearningSettings:
     seed: int = 0
     device: str = "cpu"
     group: int = 0
-    generated: bool = False
+
+    @property
+    def whole(self) -> int:
+        """Steps for the whole network."""
+        return self.iterations // 2 if self.final is None else self.final
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LearningProgress:
     """Sent when a block is done, and a tenth of the whole network's steps at the end.
 
     Attributes:
-        part, parts: blocks done, and how many there are; the whole network at the end counts as ten.
+        part, parts: blocks done, and how many there are; the whole network at the end, if it learns, counts as ten.
         name: the value that the block makes.
         samples: how many are learned from: fewer than given where memory would not do.
         loss: how far its output is from the float block's; None where nothing was learned.
@@ -159,9 +159,10 @@ class _Learning:
             if progress is not None:
                 progress(LearningProgress(done, parts, name, self.count, loss, measure))
 
-        parts = len(self.blocks) + (TENTHS if self.nupes else 0)
+        whole = self.nupes and self.settings.whole > 0
+        parts = len(self.blocks) + (TENTHS if whole else 0)
         self._learn_blocks(tell)
-        if self.nupes:
+        if whole:
             self._learn_whole(tell)
         return self.found
 
@@ -183,11 +184,7 @@ class _Learning:
 
     def _learn_whole(self, tell: Callable[..., None]) -> None:
         whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
-        name = self.graph.outputs[0].name
-        steps = self.settings.final
-        if steps is None:
-            part = _FINAL_OF_GENERATED if self.settings.generated else 1.0
-            steps = int(part * _FINAL_STEPS * self.settings.iterations)
+        name, steps = self.graph.outputs[0].name, self.settings.whole
         samples = [x.to(self.device) for x in self.samples]
 
         def report(tenths: int, loss: float | None) -> None:
