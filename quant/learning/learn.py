@@ -22,7 +22,7 @@ from edgekit.quant.learning.distil import RELATIVE_ERROR, Distillation
 from edgekit.quant.learning.modules import require_form
 from edgekit.quant.learning.power_weights import BlockRows, WholeRows
 from edgekit.quant.learning.reconstruct import Reconstruction
-from edgekit.quant.learning.simulate import Part, Replaced, replaced_by
+from edgekit.quant.learning.simulate import Part, Replaced, is_coarse, replaced_by
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows
 from edgekit.quant.low_bits import LEARNED
@@ -32,6 +32,9 @@ from edgekit.quant.weights import channel_rows
 
 # Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
 LEARNING_VERSION = 4
+# Learning rate of positions when the whole network learns, in codes: few get to another one. Where activations have 4 bits,
+# codes must fit what is left of them: the rate of codes of 2 bits (finer ones go slower), in so many times the steps.
+_WHOLE_RATE, _COARSE_RATE, _COARSE_STEPS = 1e-3, 1e-2, 3
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
 # What a bias can move by, in steps of the layer's output.
@@ -46,8 +49,8 @@ class LearningSettings:
 
     Attributes:
         iterations: steps for each block.
-        final: steps for the whole network at the end (NUPES only); None for half of those of a block. From generated
-            samples it learns what it makes of those alone: give 0.
+        final: steps for the whole network at the end (NUPES only); None for half of those of a block, and three times
+            that with activations of 4 bits. From generated samples it learns what it makes of those alone: give 0.
         seed: of the order of samples; the same seed gives the same codes on the processor.
         device: "cpu" or "cuda".
         group: output channels that have an exponent of their own (NUPES only), as of `Codebook`; 0: one per layer.
@@ -59,10 +62,11 @@ class LearningSettings:
     device: str = "cpu"
     group: int = 0
 
-    @property
-    def whole(self) -> int:
-        """Steps for the whole network."""
-        return self.iterations // 2 if self.final is None else self.final
+    def whole(self, coarse: bool) -> int:
+        """Steps for the whole network; coarse: with activations of 4 bits."""
+        if self.final is not None:
+            return self.final
+        return (_COARSE_STEPS if coarse else 1) * self.iterations // 2
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,7 @@ class _Learning:
         self.blocks = blocks_of(graph)
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.device = device_named(settings.device)
+        self.coarse = any(is_coarse(quant) for quant in quants.values())
         self.samples, self.count = [torch.from_numpy(arrays) for arrays in samples], len(samples[0])
         self.found = coded_weights(graph, bits, LEARNED[method], settings.group if self.nupes else 0)
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
@@ -159,7 +164,7 @@ class _Learning:
             if progress is not None:
                 progress(LearningProgress(done, parts, name, self.count, loss, measure))
 
-        whole = self.nupes and self.settings.whole > 0
+        whole = self.nupes and self.settings.whole(self.coarse) > 0
         parts = len(self.blocks) + (TENTHS if whole else 0)
         self._learn_blocks(tell)
         if whole:
@@ -184,7 +189,7 @@ class _Learning:
 
     def _learn_whole(self, tell: Callable[..., None]) -> None:
         whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
-        name, steps = self.graph.outputs[0].name, self.settings.whole
+        name, steps = self.graph.outputs[0].name, self.settings.whole(self.coarse)
         samples = [x.to(self.device) for x in self.samples]
 
         def report(tenths: int, loss: float | None) -> None:
@@ -221,7 +226,9 @@ class _Learning:
         if first:
             return BlockRows(start, positions, bias, unit)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
-        return WholeRows(start, positions.clip(start.places - _NEAR, start.places + _NEAR), bias, unit)
+        positions = positions.clip(start.places - _NEAR, start.places + _NEAR)
+        rate = _COARSE_RATE / (start.bits - 1) if self.coarse else _WHOLE_RATE
+        return WholeRows(start, positions, bias, unit, rate)
 
     def _replaced(self, block: Block) -> Replaced:
         return {n.name: replaced_by(n, self.found[n.name], self.device) for n in block.products if n.name in self.found}

@@ -17,7 +17,7 @@ from edgekit.quant.power import LEAST_EXPONENT, MOST_EXPONENT, CodedRows, codebo
 
 # Positions beyond the largest code turn back as soon as their gradient does.
 _BEYOND = 0.45
-# Learning rate of positions, in codes, of logarithms, and of biases in their unit.
+# Learning rate of logarithms, and of biases in their unit.
 _RATE = 1e-3
 _LEAST_THETA, _MOST_THETA = -math.log(MOST_EXPONENT), -math.log(LEAST_EXPONENT)
 
@@ -122,10 +122,12 @@ class WholeRows(PowerRows):
 
     Args:
         positions: float64 [O,K] within half a code of the outermost, which round to the codes of `start`.
+        rate: learning rate of positions, in codes.
     """
 
-    def __init__(self, start: CodedRows, positions: Array, bias: Array | None, unit: float) -> None:
+    def __init__(self, start: CodedRows, positions: Array, bias: Array | None, unit: float, rate: float) -> None:
         super().__init__(start, bias, unit)
+        self.rate = rate
         self.most = largest_place(start.bits, start.halves)
         self.positions = nn.Parameter(torch.from_numpy(positions).float())
 
@@ -141,7 +143,7 @@ class WholeRows(PowerRows):
             self.positions.clamp_(-self.most - _BEYOND, self.most + _BEYOND)
 
     def groups(self) -> list[dict[str, object]]:
-        return [{"params": [self.positions], "lr": _RATE}, *super().groups()]
+        return [{"params": [self.positions], "lr": self.rate}, *super().groups()]
 
 
 def _codes(positions: Tensor, n: int, halves: bool) -> Tensor:

@@ -57,8 +57,12 @@ def rounded_if_coarse(x: Tensor, quant: QuantType) -> Tensor:
     """Rounded where codes have 4 bits, whose error is most of the network's; else within their limits: without the
     little that 8 bits add, gradients are less noisy.
     """
-    coarse = quant.grid is not None and quant.grid.bits < 8
-    return fake_quantized(x, quant) if coarse else limited(x, quant)
+    return fake_quantized(x, quant) if is_coarse(quant) else limited(x, quant)
+
+
+def is_coarse(quant: QuantType) -> bool:
+    """Whether codes have 4 bits."""
+    return quant.grid is not None and quant.grid.bits < 8
 
 
 class Part:

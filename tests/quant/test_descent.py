@@ -72,7 +72,7 @@ def test_codes_are_decided_when_the_steps_are_over(kind: type[AdaRound | BlockRo
 def test_exponents_come_back_from_their_limits() -> None:
     rows = np.random.default_rng(0).uniform(-1, 1, (4, 50))
     start = clipped(rows, 4)
-    learned = WholeRows(start, start.positions(rows), None, 1.0)
+    learned = WholeRows(start, start.positions(rows), None, 1.0, 1e-3)
     optimizer = torch.optim.SGD([learned.theta], lr=0.1)
     for direction in (1.0, -1.0):
         optimizer.zero_grad()

@@ -51,7 +51,7 @@ def _model() -> tuple[Graph, list[list[Array]]]:
 
 
 def _rows(start: CodedRows, rows: Array, bias: Array | None = None) -> WholeRows:
-    return WholeRows(start, start.positions(rows), bias, 1.0)
+    return WholeRows(start, start.positions(rows), bias, 1.0, 1e-3)
 
 
 def test_gradients_are_finite_at_zero_weights_at_both_ends_and_in_empty_channels() -> None:

@@ -104,7 +104,7 @@ def test_a_softmax_at_an_end_is_part_of_the_loss(tmp_path: Path, monkeypatch: py
     bits = {node.name: 3 for node in graph.nodes if is_product(node)}
     start = coded_weights(graph, bits, "power-clip")
     rows = {
-        n.name: WholeRows(start[n.name], start[n.name].codes.astype(float), None, 1.0)
+        n.name: WholeRows(start[n.name], start[n.name].codes.astype(float), None, 1.0, 1e-3)
         for n in graph.nodes
         if n.name in bits
     }
