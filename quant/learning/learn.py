@@ -32,8 +32,8 @@ from edgekit.quant.weights import channel_rows
 
 # Changed with the way of learning: blocks that were learned in another one are not taken from a folder.
 LEARNING_VERSION = 4
-# Learning rate of positions when the whole network learns, in codes: few get to another one. Where activations have 4 bits,
-# codes must fit what is left of them: the rate of codes of 2 bits (finer ones go slower), in so many times the steps.
+# Learning rate of positions when the whole network learns, in codes: few get to another one. Where activations have 4
+# bits, codes must fit what is left of them: the rate at 2 bits (finer codes go slower), in so many times the steps.
 _WHOLE_RATE, _COARSE_RATE, _COARSE_STEPS = 1e-3, 1e-2, 3
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
