@@ -240,8 +240,8 @@ def _own_bias(node: Node) -> Array | None:
 
 
 def _content(graph: Graph, start: Mapping[str, CodedRows]) -> list[bytes]:
-    """What of a graph the learning depends on: nodes, attributes and constants, and the codes to begin with."""
-    digest = hashlib.sha256()
+    """What of a graph the learning depends on: nodes, attributes, constants, outputs, and the codes to begin with."""
+    digest = hashlib.sha256(repr([value.name for value in graph.outputs]).encode())
     for node in graph.nodes:
         digest.update(repr((node.op, node.name, sorted(node.attrs.items()))).encode())
         for value in node.inputs:
