@@ -55,7 +55,7 @@ SEEDS = (0, 1, 2)
 GROUPED, GROUP = "powerquant-grouped", 8
 WITHOUT_DATA = ("uniform", "mse", GLOBAL, "powerquant", GROUPED)
 LEARNED = ("nupes", "adaround", "nupes-free")
-# AdaRound learns blocks only: with as many steps as NUPES has for a block and the whole network.
+# AdaRound learns blocks only: with as many steps as NUPES has for a block and the whole network, activations of 8 bits.
 ADAROUND_STEPS = 1500
 
 

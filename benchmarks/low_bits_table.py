@@ -45,8 +45,9 @@ def table(results: Mapping[str, Any]) -> str:
         lines += ["| | " + " | ".join(COLUMNS.values()) + " |", "|---|" + "---|" * len(COLUMNS)]
         for width in sorted(widths, key=_order):
             found = {method: _seeds(results, f"{subject}/{width}/{method}/") for method in COLUMNS}
-            best = max(sum(values) / len(values) for values, _ in found.values() if values)
-            cells = [_cell(values, best) + "†" * outdated for values, outdated in found.values()]
+            current = [values for values, outdated in found.values() if values and not outdated]
+            best = max(sum(values) / len(values) for values in current)
+            cells = [f"{_mean(values)}†" if outdated else _cell(values, best) for values, outdated in found.values()]
             lines.append(f"| {_title(width)} | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -70,9 +71,13 @@ def _seeds(results: Mapping[str, Any], prefix: str) -> tuple[list[float], bool]:
 
 
 def _cell(values: list[float], best: float) -> str:
-    """Mean, and half the spread of several seeds."""
+    """Bold where it is the best."""
+    return f"**{_mean(values)}**" if values and sum(values) / len(values) >= best - 0.05 else _mean(values)
+
+
+def _mean(values: list[float]) -> str:
+    """And half the spread of several seeds."""
     if not values:
         return ""
-    mean = sum(values) / len(values)
-    text = f"{mean:.1f}" + (f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else "")
-    return f"**{text}**" if mean >= best - 0.05 else text
+    spread = f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else ""
+    return f"{sum(values) / len(values):.1f}{spread}"

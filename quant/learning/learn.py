@@ -78,8 +78,8 @@ class LearningProgress:
         name: the value that the block makes.
         samples: how many are learned from: fewer than given where memory would not do.
         loss: how far its output is from the float block's; None where nothing was learned.
-        measure: what the loss is: squared error over the mean square (RELATIVE_ERROR), or the Kullback-Leibler
-            divergence of the probabilities at the end of a network with a softmax (DIVERGENCE).
+        measure: what the loss is: squared error over the mean square (RELATIVE_ERROR), or what the end of a network
+            with a softmax learns by (DIVERGENCE): the Kullback-Leibler divergence at temperature 3, times its square.
     """
 
     part: int
@@ -177,9 +177,9 @@ class _Learning:
             part, last = Part(block.nodes, block.sources, self.device), [block.output]
             targets = part.run_all(exact, block.outputs, {}, {})
             names = [node.name for node in block.products if node.name in self.found]
-            self._learn_block(index, names, Reconstruction(part, block.outputs, coded, targets, self.quants))
             # First, so that the float block's input is freed before another tensor of all samples is made.
             exact = targets[-1:]
+            self._learn_block(index, names, Reconstruction(part, block.outputs, coded, targets, self.quants))
             coded = part.run_all(coded, last, self._replaced(block), self.quants)
             # Of the codes that were chosen, not of what learning had between them.
             tell(index + 1, block.output.name, float(relative_error(coded[0], exact[0])) if names else None)

@@ -87,6 +87,10 @@ class PowerRows(LearnedRows):
 class BlockRows(PowerRows):
     """Each weight one of the two codes that it lies between, chosen softly.
 
+    It starts as far between the values of the two as the weight lies between the codes: with exponents below 1 that is
+    not quite the weight, and as good to start from (starting with the weight, ResNet8's divergence is 0.027 for 0.028
+    at 4 bits, 0.164 for 0.156 at 2).
+
     Args:
         positions: float64 [O,K], where the weights lie among the codes of `start`.
     """
@@ -102,9 +106,6 @@ class BlockRows(PowerRows):
         table = self._table()
         low, high = (self._shares(self.floor + step, table) for step in (0.0, 1.0))
         return self._scaled(low + self.up() * (high - low))
-
-    def rounding(self) -> Rounding:
-        return self.up
 
     def finished(self) -> CodedRows:
         return self._coded(self.floor + self.up.chosen())

@@ -8,9 +8,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="learning of weights needs torch: pip install 'edgekit[search]'")
 
 from edgekit.ir import Array, DType, Graph, Node, Value  # noqa: E402
+from edgekit.quant.activation_grids import ActivationOptions, chosen_grids, narrow_inputs  # noqa: E402
 from edgekit.quant.activations import activation_quants  # noqa: E402
 from edgekit.quant.calibrate import calibrate  # noqa: E402
+from edgekit.quant.learning import learn  # noqa: E402
 from edgekit.quant.learning.descent import relative_error  # noqa: E402
+from edgekit.quant.learning.distil import Distillation  # noqa: E402
 from edgekit.quant.learning.learn import (  # noqa: E402
     LearningProgress,
     LearningSettings,
@@ -29,14 +32,15 @@ CPU = torch.device("cpu")
 
 
 def _chain(unit: float = 1.0) -> tuple[Graph, list[list[Array]]]:
-    """Three linear layers without biases; samples in a unit."""
+    """Three linear layers; biases and samples in a unit."""
     rng = np.random.default_rng(0)
     x = Value("x", (1, 24), DType.FLOAT32)
     nodes, value = [], x
     for name, activation in (("first", "relu"), ("second", "relu"), ("third", "none")):
         made = Value(f"{name} made", (1, 24), DType.FLOAT32)
         weights = Value.constant(f"{name} weights", rng.normal(0, 0.3, (24, 24)).astype(np.float32))
-        nodes.append(Node("fully_connected", name, [value, weights], [made], {"activation": activation}))
+        bias = Value.constant(f"{name} bias", (unit * rng.normal(0, 0.3, 24)).astype(np.float32))
+        nodes.append(Node("fully_connected", name, [value, weights, bias], [made], {"activation": activation}))
         value = made
     samples = [[(unit * rng.normal(size=(1, 24))).astype(np.float32)] for _ in range(64)]
     return Graph("chain", [x], [value], nodes), samples
@@ -83,6 +87,28 @@ def test_exponents_come_back_from_their_limits() -> None:
         learned().sum().backward()
         assert learned.theta.grad is not None and learned.theta.grad != 0
     assert float(learned.theta.detach()) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_with_activations_of_4_bits_codes_move_longer_and_faster(coarse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, samples = _chain()
+    narrow = narrow_inputs(graph) if coarse else []
+    ranges = calibrate(graph, samples)
+    chosen = chosen_grids(graph, samples, ranges, ActivationOptions(4 if coarse else 8, "uniform"), narrow)
+    assert bool(chosen) == coarse
+    quants = activation_quants(graph, ranges, {value: grid.quant for value, grid in chosen.items()})
+    rates, steps = [], []
+
+    def observed(start: CodedRows, positions: Array, bias: Array | None, unit: float, rate: float) -> WholeRows:
+        rates.append(rate)
+        return WholeRows(start, positions, bias, unit, rate)
+
+    learned = Distillation.learn
+    monkeypatch.setattr(learn, "WholeRows", observed)
+    monkeypatch.setattr(Distillation, "learn", lambda *given: (steps.append(given[2]), learned(*given))[1])
+    learn.learned_weights(graph, samples, quants, {"second": 3}, "nupes", LearningSettings(4))
+    assert (rates, steps) == (([5e-3], [6]) if coarse else ([1e-3], [2]))
+    assert LearningSettings(4, 1).whole(coarse) == 1
 
 
 def test_errors_have_no_unit() -> None:
