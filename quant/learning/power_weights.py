@@ -107,6 +107,9 @@ class BlockRows(PowerRows):
         low, high = (self._shares(self.floor + step, table) for step in (0.0, 1.0))
         return self._scaled(low + self.up() * (high - low))
 
+    def rounding(self) -> Rounding:
+        return self.up
+
     def finished(self) -> CodedRows:
         return self._coded(self.floor + self.up.chosen())
 
