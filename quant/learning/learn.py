@@ -22,7 +22,7 @@ from edgekit.quant.learning.distil import RELATIVE_ERROR, Distillation
 from edgekit.quant.learning.modules import require_form
 from edgekit.quant.learning.power_weights import BlockRows, WholeRows
 from edgekit.quant.learning.reconstruct import Reconstruction
-from edgekit.quant.learning.simulate import Part, Replaced, is_coarse, replaced_by
+from edgekit.quant.learning.simulate import Part, Replaced, even_step, is_coarse, replaced_by
 from edgekit.quant.learning.store import BlockStore
 from edgekit.quant.learning.weights import AdaRound, LearnedRows
 from edgekit.quant.low_bits import LEARNED
@@ -37,7 +37,7 @@ LEARNING_VERSION = 4
 _WHOLE_RATE, _COARSE_RATE, _COARSE_STEPS = 1e-3, 1e-2, 3
 # How far from its code's centre a position begins, at most, when the whole network learns.
 _NEAR = 0.45
-# What a bias can move by, in steps of the layer's output.
+# What a bias can move by, in steps that the layer's output has, or would have with even codes of 8 bits.
 _BIAS_STEPS = 16
 # Bytes that what a block gets, or makes, of all samples may have; at most five such are held at once.
 _MOST_BYTES = 512 << 20
@@ -221,10 +221,11 @@ class _Learning:
             return AdaRound(start, torch.from_numpy(rows).float())
         bias = start.bias if start.bias is not None else _own_bias(node)
         quant = self.quants.get(node.output)
-        unit = _BIAS_STEPS * (1.0 if quant is None else quant.scale[0])
+        unit = _BIAS_STEPS * (1.0 if quant is None else even_step(quant))
         positions = start.positions(rows)
         if first:
-            return BlockRows(start, positions, bias, unit)
+            # What activations of 4 bits lose looks like an offset, block after block: biases that follow it drift away.
+            return BlockRows(start, positions, None if self.coarse else bias, unit)
         # The codes that the blocks learned stay at first; a weight that lies near another code gets there sooner.
         positions = positions.clip(start.places - _NEAR, start.places + _NEAR)
         rate = _COARSE_RATE / (start.bits - 1) if self.coarse else _WHOLE_RATE

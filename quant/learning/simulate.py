@@ -53,6 +53,14 @@ def _ends(quant: QuantType) -> tuple[float, float]:
     return scale * low, scale * high
 
 
+def even_step(quant: QuantType) -> float:
+    """From number to number of even codes of 8 bits over the same range."""
+    if quant.grid is None:
+        return quant.scale[0]
+    low, high = _ends(quant)
+    return (high - low) / 255
+
+
 def rounded_if_coarse(x: Tensor, quant: QuantType) -> Tensor:
     """Rounded where codes have 4 bits, whose error is most of the network's; else within their limits: without the
     little that 8 bits add, gradients are less noisy.

@@ -21,7 +21,7 @@ from edgekit.quant.learning.learn import (  # noqa: E402
 )
 from edgekit.quant.learning.power_weights import BlockRows, WholeRows  # noqa: E402
 from edgekit.quant.learning.reconstruct import Reconstruction  # noqa: E402
-from edgekit.quant.learning.simulate import Part, replaced_by  # noqa: E402
+from edgekit.quant.learning.simulate import Part, even_step, replaced_by  # noqa: E402
 from edgekit.quant.learning.weights import AdaRound  # noqa: E402
 from edgekit.quant.power import CodedRows  # noqa: E402
 from edgekit.quant.weight_quantizers import clipped  # noqa: E402
@@ -104,11 +104,28 @@ def test_with_activations_of_4_bits_codes_move_longer_and_faster(coarse: bool, m
         return WholeRows(start, positions, bias, unit, rate)
 
     learned = Distillation.learn
+    biases = []
+
+    def block(start: CodedRows, positions: Array, bias: Array | None, unit: float) -> BlockRows:
+        biases.append(bias)
+        return BlockRows(start, positions, bias, unit)
+
+    monkeypatch.setattr(learn, "BlockRows", block)
     monkeypatch.setattr(learn, "WholeRows", observed)
     monkeypatch.setattr(Distillation, "learn", lambda *given: (steps.append(given[2]), learned(*given))[1])
     learn.learned_weights(graph, samples, quants, {"second": 3}, "nupes", LearningSettings(4))
     assert (rates, steps) == (([5e-3], [6]) if coarse else ([1e-3], [2]))
+    assert [bias is None for bias in biases] == [coarse]
     assert LearningSettings(4, 1).whole(coarse) == 1
+
+
+def test_biases_of_codes_of_a_power_move_as_those_of_even_ones() -> None:
+    graph, samples = _chain()
+    ranges = calibrate(graph, samples)
+    value = graph.nodes[0].output
+    even = activation_quants(graph, ranges)[value]
+    (grid,) = chosen_grids(graph, samples, {value: ranges[value]}, ActivationOptions(4, "power"), [value]).values()
+    assert even_step(even) == even.scale[0] and even_step(grid.quant) == pytest.approx(even.scale[0], rel=0.5)
 
 
 def test_errors_have_no_unit() -> None:
