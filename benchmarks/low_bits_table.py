@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from edgekit.quant.learning.learn import LEARNING_VERSION
@@ -46,7 +47,7 @@ def table(results: Mapping[str, Any]) -> str:
         for width in sorted(widths, key=_order):
             found = {method: _seeds(results, f"{subject}/{width}/{method}/") for method in COLUMNS}
             current = [values for values, outdated in found.values() if values and not outdated]
-            best = max(sum(values) / len(values) for values in current)
+            best = max(map(fmean, current))
             cells = [f"{_mean(values)}†" if outdated else _cell(values, best) for values, outdated in found.values()]
             lines.append(f"| {_title(width)} | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines) + "\n")
@@ -72,7 +73,7 @@ def _seeds(results: Mapping[str, Any], prefix: str) -> tuple[list[float], bool]:
 
 def _cell(values: list[float], best: float) -> str:
     """Bold where it is the best."""
-    return f"**{_mean(values)}**" if values and sum(values) / len(values) >= best - 0.05 else _mean(values)
+    return f"**{_mean(values)}**" if values and fmean(values) >= best - 0.05 else _mean(values)
 
 
 def _mean(values: list[float]) -> str:
@@ -80,4 +81,4 @@ def _mean(values: list[float]) -> str:
     if not values:
         return ""
     spread = f" ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else ""
-    return f"{sum(values) / len(values):.1f}{spread}"
+    return f"{fmean(values):.1f}{spread}"

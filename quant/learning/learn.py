@@ -149,6 +149,7 @@ class _Learning:
         self.nodes = {node.name: node for block in self.blocks for node in block.products}
         self.device = device_named(settings.device)
         self.coarse = any(is_coarse(quant) for quant in quants.values())
+        self.final = settings.whole(self.coarse) if self.nupes else 0
         self.samples, self.count = [torch.from_numpy(arrays) for arrays in samples], len(samples[0])
         self.found = coded_weights(graph, bits, LEARNED[method], settings.group if self.nupes else 0)
         values = [(value.name, value.shape, value.dtype.value, quants.get(value)) for value in graph.values()]
@@ -164,10 +165,9 @@ class _Learning:
             if progress is not None:
                 progress(LearningProgress(done, parts, name, self.count, loss, measure))
 
-        whole = self.nupes and self.settings.whole(self.coarse) > 0
-        parts = len(self.blocks) + (TENTHS if whole else 0)
+        parts = len(self.blocks) + (TENTHS if self.final else 0)
         self._learn_blocks(tell)
-        if whole:
+        if self.final:
             self._learn_whole(tell)
         return self.found
 
@@ -189,13 +189,13 @@ class _Learning:
 
     def _learn_whole(self, tell: Callable[..., None]) -> None:
         whole, count = Distillation(self.graph, self.blocks, self.quants, self.device), len(self.blocks)
-        name, steps = self.graph.outputs[0].name, self.settings.whole(self.coarse)
+        name = self.graph.outputs[0].name
         samples = [x.to(self.device) for x in self.samples]
 
         def report(tenths: int, loss: float | None) -> None:
             tell(count + tenths, name, loss, whole.measure)
 
-        report(TENTHS, self._stage(count, list(self.found), partial(whole.learn, samples, steps, report)))
+        report(TENTHS, self._stage(count, list(self.found), partial(whole.learn, samples, self.final, report)))
 
     def _stage(
         self, index: int, names: Sequence[str], learn: Callable[[dict[str, LearnedRows], torch.Generator], float | None]

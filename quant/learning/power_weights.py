@@ -47,7 +47,7 @@ class PowerRows(LearnedRows):
         self.first_bias = None if bias is None else nn.Buffer(torch.tensor(bias, dtype=torch.float32))
 
     def _rho(self) -> Tensor:
-        return self.theta.clamp(_LEAST_THETA, _MOST_THETA).exp()
+        return self.theta.exp()
 
     def _exponents(self) -> tuple[float, ...]:
         return tuple(min(MOST_EXPONENT, 1.0 / rho) for rho in self._rho().detach().reshape(-1).tolist())
@@ -77,7 +77,7 @@ class PowerRows(LearnedRows):
 
     def settle(self) -> None:
         with torch.no_grad():
-            # Beyond them there is no slope that would bring it back.
+            # Held here alone: cut off where it is read, it had no slope to come back by.
             self.theta.clamp_(_LEAST_THETA, _MOST_THETA)
 
     def groups(self) -> list[dict[str, object]]:
