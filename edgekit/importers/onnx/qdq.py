@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgekit.errors import UnsupportedModel
@@ -88,20 +90,40 @@ def _apply_fixed(graph: Graph, node: Node) -> None:
 
 
 def _reconcile(graph: Graph, node: Node) -> None:
-    """Where operands that must share one quantization have several: the result's own for all, else the widest."""
-    tied = spec_of(node.op).tied(node)
-    quants = {v.quant for v in tied if v.quant is not None}
-    if len(quants) < 2:
+    """Where operands that must share one quantization have several: the result's own for all, else one that holds what
+    each of them can be.
+    """
+    tied = [v for v in spec_of(node.op).tied(node) if v.quant is not None]
+    if len({v.quant for v in tied}) < 2:
         return
     results = [v.quant for v in node.outputs if v in tied and v.quant is not None]
-    computed = {v.quant for v in tied if v.quant is not None and not v.is_constant} or quants
-    target = results[0] if results else max(computed, key=lambda quant: quant.scale[0])
+    target = results[0] if results else _covering(tied)
     for value in node.outputs:
-        if value in tied:
+        if value in spec_of(node.op).tied(node):
             value.quant = target
     for index, operand in enumerate(node.inputs):
-        if operand in tied and operand is not None and operand.quant not in (None, target):
+        if operand in tied and operand is not None and operand.quant != target:
             node.set_input(index, _requantized(graph, node, index, operand, target))
+
+
+def _covering(values: Sequence[Value]) -> QuantType:
+    """The first of the quantizations of computed values that holds every number of all values, else a new one."""
+    spans = [_span(value) for value in values]
+    low, high = min(lowest for lowest, _ in spans), max(highest for _, highest in spans)
+    for value, span in zip(values, spans, strict=True):
+        if span == (low, high) and not value.is_constant and value.quant is not None:
+            return value.quant
+    return QuantType.covering(low, high)
+
+
+def _span(value: Value) -> tuple[float, float]:
+    """The lowest and the highest number that a quantized value can be."""
+    assert value.quant is not None
+    codes = value.array if value.is_constant else np.arange(-128, 128)
+    with np.errstate(over="ignore"):
+        # Scales of any file: `require_supported_graph` refuses what is too large, once the layer is known.
+        numbers = np.nan_to_num(value.quant.dequantize(codes))
+    return float(numbers.min(initial=0.0)), float(numbers.max(initial=0.0))
 
 
 def _requantized(graph: Graph, node: Node, index: int, operand: Value, target: QuantType) -> Value:

@@ -159,6 +159,33 @@ def test_concat_of_different_scales(tmp_path: Path) -> None:
     assert sum(n.op == "requantize" for n in graph.nodes) == 1
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "made"),
+    [
+        ((0.01, 0), (0.02, 0), (0.02, 0)),
+        ((0.02, -128), (0.02, 127), (0.04, 0)),
+        ((0.02, 127), (0.02, -128), (0.04, 0)),
+        ((0.02, -128), (0.01, 127), (0.03, -43)),
+    ],
+)
+def test_concat_that_says_nothing_holds_what_both_can_be(
+    left: tuple[float, int], right: tuple[float, int], made: tuple[float, int], tmp_path: Path
+) -> None:
+    b = Builder(np.int8)
+    x = b.qdq("x", 0.02, 0)
+    sides = []
+    for name, (scale, zero) in (("l", left), ("r", right)):
+        b.constants |= {
+            f"{name}_low": np.float32(scale * (-128 - zero)), f"{name}_high": np.float32(scale * (127 - zero))
+        }  # fmt: skip
+        sides.append(b.qdq(b.add("Clip", f"{x} {name}_low {name}_high", name), scale, zero))
+    together = b.add("Concat", " ".join(sides), "c", axis=1)
+    y = b.qdq(b.add("Conv", f"{together} {b.weights('w', codes(4, 4, 2, 2), 0.003)}", "k"), 0.05, 0)
+    graph = compare(b.model([1, 2, 5, 5], y), tmp_path, steps=2.0)
+    quant = next(n for n in graph.nodes if n.op == "concat").output.quant
+    assert quant is not None and quant.zero_point[0] == made[1] and np.isclose(quant.scale[0], made[0])
+
+
 def test_transposes_vanish_with_their_scales(tmp_path: Path) -> None:
     b = Builder(np.int8)
     x = b.qdq("x", 0.02, 0)
