@@ -83,7 +83,7 @@ def _report(
     options: BuildOptions, source: Source, board: Board, toolchain: Toolchain, program: Program, plan: MemoryPlan,
     linked: LinkedProject, validation: Validation, progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    runtimes, accuracy, notes = [], None, list(options.notes)
+    runtimes, accuracy, notes = [], None, [*options.notes, *progress.warnings]
     if source.floats is None:
         runtimes.append(compare_with_runtime(source.path, source.graph, source.samples, validation.references))
     float_outputs: list[list[Array]] = []

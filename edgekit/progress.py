@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Says what is going on. `quiet` says nothing."""
+    """Says what is going on; `quiet` says nothing. Reports repeat `warnings`."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+        self.quiet, self.warnings = quiet, list[str]()
 
     def stage(self, text: str) -> None:
         """A stage of the pipeline begins."""
@@ -23,6 +23,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """Something that the user should know."""
+        self.warnings.append(text)
         if not self.quiet:
             print(f"! {text}", file=sys.stderr, flush=True)
 

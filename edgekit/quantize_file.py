@@ -127,6 +127,7 @@ def _report(options: QuantizeOptions, made: Quantized, data: Dataset, progress: 
         "low_bits": None if made.low_bits is None else made.low_bits.record(),
         "quantization": [error.record() for error in errors],
         "accuracy": _accuracy(made, floats, outputs, data.labels, progress),
+        "warnings": progress.warnings,
         "validation": {
             "inputs": len(floats),
             "source": str(options.data or options.calibration or "generated inputs"),

@@ -190,7 +190,9 @@ def choose_weights(
     """
     name = options.chosen
     if not options.learns:
-        return LowBits(name, bits, coded_weights(graph, bits, name, options.group or 0))
+        coded = coded_weights(graph, bits, name, options.group or 0)
+        _warn_of_groups(coded, options, progress)
+        return LowBits(name, bits, coded)
     # Imported here: torch takes seconds, and need not be installed.
     from edgekit.quant.learning.learn import LearningProgress, LearningSettings, learned_weights
 
@@ -215,4 +217,14 @@ def choose_weights(
     used = told[-1].samples
     if used < len(seen):
         progress.warn(f"learned from {used} of {len(seen)} samples: more of them would take too much memory")
+    _warn_of_groups(coded, options, progress)
     return LowBits(name, bits, coded, used, settings.iterations, settings.seed, settings.device)
+
+
+def _warn_of_groups(coded: Mapping[str, CodedRows], options: WeightOptions, progress: Progress) -> None:
+    """Groups that were asked for, and that no layer has."""
+    if options.group and all(len(rows.exponents) == 1 for rows in coded.values()):
+        progress.warn(
+            f"--exponent-groups {options.group} has no effect: no fully connected layer, and no convolution without "
+            f"groups, of fewer than 8 bits has more than {options.group} outputs"
+        )

@@ -6,6 +6,7 @@ import click
 
 from edgekit.cli.common import json_option, print_json
 from edgekit.ops import OPS
+from edgekit.ops.spec import demand
 
 
 @click.command("ops", epilog="Example: edgekit ops --json")
@@ -18,7 +19,7 @@ def command(as_json: bool) -> None:
             "summary": spec.summary,
             "onnx": list(spec.onnx),
             "tflite": list(spec.tflite),
-            "constraints": [(c.__doc__ or "").strip() for c in spec.constraints],
+            "constraints": [demand(constraint) for constraint in spec.constraints],
             "rewrite": spec.rewrite,
         }
         for spec in OPS

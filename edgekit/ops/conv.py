@@ -32,6 +32,13 @@ def plain_products(node: Node) -> bool:
     return not is_quantized(node) and len(kinds) == 1 and kinds <= set(CONV_TYPES)
 
 
+def plain_transposed_products(node: Node) -> bool:
+    """operands must be plain numbers of one type: float32, float64 or int32; int8 codes have a transposed convolution
+    of two axes with constant weights, without groups and dilations.
+    """
+    return plain_products(node)
+
+
 def products_of_numbers_or_codes(node: Node) -> bool:
     """operands must be plain numbers of one type: float32, float64 or int32; or int8 codes with an int32 bias."""
     if not is_quantized(node):
@@ -59,10 +66,6 @@ class _Convolution(OpSpec):
     Every output is one accumulator that starts at 0 and adds by input channel, then by place in the kernel; places in
     the padding are left out, the bias comes last.
     """
-
-    @property
-    def constraints(self) -> Sequence[Constraint]:
-        return (plain_products,)
 
     def _check(self, node: Node, outputs: int, fits: bool) -> None:
         w, bias = node.input(1).shape, node.optional_input(2)
@@ -198,6 +201,10 @@ class ConvTranspose(_Convolution):
     summary = "1-D to 3-D transposed convolution of plain numbers, weights constant or computed"
     onnx = ("ConvTranspose",)
     rewrite = "use Resize (nearest) followed by Conv, or --precision float32"
+
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        return (plain_transposed_products,)
 
     def infer(self, node: Node) -> list[Shape]:
         x, w, groups = node.input(0).shape, node.input(1).shape, node.attrs["groups"]

@@ -126,6 +126,11 @@ def real_constant(value: Value) -> Array:
     return value.array if value.quant is None else value.quant.dequantize(value.array)
 
 
+def demand(constraint: Constraint) -> str:
+    """What a constraint asks for, its docstring, in one line."""
+    return " ".join((constraint.__doc__ or constraint.__name__).split())
+
+
 def check_constraints(node: Node, spec: OpSpec) -> list[str]:
     """The text of the first constraint that `node` breaks, with the spec's suggested rewrite; none where it keeps all.
 
@@ -133,9 +138,8 @@ def check_constraints(node: Node, spec: OpSpec) -> list[str]:
     """
     for constraint in spec.constraints:
         if not constraint(node):
-            text = (constraint.__doc__ or "").strip().rstrip(".")
             hint = f"; {spec.rewrite}" if spec.rewrite else ""
-            return [f"layer {node.name!r} ({node.op}): {text}{hint}"]
+            return [f"layer {node.name!r} ({node.op}): {demand(constraint).rstrip('.')}{hint}"]
     return []
 
 

@@ -49,7 +49,10 @@ def _bad_values(node: Node) -> list[str]:
                 )
             continue
         if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in value.quant.scale):
-            broken.append(f"{where}: tensor {value.name!r} has a scale no trained model has; convert the model again")
+            broken.append(
+                f"{where}: tensor {value.name!r} has a scale no trained model has; convert the model again, or, if it "
+                "is quantized here, give samples and weights that are neither that small nor that large"
+            )
         if value.quant.grid is not None and not _takes_grid(node, value):
             broken.append(
                 f"{where}: cannot make or read tensor {value.name!r}, whose codes are those of a power or of 4 bits; "

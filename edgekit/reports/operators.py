@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgekit.ops import OPS
-from edgekit.ops.spec import OpSpec
+from edgekit.ops.spec import OpSpec, demand
 
 PAGE = Path("docs/supported-operators.md")
 
@@ -30,7 +30,7 @@ def operators_markdown() -> str:
 
 def _section(spec: OpSpec) -> str:
     lines = [f"## {spec.name}", "", f"{_sentence(spec.summary)}", ""]
-    texts = [" ".join((constraint.__doc__ or constraint.__name__).split()) for constraint in spec.constraints]
+    texts = [demand(constraint) for constraint in spec.constraints]
     lines += [f"- {_sentence(text)}" for text in texts] or ["No constraints beyond valid shapes."]
     lines.append("")
     if spec.fixed_output_quant is not None:

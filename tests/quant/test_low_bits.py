@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from edgekit.quant.bits import products_of, uniform_bits
 from edgekit.quant.calibrate import calibrate
 from edgekit.quant.low_bits import LEARNED, QUANTIZERS, LowBits, WeightOptions, check_weight_options, choose_weights
 from edgekit.quant.observers import Range
+from edgekit.quant.prepare import prepared
 from edgekit.quantization import Quantization
 from edgekit.source import BuildOptions, load_source
 from tests.importers.onnx import helpers
@@ -89,6 +91,25 @@ def test_the_record_has_the_exponents_of_each_layer(calibrated: Calibrated) -> N
                 coded = chosen.coded[layer["name"]]
                 assert tuple(layer["exponents"]) == coded.exponents and layer["group"] == (channels or len(coded.codes))
                 assert len(coded.exponents) == -(-len(coded.codes) // layer["group"])
+
+
+@pytest.mark.parametrize("quantizer", ["powerquant", "nupes"])
+def test_groups_that_no_layer_takes_are_told(quantizer: str, tmp_path: Path) -> None:
+    rng, shape = np.random.default_rng(0), [1, 8, 4, 4]
+    constants = {f"w{i}": rng.normal(size=(8, 1, 3, 3)).astype(np.float32) for i in range(3)}
+    names = ["x", "a", "b", "y"]
+    layers = [
+        helpers.node("Conv", f"{x} w{i}", y, group=8, pads=[1, 1, 1, 1])
+        for i, (x, y) in enumerate(itertools.pairwise(names))
+    ]
+    graph = prepared(optimise(helpers.import_model(helpers.make_model(layers, shape, constants), tmp_path)))
+    samples = [[rng.normal(size=graph.inputs[0].shape).astype(np.float32)] for _ in range(2)]
+    told, steps = [], 2 if quantizer == "nupes" else None
+    for channels in (0, 4):
+        progress, options = Progress(quiet=True), WeightOptions(quantizer, steps, group=channels)
+        choose_weights(graph, uniform_bits(graph, 4), options, calibrate(graph, samples), samples, progress)
+        told.append(progress.warnings)
+    assert told[0] == [] and len(told[1]) == 1 and "--exponent-groups 4 has no effect" in told[1][0]
 
 
 def test_options_that_go_with_nothing_are_refused(data_dir: Path, tmp_path: Path) -> None:
@@ -181,8 +202,10 @@ def test_a_model_of_two_layers_keeps_8_bits(tmp_path: Path, capsys: pytest.Captu
     nodes = [helpers.node("MatMul", "x w", "m"), helpers.node("Relu", "m", "r"), helpers.node("MatMul", "r w", "y")]
     graph = optimise(helpers.import_model(helpers.make_model(nodes, [1, 4], {"w": weights}), tmp_path))
     calibration = Dataset([[np.ones((1, 4), np.float32)]], None)
-    made = quantization.quantize_model(graph, calibration, Quantization("w2"), None, Progress())
+    progress = Progress()
+    made = quantization.quantize_model(graph, calibration, Quantization("w2"), None, progress)
     assert made.low_bits is None and "all weights keep 8 bits" in capsys.readouterr().err
+    assert progress.warnings == ["all weights keep 8 bits"]
     with pytest.raises(BadUsage, match="give --board"):
         quantization.quantize_model(graph, calibration, Quantization("mixed"), None, Progress(quiet=True))
     flat = optimise(helpers.import_model(helpers.make_model([helpers.node("Relu", "x", "y")], [1, 4]), tmp_path))
