@@ -143,6 +143,9 @@ def coded(
 ) -> dict[str, CodedRows]:
     """The codes of weights that the cell's method chooses."""
     bits = plan(graph, cell.bits)
+    if cell.bits == 8 and cell.method == "uniform":
+        # As int8 is built: codes of a quantizer come with short scales.
+        return {}
     if cell.bits == 8:
         layers = [node for node in graph.nodes if node.name in bits]
         return {node.name: DATA_FREE[cell.method](channel_rows(node), 8) for node in layers}
