@@ -93,16 +93,17 @@ def _reconcile(graph: Graph, node: Node) -> None:
     """Where operands that must share one quantization have several: the result's own for all, else one that holds what
     each of them can be.
     """
-    tied = [v for v in spec_of(node.op).tied(node) if v.quant is not None]
-    if len({v.quant for v in tied}) < 2:
+    tied = spec_of(node.op).tied(node)
+    quantized = [v for v in tied if v.quant is not None]
+    if len({v.quant for v in quantized}) < 2:
         return
-    results = [v.quant for v in node.outputs if v in tied and v.quant is not None]
-    target = results[0] if results else _covering(tied)
+    results = [v.quant for v in node.outputs if v in quantized and v.quant is not None]
+    target = results[0] if results else _covering(quantized)
     for value in node.outputs:
-        if value in spec_of(node.op).tied(node):
+        if value in tied:
             value.quant = target
     for index, operand in enumerate(node.inputs):
-        if operand in tied and operand is not None and operand.quant != target:
+        if operand in quantized and operand is not None and operand.quant != target:
             node.set_input(index, _requantized(graph, node, index, operand, target))
 
 
