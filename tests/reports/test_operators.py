@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.ops import OPS
+from edgekit.ops.spec import demand
 from edgekit.reports.operators import PAGE, operators_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,4 +20,4 @@ def test_every_operator_and_constraint_is_on_the_page() -> None:
     for spec in OPS:
         assert f"## {spec.name}\n" in page
         for constraint in spec.constraints:
-            assert constraint.__doc__ and constraint.__doc__.strip().rstrip(".").lower() in page
+            assert constraint.__doc__ and demand(constraint).rstrip(".").lower() in page
