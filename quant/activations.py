@@ -24,7 +24,7 @@ def activation_quants(
 
     grids: those of values that are not to be even int8 codes (`edgekit.quant.activation_grids`).
     """
-    groups = _Groups(graph)
+    groups = Groups(graph)
     chosen = {root: _choose(members, ranges) for root, members in groups.members().items()}
     fixed = {groups.root(value): quant for value, quant in (grids or {}).items()}
     chosen |= fixed
@@ -34,7 +34,7 @@ def activation_quants(
     return {value: chosen[groups.root(value)] for value in groups.values}
 
 
-class _Groups:
+class Groups:
     """Union-find over the values of a graph; a group's root is its first value."""
 
     def __init__(self, graph: Graph) -> None:
@@ -56,6 +56,10 @@ class _Groups:
         first, second = sorted((self.root(a), self.root(b)), key=self._order.__getitem__)
         self._parent[second] = first
 
+    def of(self, value: Value) -> list[Value]:
+        """The values that share a quantization with this one, itself among them."""
+        return [other for other in self.values if self.root(other) is self.root(value)]
+
     def members(self) -> dict[Value, list[Value]]:
         result: dict[Value, list[Value]] = {}
         for value in self.values:
@@ -64,7 +68,7 @@ class _Groups:
 
 
 def _choose(members: list[Value], ranges: Mapping[Value, Range]) -> QuantType:
-    fixed = {_fixed_quant(value) for value in members if not _is_moved(value)}
+    fixed = {_fixed_quant(value) for value in members if not is_moved(value)}
     if len(fixed) == 1 and None not in fixed:
         (quant,) = fixed
         assert quant is not None
@@ -72,7 +76,8 @@ def _choose(members: list[Value], ranges: Mapping[Value, Range]) -> QuantType:
     return QuantType.covering(min(ranges[v][0] for v in members), max(ranges[v][1] for v in members))
 
 
-def _is_moved(value: Value) -> bool:
+def is_moved(value: Value) -> bool:
+    """Whether a value has the quantization of what it is made of."""
     return value.producer is not None and value in spec_of(value.producer.op).tied(value.producer)
 
 
@@ -82,7 +87,7 @@ def _fixed_quant(value: Value) -> QuantType | None:
 
 
 def _widen(
-    graph: Graph, groups: _Groups, chosen: dict[Value, QuantType], ranges: Mapping[Value, Range], fixed: set[Value]
+    graph: Graph, groups: Groups, chosen: dict[Value, QuantType], ranges: Mapping[Value, Range], fixed: set[Value]
 ) -> bool:
     """Raise output scales that the integer arithmetic could not reach, but those of `fixed`; True where one was raised.
 
@@ -100,9 +105,7 @@ def _widen(
     return changed
 
 
-def _least_scale(
-    node: Node, groups: _Groups, chosen: Mapping[Value, QuantType], ranges: Mapping[Value, Range]
-) -> float:
+def _least_scale(node: Node, groups: Groups, chosen: Mapping[Value, QuantType], ranges: Mapping[Value, Range]) -> float:
     """The smallest output scale: no product multiplier above 1, no sum, mean or matrix product that overflows."""
     scales = [
         chosen[groups.root(v)].scale[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from edgekit.errors import UnsupportedModel
 from edgekit.ir import Array, DType, Graph, Node, QuantType, Value
 from edgekit.ops import fixed_point as fp
@@ -11,12 +13,13 @@ from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
-from edgekit.quant.activations import activation_quants, constant_quant
+from edgekit.quant.activations import Groups, activation_quants, constant_quant, is_moved
 from edgekit.quant.calibrate import calibrate, require_float
 from edgekit.quant.constants import infinite_ranges, require_codable
 from edgekit.quant.observers import Range
 from edgekit.quant.power import CodedRows
 from edgekit.quant.scores import mask_ranges, masked_scores
+from edgekit.quant.short_channels import are_short, nearby_outputs
 from edgekit.quant.weights import quantize_product
 
 
@@ -86,13 +89,19 @@ _TFLITE_ROUNDING = ("double_rounding", "single_precision_scale")
 _FIXED = ("softmax", "int_log_softmax")
 
 
+def _are_short(weights: Value, x: QuantType, y: QuantType) -> bool:
+    """Whether every channel's multiplier is one of few bits."""
+    assert weights.quant is not None
+    return are_short(np.array(weights.quant.scale), x, y)
+
+
 class _Rewriter:
     def __init__(
         self, graph: Graph, ranges: Mapping[Value, Range], coded: Mapping[str, CodedRows],
         grids: Mapping[Value, QuantType],
     ) -> None:  # fmt: skip
         self.graph, self.ranges, self.coded = graph, ranges, coded
-        self.quants = activation_quants(graph, ranges, grids)
+        self.quants, self.groups = activation_quants(graph, ranges, grids), Groups(graph)
         self.values: dict[Value, Value] = {}
         self.nodes: list[Node] = []
 
@@ -112,8 +121,7 @@ class _Rewriter:
 
     def _rewrite(self, node: Node) -> None:
         if is_product(node):
-            x, y = self.quants[node.input(0)], self.quants[node.output]
-            weights, bias = quantize_product(node, x, y, self.coded.get(node.name))
+            weights, bias = self._product(node)
             operands: list[Value | None] = [self.values[node.input(0)], weights]
             operands += [] if bias is None else [bias]
         else:
@@ -141,6 +149,29 @@ class _Rewriter:
                 "it, or use --precision float32"
             )
         self.nodes.append(made)
+
+    def _product(self, node: Node) -> tuple[Value, Value | None]:
+        """Weights and bias of a product; of coded ones, with an output whose scale lets channels take few bits."""
+        x, y, coded = self.quants[node.input(0)], self.quants[node.output], self.coded.get(node.name)
+        first = quantize_product(node, x, y, coded)
+        if coded is None or coded.bits == 8 or _are_short(first[0], x, y) or not self._is_free(node, y):
+            return first
+        for other in nearby_outputs(y):
+            made = quantize_product(node, x, other, coded)
+            if _are_short(made[0], x, other):
+                self.quants |= dict.fromkeys(self.groups.of(node.output), other)
+                return made
+        return first
+
+    def _is_free(self, node: Node, y: QuantType) -> bool:
+        """Whether the scale of an output of even codes is this product's alone to choose, and one a little less will
+        do: its own multipliers stay below 1, and no quotient by it is near its limit.
+        """
+        same = self.groups.of(node.output)
+        alone = all(value is node.output or (is_moved(value) and value not in self.values) for value in same)
+        most = self.quants[node.input(0)].scale[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
+        divides = any(other.op == "div" and other.input(1) in same for other in self.graph.nodes)
+        return y.grid is None and alone and most * 1.001 < y.scale[0] and not divides
 
     def _padded(self, node: Node, x: Value | None) -> Value:
         """The input of a mean that counts zeros around it, with those zeros."""

@@ -6,6 +6,9 @@ have anyway: results are defined as ever.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from edgekit.ir import Array, Codebook, QuantType
@@ -21,6 +24,9 @@ _REACHES = (256, 1000)
 # Channels that are looked at together: each takes some 100 KB.
 _TOGETHER = 64
 _LARGEST_WEIGHT = 127
+# By how much less other scales of an output are, relatively: enough that none of a thousand multipliers in a row rounds
+# as it did, and a hundredth of what an output code is good for.
+_LESS, _TRIES = 2.0**-18, 4
 
 
 def short_scales(scales: Array, x: QuantType, y: QuantType) -> Array:
@@ -39,12 +45,27 @@ def _short(scales: Array, x: QuantType, y: QuantType) -> Array:
         fraction, exponent = np.frexp(_ratio(x, y) * scales[left].astype(np.float64))
         wanted = np.floor(fraction * (1 << MULTIPLIER_BITS) + 0.5)[:, None] + steps
         near = (np.ldexp(wanted, exponent[:, None] - MULTIPLIER_BITS) / _ratio(x, y)).astype(np.float32)
-        exact = _is_short(fp.quantize_multipliers(np.float64(x.scale[0]) * near.astype(np.float64) / y.scale[0])[0])
+        exact = _is_short(_multipliers(near, x, y))
         first = exact.argmax(axis=1)
         some = exact.any(axis=1)
         found[left[some]] = near[some, first[some]]
         left = left[~some]
     return found
+
+
+def are_short(scales: Array, x: QuantType, y: QuantType) -> bool:
+    """Whether the multipliers of float32 scales of weights [O] all have 16 significant bits."""
+    return bool(_is_short(_multipliers(scales.astype(np.float32), x, y)).all())
+
+
+def nearby_outputs(y: QuantType) -> Iterator[QuantType]:
+    """Quantizations of an output a few millionths apart.
+
+    Where scale x over scale y is next to a ratio of small whole numbers, float32 scales in a row make the same few
+    roundings over and over, and there may be no short multiplier among them: then another y has some.
+    """
+    for step in range(1, _TRIES + 1):
+        yield replace(y, scale=(float(np.float32(y.scale[0] * (1.0 - step * _LESS))),))
 
 
 def short_biases(offsets: Array, scales: Array, codebook: Codebook, x: QuantType, y: QuantType) -> Array:
@@ -72,6 +93,10 @@ def round_half_away(x: Array) -> Array:
 
 def _ratio(x: QuantType, y: QuantType) -> float:
     return x.scale[0] / y.scale[0]
+
+
+def _multipliers(scales: Array, x: QuantType, y: QuantType) -> Array:
+    return np.asarray(fp.quantize_multipliers(np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0])[0])
 
 
 def _is_short(multipliers: Array) -> Array:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from edgekit.ir import Codebook, QuantType
 from edgekit.ops import fixed_point as fp
+from edgekit.ops.conv2d import is_product
+from edgekit.passes import optimise
+from edgekit.quant.affine import quantize_ranges
 from edgekit.quant.power import codebook_of
-from edgekit.quant.short_channels import BIAS_BITS, short_biases, short_scales
+from edgekit.quant.prepare import prepared
+from edgekit.quant.short_channels import BIAS_BITS, are_short, nearby_outputs, short_biases, short_scales
+from edgekit.quant.weight_quantizers import coded_weights
+from tests.importers.onnx import helpers
 
 X, Y = QuantType.per_tensor(0.0231, 7), QuantType.per_tensor(0.0817, -3)
 
@@ -29,6 +37,37 @@ def test_short_scales_are_near(x: float, y: float) -> None:
     wanted = np.random.default_rng(3).uniform(1e-4, 0.3, 500)
     scales = short_scales(wanted, QuantType.per_tensor(x, 0), QuantType.per_tensor(y, 0))
     assert np.abs(scales / wanted - 1).max() < 0.032
+
+
+@pytest.mark.parametrize(("x", "y"), [(1 / 255, 0.03), (0.1, 0.3), (0.02, 0.05), (6 / 255, 0.07), (0.0231, 0.0231)])
+def test_some_output_nearby_has_short_scales(x: float, y: float) -> None:
+    wanted = np.random.default_rng(3).uniform(1e-4, 0.3, 500)
+    before, after = QuantType.per_tensor(x, 0), QuantType.per_tensor(y, 5)
+    found = [
+        other
+        for other in (after, *nearby_outputs(after))
+        if are_short(short_scales(wanted, before, other), before, other)
+    ]
+    assert found and abs(found[0].scale[0] / y - 1) < 2e-5 and found[0].zero_point == (5,)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_product_chooses_such_an_output(tied: bool, tmp_path: Path) -> None:
+    """But where something else makes numbers of that quantization too."""
+    rng = np.random.default_rng(5)
+    constants = {name: (rng.normal(size=(64, 64)) / 8).astype(np.float32) for name in "abcd"}
+    layers = [helpers.node("MatMul", "x a", "t"), helpers.node("MatMul", "t b", "u")]
+    layers += [helpers.node("MatMul", "t d", "s"), helpers.node("Concat", "u s", "v", axis=0)] if tied else []
+    layers.append(helpers.node("MatMul", "v c" if tied else "u c", "y"))
+    graph = prepared(optimise(helpers.import_model(helpers.make_model(layers, [4, 64], constants), tmp_path)))
+    middle = [n for n in graph.nodes if is_product(n)][1]
+    ranges = dict.fromkeys(graph.values(), (-38.4, 38.1)) | {middle.input(0): (-12.8, 12.7)}
+    made = quantize_ranges(graph, ranges, coded_weights(graph, {middle.name: 4}, "powerquant"))
+    layer = next(n for n in made.nodes if n.name == middle.name)
+    x, weights, y = layer.input(0).quant, layer.input(1).quant, layer.output.quant
+    assert x is not None and weights is not None and y is not None
+    assert are_short(np.array(weights.scale), x, y) != tied
+    assert (y.scale[0] == np.float32(0.3)) == tied and abs(y.scale[0] / 0.3 - 1) < 2e-5
 
 
 def test_short_scales_are_kept() -> None:
