@@ -24,8 +24,8 @@ _REACHES = (256, 1000)
 # Channels that are looked at together: each takes some 100 KB.
 _TOGETHER = 64
 _LARGEST_WEIGHT = 127
-# By how much less other scales of an output are, relatively: enough that none of a thousand multipliers in a row rounds
-# as it did, and a hundredth of what an output code is good for.
+# By how much less other scales of an output are, relatively: enough that multipliers in a row round in other ways than
+# before, and at most 0.004 of an output code, at the code farthest from zero.
 _LESS, _TRIES = 2.0**-18, 4
 
 

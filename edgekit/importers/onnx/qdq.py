@@ -91,14 +91,15 @@ def _apply_fixed(graph: Graph, node: Node) -> None:
 
 def _reconcile(graph: Graph, node: Node) -> None:
     """Where operands that must share one quantization have several: the result's own for all, else one that holds what
-    each of them can be.
+    each of them can be, but for constants that are chosen from: limits and masks may be far out, and saturate.
     """
     tied = spec_of(node.op).tied(node)
     quantized = [v for v in tied if v.quant is not None]
     if len({v.quant for v in quantized}) < 2:
         return
     results = [v.quant for v in node.outputs if v in quantized and v.quant is not None]
-    target = results[0] if results else _covering(quantized)
+    computed = [v for v in quantized if not v.is_constant] or quantized
+    target = results[0] if results else _covering(quantized if node.op == "concat" else computed)
     for value in node.outputs:
         if value in tied:
             value.quant = target

@@ -18,6 +18,7 @@ from edgekit.importers.onnx import import_onnx
 from edgekit.ir import DType, Graph, QuantType
 from edgekit.models import packaged_model
 from edgekit.ops import spec_of
+from edgekit.ops.conv2d import is_product
 from edgekit.ops.reference import run_reference
 from edgekit.ops.spec import check_constraints
 from edgekit.ops.verify import verify_graph
@@ -184,6 +185,20 @@ def test_concat_that_says_nothing_holds_what_both_can_be(
     graph = compare(b.model([1, 2, 5, 5], y), tmp_path, steps=2.0)
     quant = next(n for n in graph.nodes if n.op == "concat").output.quant
     assert quant is not None and quant.zero_point[0] == made[1] and np.isclose(quant.scale[0], made[0])
+
+
+@pytest.mark.parametrize(("op", "limit"), [("Min", 3e4), ("Max", -3e4), ("Where", -3e4)])
+def test_limits_and_masks_far_out_leave_the_rest_its_steps(op: str, limit: float, tmp_path: Path) -> None:
+    b = Builder(np.int8)
+    x = b.qdq("x", 0.02, 0)
+    far = b.weights("f", np.array([127 if limit > 0 else -127], np.int8), abs(limit) / 127)
+    b.constants["c"] = np.array([[True, False, True]])
+    b.add(op, f"c {x} {far}" if op == "Where" else f"{x} {far}", "l")
+    y = b.qdq(b.add("MatMul", f"l {b.weights('w', codes(3, 4), 0.003)}", "m"), 0.05, 0)
+    path = save(b.model([1, 3], y), tmp_path)
+    graph = optimise(import_onnx(path, {}))
+    product = next(n for n in graph.nodes if is_product(n))
+    assert product.input(0).quant == QuantType.per_tensor(0.02, 0)
 
 
 def test_transposes_vanish_with_their_scales(tmp_path: Path) -> None:
