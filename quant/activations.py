@@ -113,7 +113,7 @@ def _least_scale(node: Node, groups: Groups, chosen: Mapping[Value, QuantType], 
         if v is not None and not v.is_constant and v.dtype is DType.FLOAT32
     ]
     if is_product(node) and scales:
-        return scales[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
+        return least_product_scale(node, scales[0])
     if node.op in ("add", "sub") and scales:
         return max(*scales, *_constant_scales(node, ranges)) * 2.0**-18
     if node.op == "mul" and scales:
@@ -133,6 +133,11 @@ def _least_scale(node: Node, groups: Groups, chosen: Mapping[Value, QuantType], 
         terms: int = node.input(0).shape[node.attrs["axis"]]
         return scales[0] * terms * 2.0**-21
     return 0.0
+
+
+def least_product_scale(node: Node, x_scale: float) -> float:
+    """The output scale of a product below which a multiplier would be above 1."""
+    return x_scale * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
 
 
 def constant_quant(value: Value, ranges: Mapping[Value, Range]) -> QuantType:

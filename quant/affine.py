@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from edgekit.ops import spec_of
 from edgekit.ops.conv2d import is_product
 from edgekit.ops.integer_forms import integer_form
 from edgekit.ops.verify import verify_graph
-from edgekit.quant.activations import Groups, activation_quants, constant_quant, is_moved
+from edgekit.quant.activations import Groups, activation_quants, constant_quant, is_moved, least_product_scale
 from edgekit.quant.calibrate import calibrate, require_float
 from edgekit.quant.constants import infinite_ranges, require_codable
 from edgekit.quant.observers import Range
@@ -101,7 +102,7 @@ class _Rewriter:
         grids: Mapping[Value, QuantType],
     ) -> None:  # fmt: skip
         self.graph, self.ranges, self.coded = graph, ranges, coded
-        self.quants, self.groups = activation_quants(graph, ranges, grids), Groups(graph)
+        self.quants = activation_quants(graph, ranges, grids)
         self.values: dict[Value, Value] = {}
         self.nodes: list[Node] = []
 
@@ -110,6 +111,11 @@ class _Rewriter:
         for node in self.graph.nodes:
             self._rewrite(node)
         return Graph(self.graph.name, inputs, [self.values[v] for v in self.graph.outputs], self.nodes)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """What shares quantizations; few graphs ask."""
+        return Groups(self.graph)
 
     def _code_value(self, value: Value) -> Value:
         """The codes of a float value; whole numbers and bools stay as they are."""
@@ -169,9 +175,9 @@ class _Rewriter:
         """
         same = self.groups.of(node.output)
         alone = all(value is node.output or (is_moved(value) and value not in self.values) for value in same)
-        most = self.quants[node.input(0)].scale[0] * float(np.abs(node.input(1).array).max(initial=0.0)) / 127.0
+        least = least_product_scale(node, self.quants[node.input(0)].scale[0])
         divides = any(other.op == "div" and other.input(1) in same for other in self.graph.nodes)
-        return y.grid is None and alone and most * 1.001 < y.scale[0] and not divides
+        return y.grid is None and alone and least * 1.001 < y.scale[0] and not divides
 
     def _padded(self, node: Node, x: Value | None) -> Value:
         """The input of a mean that counts zeros around it, with those zeros."""

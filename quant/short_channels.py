@@ -45,7 +45,7 @@ def _short(scales: Array, x: QuantType, y: QuantType) -> Array:
         fraction, exponent = np.frexp(_ratio(x, y) * scales[left].astype(np.float64))
         wanted = np.floor(fraction * (1 << MULTIPLIER_BITS) + 0.5)[:, None] + steps
         near = (np.ldexp(wanted, exponent[:, None] - MULTIPLIER_BITS) / _ratio(x, y)).astype(np.float32)
-        exact = _is_short(_multipliers(near, x, y))
+        exact = _is_short(_multipliers(near, x, y)[0])
         first = exact.argmax(axis=1)
         some = exact.any(axis=1)
         found[left[some]] = near[some, first[some]]
@@ -55,7 +55,7 @@ def _short(scales: Array, x: QuantType, y: QuantType) -> Array:
 
 def are_short(scales: Array, x: QuantType, y: QuantType) -> bool:
     """Whether the multipliers of float32 scales of weights [O] all have 16 significant bits."""
-    return bool(_is_short(_multipliers(scales.astype(np.float32), x, y)).all())
+    return bool(_is_short(_multipliers(scales.astype(np.float32), x, y)[0]).all())
 
 
 def nearby_outputs(y: QuantType) -> Iterator[QuantType]:
@@ -70,7 +70,7 @@ def nearby_outputs(y: QuantType) -> Iterator[QuantType]:
 
 def short_biases(offsets: Array, scales: Array, codebook: Codebook, x: QuantType, y: QuantType) -> Array:
     """float64 [O] whole numbers, in units of scale x times scale w: biases of 13 bits, if the layer's fit."""
-    _, shift = fp.quantize_multipliers(np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0])
+    _, shift = _multipliers(scales, x, y)
     units = x.scale[0] * scales.astype(np.float64)
     # Levels that leave room are made larger by as much as they do.
     spare = (_LARGEST_WEIGHT // codebook.peak).bit_length() - 1
@@ -95,8 +95,9 @@ def _ratio(x: QuantType, y: QuantType) -> float:
     return x.scale[0] / y.scale[0]
 
 
-def _multipliers(scales: Array, x: QuantType, y: QuantType) -> Array:
-    return np.asarray(fp.quantize_multipliers(np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0])[0])
+def _multipliers(scales: Array, x: QuantType, y: QuantType) -> tuple[Array, Array]:
+    """(multiplier, shift) by channel, as `fp.product_multipliers` has them of values."""
+    return fp.quantize_multipliers(np.float64(x.scale[0]) * scales.astype(np.float64) / y.scale[0])
 
 
 def _is_short(multipliers: Array) -> Array:

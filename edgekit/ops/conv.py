@@ -27,7 +27,7 @@ CONV_TYPES = (DType.FLOAT32, DType.FLOAT64, DType.INT32)
 
 
 def plain_products(node: Node) -> bool:
-    """operands must be plain numbers of one type: float32, float64 or int32."""
+    """Whether all operands are plain numbers of one type of CONV_TYPES."""
     kinds = {v.dtype for v in (*node.inputs, *node.outputs) if v is not None}
     return not is_quantized(node) and len(kinds) == 1 and kinds <= set(CONV_TYPES)
 
